@@ -1,0 +1,494 @@
+package pipe_test
+
+import (
+	"encoding/binary"
+	"fmt"
+	"io"
+	"os"
+	"strconv"
+	"strings"
+	"testing"
+
+	"github.com/stretchr/testify/assert"
+	"github.com/stretchr/testify/require"
+	"golang.org/x/sys/unix"
+
+	pipe "ipcworkbook/chapters/01-pipe"
+	"ipcworkbook/harness/lab"
+)
+
+// Step 1: both ends are close-on-exec: a child that was not given them has none.
+func TestBothEndsAreCloseOnExec(t *testing.T) {
+	l := lab.New(t)
+	r, w := open(l)
+	l.MustBePipe("New(): the Reader", r)
+	l.MustBePipe("New(): the Writer", w)
+
+	assert.True(l, l.CloseOnExec(r), "New(): is the read end made with O_CLOEXEC?")
+	assert.True(l, l.CloseOnExec(w), "New(): is the write end made with O_CLOEXEC?")
+
+	stranger := l.Start(listsDescriptors)
+	var has []string
+	stranger.Report(&has)
+	require.NotContains(l, has, l.Target(r), "the descriptors of a child that was given none: is O_CLOEXEC set when the pipe is made?")
+}
+
+var listsDescriptors = lab.NewRole("stranger", func(c *lab.Child) error {
+	entries, err := os.ReadDir("/proc/self/fd")
+	if err != nil {
+		return err
+	}
+	var has []string
+	for _, e := range entries {
+		if target, err := os.Readlink("/proc/self/fd/" + e.Name()); err == nil {
+			has = append(has, target)
+		}
+	}
+	c.Report(has)
+	return nil
+})
+
+// Step 2: a message sent in one process arrives in another, in the frame that
+// the package's comment specifies.
+func TestMessageArrivesInAnotherProcess(t *testing.T) {
+	l := lab.New(t)
+
+	r, w := open(l)
+	l.Start(producer, lab.HandOver("w", w), lab.Tell("messages", "hello"))
+	got, err := r.Recv()
+	require.NoError(l, err, "Recv() of what the producer sent")
+	require.Equal(l, "hello", string(got), "Recv() of what the producer sent")
+
+	r, w = open(l)
+	consumer := l.Start(consumer, lab.HandOver("r", r))
+	require.NoError(l, w.Send([]byte("hello")), `Send("hello")`)
+	var received string
+	consumer.Report(&received)
+	require.Equal(l, "hello", received, "Recv() in the consumer")
+	require.NoError(l, w.Close(), "Close() of the Writer")
+
+	r, w = open(l)
+	raw := l.File(r)
+	require.NoError(l, w.Send([]byte("hello")), `Send("hello")`)
+	bytes := make([]byte, 9)
+	_, err = io.ReadFull(raw, bytes)
+	require.NoError(l, err, "reading the raw frame")
+	require.Equal(l, "00 00 00 05 68 65 6c 6c 6f", fmt.Sprintf("% x", bytes),
+		`the raw frame of Send("hello"): is the length a uint32 in big-endian order?`)
+}
+
+var producer = lab.NewRole("producer", func(c *lab.Child) error {
+	w := pipe.NewWriter(c.File("w"))
+	c.CollectGarbage()
+	for message := range strings.SplitSeq(c.Text("messages"), ",") {
+		if err := w.Send([]byte(message)); err != nil {
+			return fmt.Errorf("Send(%q): %w", message, err)
+		}
+	}
+	return w.Close()
+})
+
+var consumer = lab.NewRole("consumer", func(c *lab.Child) error {
+	r := pipe.NewReader(c.File("r"))
+	c.CollectGarbage()
+	for {
+		message, err := r.Recv()
+		if err == io.EOF {
+			return r.Close()
+		}
+		if err != nil {
+			return fmt.Errorf("Recv(): %w", err)
+		}
+		c.Report(string(message))
+	}
+})
+
+// Step 3: messages keep their boundaries however the bytes arrive: one at a
+// time, or many messages at once. Empty messages too.
+func TestMessagesKeepTheirBoundaries(t *testing.T) {
+	l := lab.New(t)
+	r, w := open(l)
+	raw := l.File(w)
+
+	recv := l.Call("Recv()", func() error { return expect(r, "hello") })
+	for i, b := range frame("hello") {
+		recv.Blocks(fmt.Sprintf("%d bytes of the frame have arrived, and no more", i),
+			lab.Holds(r, 0, "Recv takes what is there and waits for the rest."))
+		write(l, raw, []byte{b})
+	}
+	recv.Returns(nil)
+
+	write(l, raw, frame("one"), frame(""), frame("three"), frame(""))
+	first, err := r.Recv()
+	require.NoError(l, err, "Recv() of the first message")
+	for _, want := range []string{"", "three", ""} {
+		require.NoError(l, expect(r, want), "Recv() of messages that arrived together")
+	}
+	require.Equal(l, "one", string(first), "the first message, after later ones were received: does every Recv use the same buffer?")
+
+	require.NoError(l, w.Send(nil), "Send(nil)")
+	require.NoError(l, expect(r, ""), "Recv() of an empty message: is an empty message taken for the end?")
+}
+
+// Step 4: a message larger than the pipe's capacity gets through.
+func TestMessageLargerThanThePipe(t *testing.T) {
+	l := lab.New(t)
+	r, w := open(l)
+	large := pattern(3*l.Capacity(w) + 1)
+	require.Less(l, len(large), pipe.MaxMessage, "the size that this step sends")
+
+	l.Start(sendsPatterns, lab.HandOver("w", w), lab.Tell("sizes", fmt.Sprintf("%d,%d,0", len(large), pipe.MaxMessage)))
+	for _, size := range []int{len(large), pipe.MaxMessage, 0} {
+		got, err := r.Recv()
+		require.NoError(l, err, "Recv() of %d bytes: does Send go on after a short write?", size)
+		require.Len(l, got, size, "Recv()")
+		require.True(l, string(got) == string(pattern(size)), "Recv() of %d bytes: the bytes are others than were sent", size)
+	}
+
+	_, w = open(l)
+	require.ErrorIs(l, w.Send(make([]byte, pipe.MaxMessage+1)), pipe.ErrTooLarge, "Send() of MaxMessage+1 bytes")
+}
+
+var sendsPatterns = lab.NewRole("producer of large messages", func(c *lab.Child) error {
+	w := pipe.NewWriter(c.File("w"))
+	for size := range strings.SplitSeq(c.Text("sizes"), ",") {
+		n, err := strconv.Atoi(size)
+		if err != nil {
+			return err
+		}
+		if err := w.Send(pattern(n)); err != nil {
+			return fmt.Errorf("Send() of %d bytes: %w", n, err)
+		}
+	}
+	return w.Close()
+})
+
+// Step 5: Recv returns io.EOF when the last writer has closed: not before, not
+// never.
+func TestEndOfFileAfterTheLastWriter(t *testing.T) {
+	l := lab.New(t)
+	r, w := open(l)
+
+	first := l.Start(holder, lab.Give("w", w))
+	second := l.Start(holder, lab.Give("w", w))
+	require.NoError(l, w.Send([]byte("last")), "Send()")
+	require.NoError(l, w.Close(), "Close() of our own copy of the write end")
+
+	require.NoError(l, expect(r, "last"), "Recv() of what was sent before the end")
+	recv := l.Call("Recv()", func() error { _, err := r.Recv(); return err })
+	recv.Blocks("two processes still have the write end")
+	first.Exit()
+	recv.Blocks("one process still has the write end")
+	second.Exit()
+	recv.Returns(io.EOF)
+
+	_, err := r.Recv()
+	require.ErrorIs(l, err, io.EOF, "Recv() once more: the end stays the end")
+}
+
+var holder = lab.NewRole("holder", func(c *lab.Child) error {
+	w := pipe.NewWriter(c.File("w"))
+	c.Wait()
+	return w.Close()
+})
+
+// Step 6: a writer killed inside a message gives io.ErrUnexpectedEOF, never a
+// short message and never a clean end.
+func TestWriterKilledInsideAMessage(t *testing.T) {
+	l := lab.New(t)
+	whole := frame("hello")
+	for _, sent := range []int{1, pipe.HeaderSize, pipe.HeaderSize + 2} {
+		r, w := open(l)
+		victim := l.Start(writesRaw, lab.HandOver("w", w), lab.Tell("bytes", string(whole[:sent])))
+		var written int
+		victim.Report(&written)
+		require.Equal(l, sent, written, "what the victim wrote")
+
+		recv := l.Call("Recv()", func() error { _, err := r.Recv(); return err })
+		recv.Blocks("the message is not whole and its writer lives")
+		victim.Kill()
+		recv.Returns(io.ErrUnexpectedEOF)
+	}
+}
+
+var writesRaw = lab.NewRole("victim", func(c *lab.Child) error {
+	n, err := c.File("w").WriteString(c.Text("bytes"))
+	if err != nil {
+		return err
+	}
+	c.Report(n)
+	c.Wait()
+	return nil
+})
+
+// Step 7: sending with no reader left returns EPIPE. The disposition of SIGPIPE
+// is left alone: it stays as it was, and a child started afterwards still dies
+// of it.
+func TestSendWithoutReaderReturnsEPIPE(t *testing.T) {
+	l := lab.New(t)
+	before := ignoredSignals(l)
+
+	r, w := open(l)
+	require.NoError(l, w.Send([]byte("nobody reads this")), "Send() while a reader is there")
+	require.NoError(l, r.Close(), "Close() of the only read end")
+	require.ErrorIs(l, w.Send([]byte("hello")), unix.EPIPE, "Send() with no reader left")
+	require.ErrorIs(l, w.Send([]byte("hello")), unix.EPIPE, "Send() once more")
+
+	require.Equal(l, before, ignoredSignals(l), "the ignored signals of this process (SigIgn): does the package ignore SIGPIPE for the whole program?")
+	writer := l.Start(writesToClosedOutput)
+	require.ErrorContains(l, writer.Wait(), "killed by SIGPIPE", "a child that writes to an output that nobody reads")
+}
+
+var writesToClosedOutput = lab.NewRole("writer to nobody", func(c *lab.Child) error {
+	r, w, err := os.Pipe()
+	if err != nil {
+		return err
+	}
+	// The Go runtime treats descriptors 1 and 2 as every other program does:
+	// writing to a broken pipe there is the end (os/signal, SIGPIPE).
+	if err := unix.Dup2(int(w.Fd()), 1); err != nil {
+		return err
+	}
+	r.Close()
+	_, err = os.Stdout.WriteString("hello")
+	return fmt.Errorf("lived on with %w: SIGPIPE is ignored here", err)
+})
+
+// Step 8: several writers at once. Frames of up to PipeBuf bytes, header
+// included, never mix. A shared Writer refuses a larger one; a Writer that has
+// the pipe to itself does not.
+func TestSharedWritersNeverMix(t *testing.T) {
+	l := lab.New(t)
+	largest := pipe.PipeBuf - pipe.HeaderSize
+
+	r, w := open(l)
+	shared := pipe.NewSharedWriter(l.File(w))
+	require.ErrorIs(l, shared.Send(make([]byte, largest+1)), pipe.ErrTooLarge,
+		"Send() of %d bytes and a header by a shared Writer: does the limit count the header?", largest+1)
+	require.NoError(l, shared.Send(make([]byte, largest)), "Send() of %d bytes and a header by a shared Writer", largest)
+	require.NoError(l, w.Send(make([]byte, largest+1)), "Send() of %d bytes by a Writer that has the pipe to itself", largest+1)
+	waiting, err := lab.Waiting(r)
+	require.NoError(l, err, "FIONREAD")
+	require.Equal(l, 2*pipe.PipeBuf+1, waiting, "bytes in the pipe after two frames: was something sent for the refused message?")
+
+	// A frame goes out in one write: either all of it is in the pipe or
+	// nothing. Here the last page of the pipe has room for a header only.
+	r, w = open(l)
+	raw := l.File(w)
+	filled := l.Capacity(w) - 50
+	write(l, raw, make([]byte, filled))
+	waits := l.Start(sendsShared, lab.Give("w", w), lab.Tell("id", "0"), lab.Tell("sizes", "2000"))
+	waits.Blocks("the pipe has no room for the frame",
+		lab.Holds(r, filled, "A part of the frame went out alone: are header and message written by two calls?"))
+	_, err = io.CopyN(io.Discard, l.File(r), int64(filled))
+	require.NoError(l, err, "emptying the pipe")
+	_, err = r.Recv()
+	require.NoError(l, err, "Recv() of the frame that waited")
+
+	// Four processes, sizes that are no multiple of a page.
+	const each = 500
+	r, w = open(l)
+	random := l.Rand()
+	for id := range 4 {
+		var sizes []string
+		for range each {
+			sizes = append(sizes, strconv.Itoa(1+random.IntN(largest)))
+		}
+		l.Start(sendsShared, lab.Give("w", w), lab.Tell("id", strconv.Itoa(id)), lab.Tell("sizes", strings.Join(sizes, ",")))
+	}
+	require.NoError(l, w.Close(), "Close() of our own copy of the write end")
+	var count [4]int
+	for range 4 * each {
+		message, err := r.Recv()
+		require.NoError(l, err, "Recv(): did frames of several writers mix?")
+		require.NotEmpty(l, message, "Recv()")
+		id := message[0]
+		require.Equal(l, strings.Repeat(string(rune(id)), len(message)), string(message), "Recv(): did messages of several writers mix?")
+		require.Contains(l, "0123", string(rune(id)), "Recv(): the first byte of a message")
+		count[id-'0']++
+	}
+	require.Equal(l, [4]int{each, each, each, each}, count, "messages of each writer")
+	_, err = r.Recv()
+	require.ErrorIs(l, err, io.EOF, "Recv() after the last writer")
+}
+
+var sendsShared = lab.NewRole("one of several writers", func(c *lab.Child) error {
+	w := pipe.NewSharedWriter(c.File("w"))
+	for size := range strings.SplitSeq(c.Text("sizes"), ",") {
+		n, err := strconv.Atoi(size)
+		if err != nil {
+			return err
+		}
+		if err := w.Send([]byte(strings.Repeat(c.Text("id"), n))); err != nil {
+			return fmt.Errorf("Send() of %d bytes: %w", n, err)
+		}
+	}
+	return w.Close()
+})
+
+// Step 9: a FIFO joins two processes that share nothing but a path, whichever
+// opens first. A second stream uses it again. What is no FIFO is an error.
+func TestFIFOJoinsTwoProcesses(t *testing.T) {
+	l := lab.New(t)
+	path := l.Dir() + "/fifo"
+
+	for _, order := range [][]*lab.Role{{fifoReader, fifoWriter}, {fifoWriter, fifoReader}} {
+		first := l.Start(order[0], lab.Tell("path", path))
+		first.Blocks("nobody has opened the other side")
+		second := l.Start(order[1], lab.Tell("path", path))
+		reader := map[bool]*lab.Process{true: first, false: second}[order[0] == fifoReader]
+		for _, want := range []string{"hello", "", "end of file"} {
+			var got string
+			reader.Report(&got)
+			require.Equal(l, want, got, "Recv() on the FIFO")
+		}
+		require.NoError(l, first.Wait(), "the process that opened first")
+		require.NoError(l, second.Wait(), "the process that opened second")
+	}
+	info, err := os.Stat(path)
+	require.NoError(l, err, "the FIFO after both have closed")
+	require.Equal(l, os.ModeNamedPipe|0o600, info.Mode(), "mode of what OpenReader or OpenWriter made: is it a FIFO, for its owner only?")
+
+	regular := l.Dir() + "/regular"
+	require.NoError(l, os.WriteFile(regular, []byte("precious"), 0o600), "writing a regular file")
+	_, err = pipe.OpenReader(regular)
+	require.Error(l, err, "OpenReader() of a regular file")
+	_, err = pipe.OpenWriter(regular)
+	require.Error(l, err, "OpenWriter() of a regular file")
+	content, err := os.ReadFile(regular)
+	require.NoError(l, err, "reading the regular file")
+	require.Equal(l, "precious", string(content), "content of the regular file: was it opened for writing?")
+}
+
+var fifoReader = lab.NewRole("reader", func(c *lab.Child) error {
+	r, err := pipe.OpenReader(c.Text("path"))
+	if err != nil {
+		return fmt.Errorf("OpenReader(): %w", err)
+	}
+	for {
+		message, err := r.Recv()
+		if err == io.EOF {
+			c.Report("end of file")
+			return r.Close()
+		}
+		if err != nil {
+			return fmt.Errorf("Recv(): %w", err)
+		}
+		c.Report(string(message))
+	}
+})
+
+var fifoWriter = lab.NewRole("writer", func(c *lab.Child) error {
+	w, err := pipe.OpenWriter(c.Text("path"))
+	if err != nil {
+		return fmt.Errorf("OpenWriter(): %w", err)
+	}
+	for _, message := range []string{"hello", ""} {
+		if err := w.Send([]byte(message)); err != nil {
+			return fmt.Errorf("Send(%q): %w", message, err)
+		}
+	}
+	return w.Close()
+})
+
+// Step 10: a corrupt length is an error that names the limit. Nothing is
+// allocated for what it claims.
+func TestCorruptLengthIsAnError(t *testing.T) {
+	l := lab.New(t)
+	for _, claim := range []uint32{pipe.MaxMessage + 1, 1 << 31, 1<<32 - 1} {
+		r, w := open(l)
+		write(l, l.File(w), binary.BigEndian.AppendUint32(nil, claim), []byte("hello"))
+
+		var err error
+		allocated := lab.Allocated(func() { _, err = r.Recv() })
+		require.ErrorIs(l, err, pipe.ErrTooLarge, "Recv() of a header that claims %d bytes", claim)
+		require.ErrorContains(l, err, strconv.Itoa(pipe.MaxMessage), "Recv() of a header that claims %d bytes: the text names the limit", claim)
+		require.Less(l, allocated, uint64(pipe.MaxMessage), "bytes that Recv() allocated: is the length checked before memory is taken?")
+	}
+}
+
+// Step 11: the capacity can be read and set, and a full pipe makes the sender
+// wait: that is flow control.
+func TestFullPipeMakesTheSenderWait(t *testing.T) {
+	l := lab.New(t)
+	r, w := open(l)
+	page := os.Getpagesize()
+
+	got, err := w.Capacity()
+	require.NoError(l, err, "Capacity()")
+	require.Equal(l, l.Capacity(w), got, "Capacity(): is the kernel asked?")
+	got, err = w.SetCapacity(page + 1)
+	require.NoError(l, err, "SetCapacity(%d)", page+1)
+	require.Equal(l, l.Capacity(w), got, "SetCapacity(%d): the kernel rounds up; does it return what the pipe has now?", page+1)
+	require.GreaterOrEqual(l, got, page+1, "SetCapacity(%d)", page+1)
+	again, err := w.Capacity()
+	require.NoError(l, err, "Capacity() after SetCapacity()")
+	require.Equal(l, got, again, "Capacity() after SetCapacity()")
+
+	message := pattern(got - pipe.HeaderSize)
+	require.NoError(l, w.Send(message), "Send() of a frame as large as the pipe")
+	send := l.Call("Send()", func() error { return w.Send([]byte("one more")) })
+	send.Blocks("the pipe is full", lab.Holds(r, got, "A full pipe takes no byte."))
+	first, err := r.Recv()
+	require.NoError(l, err, "Recv() of the frame that filled the pipe")
+	require.True(l, string(first) == string(message), "Recv(): the bytes are others than were sent")
+	send.Returns(nil)
+	require.NoError(l, expect(r, "one more"), "Recv() of what waited")
+}
+
+// open makes a pipe that is closed when the test ends.
+func open(l *lab.Lab) (*pipe.Reader, *pipe.Writer) {
+	r, w, err := pipe.New()
+	require.NoError(l, err, "New()")
+	l.CloseAtEnd(r, w)
+	return r, w
+}
+
+// frame is a message as it travels: its length and its bytes.
+func frame(message string) []byte {
+	return append(binary.BigEndian.AppendUint32(nil, uint32(len(message))), message...)
+}
+
+// write writes all the bytes in one call.
+func write(l *lab.Lab, f *os.File, parts ...[]byte) {
+	var all []byte
+	for _, p := range parts {
+		all = append(all, p...)
+	}
+	_, err := f.Write(all)
+	require.NoError(l, err, "writing raw bytes into the pipe")
+}
+
+// expect receives one message and compares it.
+func expect(r *pipe.Reader, want string) error {
+	got, err := r.Recv()
+	if err != nil {
+		return err
+	}
+	if string(got) != want {
+		return fmt.Errorf("received %q where %q was sent", got, want)
+	}
+	return nil
+}
+
+// pattern is a message of n bytes in which no two pages are alike.
+func pattern(n int) []byte {
+	p := make([]byte, n)
+	for i := range p {
+		p[i] = byte(i ^ i>>8 ^ i>>16)
+	}
+	return p
+}
+
+// ignoredSignals returns the mask of ignored signals, as /proc shows it.
+func ignoredSignals(l *lab.Lab) string {
+	status, err := os.ReadFile("/proc/self/status")
+	require.NoError(l, err, "reading /proc/self/status")
+	for line := range strings.Lines(string(status)) {
+		if mask, ok := strings.CutPrefix(line, "SigIgn:\t"); ok {
+			return strings.TrimSpace(mask)
+		}
+	}
+	require.Fail(l, "no SigIgn line", "/proc/self/status")
+	return ""
+}

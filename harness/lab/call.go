@@ -1,0 +1,76 @@
+package lab
+
+import (
+	"errors"
+	"fmt"
+
+	"ipcworkbook/harness/verdict"
+)
+
+// Call is a call that runs in the background, in the test's own process.
+type Call struct {
+	lab  *Lab
+	what string
+	err  error
+	done chan struct{}
+}
+
+// Call starts f in the background. What names the call, as a reader would write
+// it: "Recv()".
+func (l *Lab) Call(what string, f func() error) *Call {
+	c := &Call{lab: l, what: what, done: make(chan struct{})}
+	go func() {
+		defer close(c.done)
+		c.err = f()
+	}()
+	return c
+}
+
+// Blocks asserts that the call has not returned and cannot go on: everything in
+// the step sleeps. Evidence is what the kernel shows meanwhile.
+func (c *Call) Blocks(why string, evidence ...Evidence) {
+	c.lab.blocks(c.what, c.done, func() error { return c.err }, why, evidence)
+}
+
+func (l *Lab) blocks(what string, done <-chan struct{}, result func() error, why string, evidence []Evidence) {
+	asleep := settle()
+	select {
+	case <-done:
+		got := "it returned without an error"
+		if err := result(); err != nil {
+			got = fmt.Sprintf("it returned the error %q", err)
+		}
+		l.fail(failure{Verdict: verdict.Wrong, Call: what,
+			Detail: []string{"expected: it waits, since " + why, "got:      " + got}})
+	default:
+	}
+	if !asleep {
+		l.fail(failure{Verdict: verdict.Wrong, Call: what,
+			Detail: []string{"expected: it sleeps in the kernel, since " + why, "got:      it keeps running"},
+			Reason: "A loop that asks again and again burns a core. Let a blocking call wait."})
+	}
+	for _, e := range evidence {
+		if found, ok := e.look(); !ok {
+			l.fail(failure{Verdict: verdict.Wrong, Call: what,
+				Detail: []string{"expected: " + e.claim, "got:      " + found}, Reason: e.reason})
+		}
+	}
+}
+
+// Returns waits for the call's end and asserts its error: nil, or one that wraps
+// want.
+func (c *Call) Returns(want error) {
+	<-c.done
+	if want == nil && c.err == nil || want != nil && errors.Is(c.err, want) {
+		return
+	}
+	c.lab.fail(failure{Verdict: verdict.Wrong, Call: c.what,
+		Detail: []string{"expected: " + orNone(want), "got:      " + orNone(c.err)}})
+}
+
+func orNone(err error) string {
+	if err == nil {
+		return "no error"
+	}
+	return fmt.Sprintf("the error %q", err)
+}

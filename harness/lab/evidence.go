@@ -1,0 +1,98 @@
+package lab
+
+import (
+	"fmt"
+	"os"
+	"strings"
+
+	"golang.org/x/sys/unix"
+
+	"ipcworkbook/harness/verdict"
+)
+
+// Evidence is something that the kernel shows, beside what a call returned.
+type Evidence struct {
+	claim  string
+	reason string
+	look   func() (found string, ok bool)
+}
+
+// Holds says how many bytes wait in a pipe (FIONREAD).
+func Holds(end conn, n int, reason string) Evidence {
+	return Evidence{
+		claim:  fmt.Sprintf("%d bytes wait in the pipe meanwhile", n),
+		reason: reason,
+		look: func() (string, bool) {
+			got, err := Waiting(end)
+			if err != nil {
+				return err.Error(), false
+			}
+			return fmt.Sprintf("%d bytes wait there", got), got == n
+		},
+	}
+}
+
+// Waiting returns how many bytes wait in a pipe or socket to be read (FIONREAD).
+func Waiting(end conn) (int, error) {
+	var n int
+	err := control(end, func(fd int) (err error) {
+		n, err = unix.IoctlGetInt(fd, unix.TIOCINQ) // FIONREAD by its other name
+		return os.NewSyscallError("ioctl FIONREAD", err)
+	})
+	return n, err
+}
+
+// Capacity returns how many bytes the pipe can hold (F_GETPIPE_SZ).
+func (l *Lab) Capacity(end conn) int {
+	var n int
+	err := control(end, func(fd int) (err error) {
+		n, err = unix.FcntlInt(uintptr(fd), unix.F_GETPIPE_SZ, 0)
+		return os.NewSyscallError("fcntl F_GETPIPE_SZ", err)
+	})
+	if err != nil {
+		l.fail(wrongEnd(err))
+	}
+	return n
+}
+
+// MustBePipe asserts that an end is an end of a pipe: the chapter's mechanism,
+// and no other that would do the same.
+func (l *Lab) MustBePipe(what string, end conn) {
+	if target := l.Target(end); !strings.HasPrefix(target, "pipe:[") {
+		l.fail(failure{Verdict: verdict.Wrong, Call: what,
+			Detail: []string{"expected: a descriptor of a pipe", "got:      " + target},
+			Reason: "This chapter is about pipe(2)."})
+	}
+}
+
+// Target returns what a descriptor is, as /proc/self/fd shows it: pipe:[4711].
+func (l *Lab) Target(end conn) string {
+	var target string
+	err := control(end, func(fd int) (err error) {
+		target, err = os.Readlink(fmt.Sprintf("/proc/self/fd/%d", fd))
+		return err
+	})
+	if err != nil {
+		l.fail(wrongEnd(err))
+	}
+	return target
+}
+
+// CloseOnExec reports whether a descriptor is closed when a program starts.
+func (l *Lab) CloseOnExec(end conn) bool {
+	var flags int
+	err := control(end, func(fd int) (err error) {
+		flags, err = unix.FcntlInt(uintptr(fd), unix.F_GETFD, 0)
+		return os.NewSyscallError("fcntl F_GETFD", err)
+	})
+	if err != nil {
+		l.fail(wrongEnd(err))
+	}
+	return flags&unix.FD_CLOEXEC != 0
+}
+
+func wrongEnd(err error) failure {
+	return failure{Verdict: verdict.Wrong, Call: "SyscallConn()",
+		Detail: []string{"expected: access to an open descriptor", "got:      " + err.Error()},
+		Reason: "SyscallConn gives access to the descriptor until Close. Does something close it earlier?"}
+}

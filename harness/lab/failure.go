@@ -1,0 +1,147 @@
+package lab
+
+import (
+	"fmt"
+	"regexp"
+	"strings"
+
+	"ipcworkbook/harness/todo"
+	"ipcworkbook/harness/verdict"
+)
+
+// failure is what a learner is told: what was called, what was expected, what
+// came, and the likeliest reason, in that order.
+type failure struct {
+	Verdict verdict.Verdict
+	Call    string   // what was called
+	Detail  []string // what was expected and what came
+	Reason  string   // the likeliest reason
+	Beside  []string // what else happened: processes that ended with an error
+	At      string   // the test's own line
+	File    string   // the learner's line, if it is known
+	Line    int
+}
+
+func (f failure) finding() verdict.Finding {
+	text := f.text()
+	found := verdict.Finding{Verdict: f.Verdict, Message: text, File: f.File, Line: f.Line}
+	if e, ok := todo.In(text); ok && f.Verdict == verdict.Wrong {
+		found.Verdict, found.File, found.Line = verdict.Todo, e.File, e.Line
+	}
+	return found
+}
+
+func (f failure) text() string {
+	var b strings.Builder
+	fmt.Fprint(&b, f.Call)
+	if f.At != "" {
+		fmt.Fprintf(&b, "   (%s)", f.At)
+	}
+	for _, d := range f.Detail {
+		fmt.Fprint(&b, "\n  ", strings.ReplaceAll(d, "\n", "\n  "))
+	}
+	for _, beside := range f.Beside {
+		fmt.Fprint(&b, "\n  ", strings.ReplaceAll(beside, "\n", "\n  "))
+	}
+	if f.Reason != "" {
+		fmt.Fprint(&b, "\n\n", f.Reason)
+	}
+	return b.String()
+}
+
+// A failure of testify is a list of labelled sections:
+//
+//	\tError:      \tNot equal:
+//	\t            \texpected: "a"
+//	\tMessages:   \tRecv(): was one Read taken for one message?
+var (
+	section = regexp.MustCompile(`^\t([A-Z][A-Za-z ]*):\s*\t(.*)$`)
+	more    = regexp.MustCompile(`^\t {4,}\t(.*)$`)
+)
+
+const (
+	maxLines = 14  // of detail
+	maxLine  = 160 // bytes of one of them
+)
+
+// parse turns a failure of testify into one of ours.
+func parse(text string) failure {
+	sections := map[string][]string{}
+	label := ""
+	for line := range strings.Lines(text) {
+		line = strings.TrimSuffix(line, "\n")
+		if m := section.FindStringSubmatch(line); m != nil {
+			label = m[1]
+			sections[label] = []string{m[2]}
+		} else if m := more.FindStringSubmatch(line); m != nil && label != "" {
+			sections[label] = append(sections[label], m[1])
+		}
+	}
+	f := failure{Verdict: verdict.Wrong}
+	if len(sections) == 0 {
+		f.Call = strings.TrimSpace(text)
+		return f
+	}
+	f.Call, f.Reason, _ = strings.Cut(strings.Join(sections["Messages"], "\n"), ": ")
+	f.Detail = detail(sections["Error"])
+	return f
+}
+
+// detail says in two lines what testify says in its own way, where it can.
+func detail(lines []string) []string {
+	if len(lines) == 0 {
+		return nil
+	}
+	first, rest := strings.TrimSpace(lines[0]), lines[1:]
+	var out []string
+	switch {
+	case first == "Received unexpected error:":
+		out = append(out, "expected: no error")
+		for i, line := range rest {
+			out = append(out, map[bool]string{true: "got:      ", false: "          "}[i == 0]+line)
+		}
+	case first == "An error is expected but got nil.":
+		out = []string{"expected: an error", "got:      no error"}
+	case strings.HasPrefix(first, "Target error should be in err chain:"),
+		strings.HasPrefix(first, "Expected error with"):
+		out = got(rest)
+	case first == "Not equal:":
+		out = got(cutDiff(rest))
+	default:
+		out = append([]string{first}, cutDiff(rest)...)
+	}
+	for i, line := range out {
+		if len(line) > maxLine {
+			out[i] = line[:maxLine] + fmt.Sprintf("… (%d bytes more)", len(line)-maxLine)
+		}
+	}
+	if len(out) > maxLines {
+		out = append(out[:maxLines], "…")
+	}
+	return out
+}
+
+// got calls what came by one name, whatever testify calls it.
+func got(lines []string) []string {
+	var out []string
+	for _, line := range lines {
+		for _, name := range []string{"actual  : ", "in chain: "} {
+			if rest, ok := strings.CutPrefix(line, name); ok {
+				line = "got:      " + rest
+			}
+		}
+		if strings.TrimSpace(line) != "" {
+			out = append(out, line)
+		}
+	}
+	return out
+}
+
+func cutDiff(lines []string) []string {
+	for i, line := range lines {
+		if strings.HasPrefix(line, "Diff:") {
+			return lines[:i]
+		}
+	}
+	return lines
+}

@@ -1,0 +1,237 @@
+// Package lab is what the tests of a chapter import. It starts real processes,
+// hands descriptors to them, watches what blocks and what returns, and cleans up.
+//
+// A test reads as a protocol:
+//
+//	l := lab.New(t)
+//	r, w := open(l)
+//
+//	holder := l.Start(holdsWriter, lab.HandOver("w", w))
+//	recv := l.Call("Recv()", func() error { _, err := r.Recv(); return err })
+//	recv.Blocks("holder still has the write end")
+//	holder.Exit()
+//	recv.Returns(io.EOF)
+//
+// There is no sleep and no time in it. "Blocks" is seen, not timed: the call has
+// not returned and every thread of every process of the step sleeps. A test that
+// waits for ever is ended by its supervisor, which looks at it first and says who
+// waits for what (package supervisor).
+//
+// A Lab is a testing.TB for testify: require.NoError(l, err, "Send(hello)"). The
+// message is what was called. After a colon it may give the likeliest reason:
+//
+//	require.Equal(l, "hello", got, "Recv(): was one Read taken for one message?")
+package lab
+
+import (
+	"fmt"
+	"math/rand/v2"
+	"os"
+	"path/filepath"
+	"runtime"
+	"strconv"
+	"strings"
+	"syscall"
+	"testing"
+	"time"
+
+	"ipcworkbook/harness/residue"
+	"ipcworkbook/harness/todo"
+	"ipcworkbook/harness/verdict"
+)
+
+// outputDelay is how long the output of an ended process is waited for when one
+// of its own children still holds it.
+const outputDelay = 100 * time.Millisecond
+
+// Lab is one test's surroundings.
+type Lab struct {
+	t         *testing.T
+	failures  []failure
+	processes []*Process
+	closers   []func()
+	before    residue.Descriptors
+	missing   string // why the step is unsupported here
+	dir       string
+}
+
+// New starts a step: its deadline runs from here. It ends with the test.
+func New(t *testing.T) *Lab {
+	t.Helper()
+	l := &Lab{t: t}
+	up.send(verdict.Event{Kind: verdict.Start, Test: t.Name()})
+	t.Cleanup(l.end)
+	l.before = residue.OpenDescriptors()
+	return l
+}
+
+// end waits for the processes, closes what the test opened, looks for what was
+// left behind, and tells the supervisor how the step ended.
+func (l *Lab) end() {
+	if l.t.Failed() && len(l.failures) == 0 {
+		// A panic is on its way up. The supervisor sees the crash.
+		return
+	}
+	if l.missing == "" {
+		l.endProcesses()
+	}
+	for _, p := range l.processes {
+		p.cmd.Process.Kill()
+		<-p.ended
+	}
+	for _, closeIt := range l.closers {
+		closeIt()
+	}
+	if dir, err := os.Getwd(); dir != folder {
+		l.record(failure{Verdict: verdict.Residue, Call: "after the step",
+			Detail: []string{"expected: the working directory is still " + folder,
+				"got:      " + dir + orNothing(err)},
+			Reason: "The working directory belongs to the whole process. A package leaves it alone."})
+		l.t.Fail()
+		_ = os.Chdir(folder)
+	}
+	if len(l.failures) == 0 && l.missing == "" {
+		if left := residue.OpenDescriptors().Since(l.before); len(left) > 0 {
+			l.record(failure{Verdict: verdict.Residue, Call: "after the step",
+				Detail: append([]string{"descriptors are still open that were not open before it:"}, left...),
+				Reason: "Close closes every descriptor that New or Open made."})
+			l.t.Fail()
+		}
+	}
+	f := verdict.Finding{Verdict: verdict.Pass}
+	switch {
+	case len(l.failures) > 0:
+		f = l.failures[0].finding()
+		fmt.Fprint(l.t.Output(), f.Verdict, ": ", f.Message, "\n")
+	case l.missing != "":
+		f = verdict.Finding{Verdict: verdict.Unsupported, Message: l.missing}
+	}
+	up.send(verdict.Event{Kind: verdict.End, Test: l.t.Name(), Finding: f})
+}
+
+// endProcesses waits for processes that the test has not looked at: a role that
+// failed or crashed fails the test too. In a test that has failed they are not
+// waited for, since what they wait for may never come; but one that had ended
+// with an error by then is the likelier cause.
+func (l *Lab) endProcesses() {
+	failed := len(l.failures) > 0
+	for _, p := range l.processes {
+		if failed {
+			select {
+			case <-p.ended:
+			default:
+				continue
+			}
+		} else {
+			<-p.ended
+		}
+		if p.err == nil || p.killed || (p.checked && !failed) {
+			continue
+		}
+		f := finding(p.crash, p.role+" ended with an error", p.err)
+		_, isTodo := todo.In(p.err.Error())
+		switch {
+		case !failed:
+			l.record(f)
+			l.t.Fail()
+		case p.crash.Verdict != "" || isTodo:
+			l.failures = append([]failure{f}, l.failures...)
+		default:
+			l.failures[0].Beside = append(l.failures[0].Beside, p.name()+" ended: "+p.err.Error())
+		}
+	}
+}
+
+// Helper marks the caller as a helper. It is part of what testify asks for.
+func (l *Lab) Helper() {}
+
+// Errorf records a failure; testify calls it. Only the first one of a step is
+// shown in full.
+func (l *Lab) Errorf(format string, args ...any) {
+	l.record(parse(fmt.Sprintf(format, args...)))
+	l.t.Fail()
+}
+
+// FailNow ends the test.
+func (l *Lab) FailNow() { l.t.FailNow() }
+
+// fail records a failure and ends the test.
+func (l *Lab) fail(f failure) {
+	l.record(f)
+	l.t.FailNow()
+}
+
+func (l *Lab) record(f failure) {
+	if f.At == "" {
+		f.At = testLine()
+	}
+	l.failures = append(l.failures, f)
+}
+
+// Fault ends the test with an error of the workbook, not of the learner.
+func (l *Lab) Fault(format string, args ...any) {
+	l.fail(failure{Verdict: verdict.Fault, Call: "the workbook itself", Detail: []string{fmt.Sprintf(format, args...)}})
+}
+
+// Unsupported ends the test because this machine lacks something that it needs.
+// The reason says what, and how that was seen.
+func (l *Lab) Unsupported(format string, args ...any) {
+	l.missing = fmt.Sprintf(format, args...)
+	l.t.Skip(l.missing)
+}
+
+// CloseAtEnd closes ends when the test is over, also after a failure. To close
+// one earlier in the test does no harm.
+func (l *Lab) CloseAtEnd(ends ...interface{ Close() error }) {
+	for _, e := range ends {
+		l.closers = append(l.closers, func() { _ = e.Close() })
+	}
+}
+
+// Dir returns a folder for this test alone. Its path is short enough for the
+// address of a socket.
+func (l *Lab) Dir() string {
+	if l.dir == "" {
+		dir, err := os.MkdirTemp(os.Getenv(verdict.EnvDir), "t")
+		if err != nil {
+			l.Fault("making a folder: %v", err)
+		}
+		l.dir = dir
+	}
+	return l.dir
+}
+
+// Rand returns a source of random numbers. The seed is the run's: the same seed
+// gives the same numbers, and a failure says which it was.
+func (l *Lab) Rand() *rand.Rand {
+	seed, _ := strconv.ParseUint(os.Getenv(verdict.EnvSeed), 10, 64)
+	return rand.New(rand.NewPCG(seed, 0))
+}
+
+// folder is the chapter's folder: tests start in it.
+var folder, _ = os.Getwd()
+
+func orNothing(err error) string {
+	if err == nil {
+		return ""
+	}
+	return err.Error()
+}
+
+// testLine finds the innermost line of a test file on the stack.
+func testLine() string {
+	pcs := make([]uintptr, 64)
+	frames := runtime.CallersFrames(pcs[:runtime.Callers(2, pcs)])
+	for {
+		f, more := frames.Next()
+		if strings.HasSuffix(f.File, "_test.go") {
+			return fmt.Sprintf("%s:%d", filepath.Base(f.File), f.Line)
+		}
+		if !more {
+			return ""
+		}
+	}
+}
+
+// conn is an end of something: a chapter's own type, or an *os.File.
+type conn = syscall.Conn

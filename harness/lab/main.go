@@ -1,0 +1,73 @@
+package lab
+
+import (
+	"fmt"
+	"os"
+	"runtime/debug"
+	"strconv"
+	"syscall"
+	"testing"
+
+	"ipcworkbook/harness/supervisor"
+	"ipcworkbook/harness/verdict"
+)
+
+// This runs before any of the learner's code: a chapter's main_test.go is in the
+// chapter's own package and imports lab, so lab is initialised first.
+func init() {
+	supervisor.Enter()
+	supervisor.Plain()
+	openCrashLine()
+	up = openLine()
+}
+
+// up is the line to whoever started this process: to the supervisor in the
+// test, to the test in a child process.
+var up *line
+
+// openCrashLine makes the runtime write its dump, on SIGQUIT or in a crash, to
+// the supervisor too. The descriptor is inherited and blocks, so that nothing of
+// the dump is lost.
+func openCrashLine() {
+	f, ok := inherited(verdict.EnvCrash)
+	if !ok {
+		return
+	}
+	// An error leaves the explanations without the learner's lines, no more.
+	_ = debug.SetCrashOutput(f, debug.CrashOptions{})
+	crashLine = f
+}
+
+// crashLine is handed on to the child processes.
+var crashLine *os.File
+
+// inherited returns the file that an environment variable gives the number of.
+// From here on no program that this process starts inherits it by accident.
+func inherited(variable string) (*os.File, bool) {
+	fd, err := strconv.Atoi(os.Getenv(variable))
+	if err != nil {
+		return nil, false
+	}
+	syscall.CloseOnExec(fd)
+	return os.NewFile(uintptr(fd), variable), true
+}
+
+// Main is the TestMain of every chapter:
+//
+//	func TestMain(m *testing.M) { lab.Main(m) }
+//
+// It stands in main_test.go, in the chapter's own package. In a process that was
+// started to play a role, Main plays it and does not return.
+func Main(m *testing.M) {
+	if name := os.Getenv(verdict.EnvRole); name != "" {
+		os.Exit(play(name))
+	}
+	if up == nil {
+		fmt.Fprintln(os.Stderr, "lab: this test binary has no supervisor")
+		os.Exit(4)
+	}
+	up.send(verdict.Event{Kind: verdict.Ready})
+	code := m.Run()
+	up.send(verdict.Event{Kind: verdict.Done})
+	os.Exit(code)
+}

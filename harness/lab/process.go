@@ -1,0 +1,218 @@
+package lab
+
+import (
+	"encoding/json"
+	"errors"
+	"fmt"
+	"os"
+	"os/exec"
+	"strings"
+	"syscall"
+
+	"golang.org/x/sys/unix"
+
+	"ipcworkbook/harness/supervisor"
+	"ipcworkbook/harness/verdict"
+)
+
+// Process is a child process that plays a role.
+type Process struct {
+	lab    *Lab
+	role   string
+	cmd    *exec.Cmd
+	line   *line
+	output *supervisor.Output
+
+	reports chan json.RawMessage // closed after the last one
+	ended   chan struct{}        // closed when the process is reaped
+	err     error                // how it ended; read after ended is closed
+	crash   verdict.Finding      // set if it crashed
+	killed  bool
+	checked bool // the test has looked at how it ended
+}
+
+// Start starts a process that plays a role. It gets what is handed over, and
+// nothing else of this process. The test ends only when the process has ended;
+// one that returned an error or crashed fails the test.
+func (l *Lab) Start(r *Role, handed ...Handed) *Process {
+	l.t.Helper()
+	p := &Process{
+		lab: l, role: r.name, output: &supervisor.Output{},
+		reports: make(chan json.RawMessage, 1024), ended: make(chan struct{}),
+	}
+	if err := p.start(handed); err != nil {
+		l.Fault("starting %s: %v", r.name, err)
+	}
+	l.processes = append(l.processes, p)
+	for _, h := range handed {
+		if h.ours == nil {
+			continue
+		}
+		if err := h.ours.Close(); err != nil {
+			l.fail(failure{Verdict: verdict.Wrong, Call: "Close() of what was handed over",
+				Detail: []string{"expected: no error", "got:      " + err.Error()}})
+		}
+	}
+	return p
+}
+
+func (p *Process) start(handed []Handed) error {
+	fds, err := unix.Socketpair(unix.AF_UNIX, unix.SOCK_STREAM|unix.SOCK_CLOEXEC, 0)
+	if err != nil {
+		return os.NewSyscallError("socketpair", err)
+	}
+	if err := unix.SetNonblock(fds[0], true); err != nil {
+		return err
+	}
+	ours, theirs := os.NewFile(uintptr(fds[0]), "line"), os.NewFile(uintptr(fds[1]), "line")
+	defer theirs.Close()
+	p.line = newLine(ours)
+
+	p.cmd = exec.Command("/proc/self/exe")
+	p.cmd.Args = []string{p.role} // what ps shows
+	p.cmd.Stdout, p.cmd.Stderr = p.output, p.output
+	// Ends with the test, however that ends.
+	p.cmd.SysProcAttr = &syscall.SysProcAttr{Pdeathsig: syscall.SIGKILL}
+	// A grandchild that outlives the process may hold its output open.
+	p.cmd.WaitDelay = outputDelay
+
+	g := given{Files: map[string]int{}, Texts: map[string]string{}}
+	const first = 3 // after standard input, output and error
+	for _, h := range handed {
+		if h.end == nil {
+			g.Texts[h.name] = h.text
+			continue
+		}
+		f, err := dup(h.end, h.name)
+		if err != nil {
+			return fmt.Errorf("handing over %s: %w", h.name, err)
+		}
+		defer f.Close()
+		g.Files[h.name] = first + len(p.cmd.ExtraFiles)
+		p.cmd.ExtraFiles = append(p.cmd.ExtraFiles, f)
+	}
+	text, err := json.Marshal(g)
+	if err != nil {
+		return err
+	}
+	control := first + len(p.cmd.ExtraFiles)
+	p.cmd.ExtraFiles = append(p.cmd.ExtraFiles, theirs, crashLine)
+	p.cmd.Env = append(os.Environ(),
+		verdict.EnvRole+"="+p.role,
+		envGiven+"="+string(text),
+		fmt.Sprintf("%s=%d", verdict.EnvControl, control),
+		fmt.Sprintf("%s=%d", verdict.EnvCrash, control+1))
+	if err := p.cmd.Start(); err != nil {
+		return err
+	}
+	go p.follow()
+	return nil
+}
+
+// follow takes the process's reports and its end.
+func (p *Process) follow() {
+	var last message
+	for {
+		var m message
+		if p.line.receive(&m) != nil {
+			break
+		}
+		if m.Done {
+			last = m
+			continue
+		}
+		p.reports <- m.Report
+	}
+	close(p.reports)
+	err := p.cmd.Wait()
+	p.line.f.Close()
+	switch {
+	case last.Done && last.Err != "":
+		p.err = fmt.Errorf("%s: %s", p.role, last.Err)
+	case last.Done:
+	case p.killed:
+		p.err = fmt.Errorf("%s was killed", p.role)
+	default:
+		p.crash = supervisor.Crash(p.name(), supervisor.ExitStatus(err), p.output.Bytes(), folder)
+		p.err = errors.New(p.crash.Message)
+	}
+	how := "its role is done"
+	if p.err != nil {
+		how = p.err.Error()
+	}
+	up.send(verdict.Event{Kind: verdict.Child, Role: p.role, PID: p.cmd.Process.Pid, How: how, Finding: p.crash})
+	close(p.ended)
+}
+
+func (p *Process) name() string { return fmt.Sprintf("%s (pid %d)", p.role, p.cmd.Process.Pid) }
+
+// PID returns the process's id.
+func (p *Process) PID() int { return p.cmd.Process.Pid }
+
+// Go tells the process to go on from its Wait.
+func (p *Process) Go() { p.line.send(struct{}{}) }
+
+// Report takes the next value that the process reports, and waits for it. It
+// fails the test when the process ends without one.
+func (p *Process) Report(to any) {
+	p.lab.t.Helper()
+	text, ok := <-p.reports
+	if !ok {
+		<-p.ended
+		p.checked = true
+		p.lab.fail(finding(p.crash, p.role+" ended before it reported what the test waits for", p.err))
+	}
+	if err := json.Unmarshal(text, to); err != nil {
+		p.lab.Fault("report of %s: %v", p.role, err)
+	}
+}
+
+// Wait waits for the end of the process and returns the error of its role. A
+// crash is an error too.
+func (p *Process) Wait() error {
+	<-p.ended
+	p.checked = true
+	return p.err
+}
+
+// Exit tells the process to go on and waits for its end, which has to be clean.
+func (p *Process) Exit() {
+	p.lab.t.Helper()
+	p.Go()
+	p.mustEndWell()
+}
+
+func (p *Process) mustEndWell() {
+	p.lab.t.Helper()
+	if err := p.Wait(); err != nil {
+		p.lab.fail(finding(p.crash, p.role+" ended with an error", err))
+	}
+}
+
+// Kill ends the process by SIGKILL, as the kernel or a user would, and waits
+// until it is gone.
+func (p *Process) Kill() {
+	p.killed = true
+	p.cmd.Process.Kill()
+	<-p.ended
+	p.checked = true
+}
+
+// Blocks asserts that the process is there and does not go on: everything in
+// the step sleeps. Evidence says what the kernel shows meanwhile.
+func (p *Process) Blocks(why string, evidence ...Evidence) {
+	p.lab.t.Helper()
+	p.lab.blocks(p.role, p.ended, func() error { return p.err }, why, evidence)
+}
+
+// finding prefers the crash, which says more than the error.
+func finding(crash verdict.Finding, what string, err error) failure {
+	if crash.Verdict != "" {
+		return failure{Verdict: crash.Verdict, Call: what, Detail: []string{crash.Message}, File: crash.File, Line: crash.Line}
+	}
+	f := failure{Verdict: verdict.Wrong, Call: what}
+	if err != nil {
+		f.Detail = strings.Split(err.Error(), "\n")
+	}
+	return f
+}

@@ -1,0 +1,55 @@
+// Package residue finds what a test left behind.
+package residue
+
+import (
+	"fmt"
+	"os"
+	"slices"
+	"strconv"
+	"strings"
+)
+
+// Descriptors are the open descriptors of a process: number and what it is, as
+// /proc/PID/fd shows it.
+type Descriptors map[int]string
+
+// OpenDescriptors returns those of this process. Descriptors that the Go runtime
+// opens for itself are left out: epoll, eventfd, and files of the control groups.
+func OpenDescriptors() Descriptors {
+	open := Descriptors{}
+	entries, err := os.ReadDir("/proc/self/fd")
+	if err != nil {
+		return open
+	}
+	for _, e := range entries {
+		fd, err := strconv.Atoi(e.Name())
+		if err != nil {
+			continue
+		}
+		// The descriptor that read the folder is closed again by now.
+		target, err := os.Readlink("/proc/self/fd/" + e.Name())
+		if err != nil || runtimesOwn(target) {
+			continue
+		}
+		open[fd] = target
+	}
+	return open
+}
+
+func runtimesOwn(target string) bool {
+	return strings.HasPrefix(target, "anon_inode:") ||
+		strings.HasPrefix(target, "/sys/fs/cgroup/") ||
+		strings.HasPrefix(target, "/proc/")
+}
+
+// Since returns what is open now and was not open before, a line for each.
+func (d Descriptors) Since(before Descriptors) []string {
+	var left []string
+	for fd, target := range d {
+		if before[fd] != target {
+			left = append(left, fmt.Sprintf("fd %d is %s", fd, target))
+		}
+	}
+	slices.Sort(left)
+	return left
+}

@@ -1,0 +1,112 @@
+package supervisor
+
+import (
+	"fmt"
+	"strings"
+
+	"golang.org/x/sys/unix"
+
+	"ipcworkbook/harness/procfs"
+	"ipcworkbook/harness/verdict"
+)
+
+// crashed explains a test binary that ended on its own: before its tests, in the
+// middle of one, or after one with a status that its verdict does not explain.
+func (s *step) crashed() (verdict.Finding, bool) {
+	if s.ready && s.phase == "" && s.report.Code <= 1 {
+		return verdict.Finding{}, false
+	}
+	place := "The test's process"
+	switch {
+	case !s.ready:
+		place = "The test's process, before any test ran (in an init function or a package variable),"
+	case s.phase == "":
+		place = "The test's process, after the test,"
+	}
+	return Crash(place, s.report.Code, s.errs.Bytes(), s.spec.Dir), true
+}
+
+// Crash says how a process of the step ended on its own, and where. Status is
+// the exit status, 128+n for signal n; stderr is what the process wrote; folder
+// is the chapter's. The panic and the learner's frames come first.
+func Crash(who string, status int, stderr []byte, folder string) verdict.Finding {
+	f := verdict.Finding{Verdict: verdict.Crashed, Message: crashText(who, status, stderr, folder)}
+	f.File, f.Line = crashPlace(stderr, folder)
+	return f
+}
+
+func crashText(who string, status int, stderr []byte, folder string) string {
+	text := string(stderr)
+	var b strings.Builder
+	head, rest, found := crashHead(text)
+	switch {
+	case found && strings.Contains(head, "out of memory"), strings.Contains(text, "cannot allocate memory"):
+		fmt.Fprintf(&b, "%s ran out of memory: %d MiB are allowed (RLIMIT_DATA).\nIs a length trusted that nobody checked?", who, maxData>>20)
+	case found && strings.Contains(head, "unexpected call to os.Exit(0)"):
+		fmt.Fprintf(&b, "%s called os.Exit(0) in the middle of a test.", who)
+	case found:
+		fmt.Fprintf(&b, "%s ended: %s", who, head)
+	case status > 128:
+		fmt.Fprintf(&b, "%s was killed by %s.", who, signalText(status-128))
+	default:
+		fmt.Fprintf(&b, "%s ended by itself with exit status %d.\nDoes your code call os.Exit or log.Fatal? A package returns errors and lets its user decide.", who, status)
+	}
+	for _, g := range procfs.ParseDump([]byte(rest)) {
+		frames := learnerFrames(g, folder)
+		if len(frames) == 0 {
+			continue
+		}
+		fmt.Fprintf(&b, "\n\nYour code, innermost first:")
+		for _, f := range frames {
+			fmt.Fprintf(&b, "\n  %s:%d  %s", f.File, f.Line, f.Func)
+		}
+		break
+	}
+	return b.String()
+}
+
+// crashHead finds the line with which the runtime announces a crash.
+func crashHead(text string) (head, rest string, found bool) {
+	for line := range strings.Lines(text) {
+		if strings.HasPrefix(line, "panic: ") || strings.HasPrefix(line, "fatal error: ") {
+			_, rest, _ = strings.Cut(text, line)
+			return strings.TrimSpace(line), rest, true
+		}
+	}
+	return "", "", false
+}
+
+func learnerFrames(g procfs.Goroutine, folder string) []procfs.Frame {
+	var frames []procfs.Frame
+	for _, f := range g.Frames {
+		if strings.HasPrefix(f.File, folder+"/") {
+			frames = append(frames, f)
+		}
+	}
+	return frames
+}
+
+// crashPlace returns the innermost frame of the learner's own code in a crash.
+func crashPlace(stderr []byte, folder string) (file string, line int) {
+	_, rest, found := crashHead(string(stderr))
+	if !found {
+		return "", 0
+	}
+	for _, g := range procfs.ParseDump([]byte(rest)) {
+		for _, f := range learnerFrames(g, folder) {
+			if !strings.HasSuffix(f.File, "_test.go") {
+				return f.File, f.Line
+			}
+		}
+	}
+	return "", 0
+}
+
+// signalText names a signal as a learner looks it up.
+func signalText(n int) string {
+	name := unix.SignalName(unix.Signal(n))
+	if name == "" {
+		name = fmt.Sprintf("signal %d", n)
+	}
+	return name
+}

@@ -1,0 +1,138 @@
+package supervisor
+
+import (
+	"errors"
+	"fmt"
+	"os"
+	"os/exec"
+	"strings"
+	"syscall"
+	"time"
+
+	"golang.org/x/sys/unix"
+
+	"ipcworkbook/harness/procfs"
+	"ipcworkbook/harness/verdict"
+)
+
+// finish ends the step: what still runs is noted, killed and reaped, and the
+// report gets its finding.
+func (s *step) finish() {
+	decided := s.report.Finding.Verdict != ""
+	left := s.leftovers(decided)
+	s.kill()
+	// Nobody holds the outputs any more, so they end.
+	<-s.outputs
+	<-s.outputs
+	if err := os.RemoveAll(s.dir); err != nil && !decided {
+		s.report.Finding = fault("removing the step's folder: %v", err)
+		return
+	}
+	if decided {
+		return
+	}
+	if f, crashed := s.crashed(); crashed {
+		s.report.Test = s.phase
+		s.report.Finding = f
+		return
+	}
+	if len(left) > 0 {
+		s.report.Finding = verdict.Finding{Verdict: verdict.Residue, Message: residue(left)}
+	}
+}
+
+// leftovers waits until the processes that outlived the test are gone or do
+// not move any more, and returns those. One that is on its way out, because it
+// saw the end of its parent, is no residue. One that stays is, also if it works.
+func (s *step) leftovers(decided bool) []procfs.Process {
+	if decided {
+		return nil
+	}
+	last := procfs.Look(s.pids())
+	for end := time.Now().Add(s.spec.Deadline); ; {
+		s.reap()
+		pids := s.pids()
+		if len(pids) == 0 {
+			return nil
+		}
+		time.Sleep(settleGap)
+		now := procfs.Look(s.pids())
+		if (now.Asleep() && now.SameAs(last)) || time.Now().After(end) {
+			break
+		}
+		last = now
+	}
+	var left []procfs.Process
+	for _, pid := range s.pids() {
+		if p, err := procfs.Read(pid); err == nil && p.State != 'Z' {
+			left = append(left, p)
+		}
+	}
+	return left
+}
+
+func residue(left []procfs.Process) string {
+	var b strings.Builder
+	b.WriteString("The step was right, but left processes behind:\n")
+	for _, p := range left {
+		fmt.Fprintf(&b, "  %s (pid %d)\n", p.Role, p.PID)
+	}
+	b.WriteString("Who starts a process waits for its end (wait4(2)).")
+	return b.String()
+}
+
+// kill kills and reaps until nothing is left. A process may start others while
+// this goes on, so one round is not enough; whoever loses its parent becomes a
+// child of this process and is found in the next one.
+func (s *step) kill() {
+	for {
+		pids := s.pids()
+		for _, pid := range pids {
+			// First stopped, then killed: what is stopped starts nothing.
+			unix.Kill(pid, unix.SIGSTOP)
+		}
+		for _, pid := range pids {
+			unix.Kill(pid, unix.SIGKILL)
+		}
+		children := procfs.Children(os.Getpid())
+		if len(children) == 0 {
+			return
+		}
+		for _, pid := range children {
+			if pid == s.cmd.Process.Pid {
+				select { // os/exec reaps this one
+				case err := <-s.exited:
+					s.report.Code = ExitStatus(err)
+				default:
+					time.Sleep(time.Millisecond)
+				}
+				continue
+			}
+			var status unix.WaitStatus
+			unix.Wait4(pid, &status, 0, nil)
+		}
+	}
+}
+
+// reap collects the orphans that have ended.
+func (s *step) reap() {
+	for _, pid := range procfs.Children(os.Getpid()) {
+		if pid != s.cmd.Process.Pid {
+			var status unix.WaitStatus
+			unix.Wait4(pid, &status, unix.WNOHANG, nil)
+		}
+	}
+}
+
+// ExitStatus turns the error of [exec.Cmd.Wait] into a number as a shell gives
+// it: the exit status, or 128+n for signal n.
+func ExitStatus(err error) int {
+	var exit *exec.ExitError
+	if !errors.As(err, &exit) {
+		return 0
+	}
+	if status := exit.Sys().(syscall.WaitStatus); status.Signaled() {
+		return 128 + int(status.Signal())
+	}
+	return exit.ExitCode()
+}

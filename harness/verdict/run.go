@@ -1,0 +1,65 @@
+package verdict
+
+import "time"
+
+// Spec is what a supervisor is asked to run: one compiled test binary, one step.
+// It reaches the supervisor as JSON on its standard input.
+type Spec struct {
+	Path     string        `json:"path"`
+	Args     []string      `json:"args"`
+	Dir      string        `json:"dir"` // the chapter's folder
+	Env      []string      `json:"env"` // beside the supervisor's own
+	Deadline time.Duration `json:"deadline"`
+}
+
+// Report is what a supervisor saw. It reaches whoever started it as JSON on the
+// supervisor's standard output.
+type Report struct {
+	// Ends are the steps' ends in the lab's own words, by the test's name.
+	Ends map[string]Finding `json:"ends"`
+	// Finding is the supervisor's: a hang, a crash, something left behind, or
+	// a fault. It weighs more than what the lab says. Its zero value says nothing.
+	Finding Finding `json:"finding"`
+	// Test is the test that was running when the finding was made.
+	Test   string        `json:"test,omitempty"`
+	Code   int           `json:"code"` // exit status of the test binary, 128+n for signal n
+	Stdout []byte        `json:"stdout"`
+	Stderr []byte        `json:"stderr"`
+	Took   time.Duration `json:"took"`
+}
+
+// Names of the environment variables that a process of a step is started with.
+const (
+	EnvSupervise = "IPC_SUPERVISE" // set for a supervisor
+	EnvControl   = "IPC_CONTROL"   // the test: descriptor of its line to the supervisor
+	EnvCrash     = "IPC_CRASH"     // all: descriptor that receives the runtime's dump
+	EnvRole      = "IPC_ROLE"      // a child process: which role it plays
+	EnvDir       = "IPC_DIR"       // the step's own folder, which the supervisor removes
+	EnvSeed      = "IPC_SEED"      // the seed of the run
+)
+
+// Event is one line from the lab to the supervisor.
+type Event struct {
+	Kind    string  `json:"kind"`
+	Test    string  `json:"test,omitempty"`
+	Finding Finding `json:"finding"`
+	// Child processes of the step, as they end.
+	Role string `json:"role,omitempty"`
+	PID  int    `json:"pid,omitempty"`
+	How  string `json:"how,omitempty"`
+}
+
+// The kinds of events.
+const (
+	Ready  = "ready"  // the test binary reached its TestMain
+	Start  = "start"  // a test starts; its deadline runs from here
+	End    = "end"    // a test ended; Finding says how
+	Settle = "settle" // asks: does anything in this step still move? Answered by a Settled
+	Child  = "child"  // a child process of the step ended; How says how
+	Done   = "done"   // all tests ran
+)
+
+// Settled is the supervisor's answer to Settle.
+type Settled struct {
+	Asleep bool `json:"asleep"` // false: it never stopped moving
+}
