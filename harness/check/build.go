@@ -1,0 +1,200 @@
+package check
+
+import (
+	"bytes"
+	"context"
+	"errors"
+	"fmt"
+	"go/ast"
+	"go/parser"
+	"go/token"
+	"os"
+	"os/exec"
+	"path/filepath"
+	"regexp"
+	"slices"
+	"strings"
+
+	"ipcworkbook/harness/book"
+	"ipcworkbook/harness/overlay"
+	"ipcworkbook/harness/verdict"
+)
+
+// Build compiles a chapter's test binary. A package that does not build is no
+// error here: running it gives the verdict "broken".
+func Build(ctx context.Context, o Options) (*Built, error) {
+	if _, err := chosen(o); err != nil {
+		return nil, err
+	}
+	tmp, err := os.MkdirTemp("", "workbook-")
+	if err != nil {
+		return nil, err
+	}
+	b := &Built{o: o, tmp: tmp, binary: filepath.Join(tmp, o.Chapter.Name+".test")}
+	if err := b.build(ctx); err != nil {
+		b.Close()
+		return nil, err
+	}
+	return b, nil
+}
+
+func (b *Built) build(ctx context.Context) error {
+	o := b.o
+	if problem := o.Impl.Problem(o.Chapter.Name); problem != "" {
+		b.breaks(problem, overlay.Relative(o.Impl.Dir, o.From), 0)
+		return nil
+	}
+	b.sites = declarations(o.Impl)
+	tests := o.Tests
+	if tests == nil {
+		tests = o.Chapter.Tests()
+	}
+	chapter := filepath.Join(o.Root, o.Chapter.Dir())
+	var err error
+	if b.over, err = overlay.Make(b.tmp, chapter, o.Impl, tests); err != nil {
+		return err
+	}
+	args := []string{"test", "-c", "-o", b.binary, "-overlay", b.over.File}
+	if o.Race {
+		args = append(args, "-race")
+	}
+	cmd := exec.CommandContext(ctx, "go", append(args, "./"+o.Chapter.Dir())...)
+	cmd.Dir = o.Root
+	var out bytes.Buffer
+	cmd.Stdout, cmd.Stderr = &out, &out
+	err = cmd.Run()
+	var exit *exec.ExitError
+	switch {
+	case ctx.Err() != nil:
+		return ctx.Err()
+	case errors.As(err, &exit):
+		return b.compileError(out.String())
+	case err != nil:
+		return fmt.Errorf("running go: %w", err)
+	}
+	if _, err := os.Stat(b.binary); err != nil {
+		return fmt.Errorf("go test -c made no test binary:\n%s", &out)
+	}
+	return nil
+}
+
+var place = regexp.MustCompile(`(?m)^(\S+\.go):(\d+)(?::\d+)?: `)
+
+// compileError decides whose error it is. Errors in the chapter's own folder are
+// the learner's; all others are the workbook's.
+func (b *Built) compileError(out string) error {
+	var lines []string
+	for line := range strings.Lines(out) {
+		if !strings.HasPrefix(line, "#") {
+			lines = append(lines, strings.TrimRight(line, "\n"))
+		}
+	}
+	text := strings.Join(lines, "\n")
+	m := place.FindStringSubmatch(text)
+	dir := b.o.Chapter.Dir()
+	if m == nil || !strings.HasPrefix(filepath.ToSlash(m[1]), dir+"/") && filepath.Dir(m[1]) != b.o.Impl.Dir {
+		return fmt.Errorf("the workbook itself does not build:\n%s", text)
+	}
+	file, line := "", 0
+	// The first error outside the tests is the one to mend.
+	for _, m := range place.FindAllStringSubmatch(text, -1) {
+		if !strings.HasSuffix(m[1], "_test.go") {
+			file = overlay.Relative(b.over.Real(filepath.Join(b.o.Root, m[1])), b.o.From)
+			fmt.Sscan(m[2], &line)
+			break
+		}
+	}
+	text = strings.ReplaceAll(text, dir+"/", filepath.Join(b.o.Root, dir)+"/")
+	text = b.over.Text(text, b.o.From)
+	if names := missing(text); len(names) > 0 && file == "" {
+		text = "The package has to declare, as the stub does: " + strings.Join(names, ", ") + ".\n" + text
+		file = overlay.Relative(b.o.Impl.Dir, b.o.From)
+	}
+	b.breaks(text, file, line)
+	return nil
+}
+
+var undefined = regexp.MustCompile(`undefined: \w+\.(\w+)|\.(\w+) undefined \(type`)
+
+// missing lists the names that the tests use and the package does not declare.
+func missing(text string) []string {
+	var names []string
+	for _, m := range undefined.FindAllStringSubmatch(text, -1) {
+		if name := m[1] + m[2]; !slices.Contains(names, name) {
+			names = append(names, name)
+		}
+	}
+	return names
+}
+
+// breaks makes every step broken.
+func (b *Built) breaks(message, file string, line int) {
+	b.broken = Result{
+		Chapter: b.o.Chapter.Number, Name: b.o.Chapter.Name,
+		Verdict: verdict.Broken, Message: message, Steps: []Step{},
+	}
+	steps, _ := chosen(b.o)
+	for _, s := range steps {
+		b.broken.Steps = append(b.broken.Steps, Step{
+			Number: s.Number, Test: s.Test, Title: s.Title,
+			Verdict: verdict.Broken, Message: message, File: file, Line: line,
+		})
+	}
+}
+
+// site is a place in a file.
+type site struct {
+	file string
+	line int
+}
+
+// declarations finds where an implementation declares what: "New",
+// "Reader.Recv". A file that does not parse is left to the compiler.
+func declarations(impl overlay.Impl) map[string]site {
+	found := map[string]site{}
+	for _, name := range impl.Files {
+		path := filepath.Join(impl.Dir, name)
+		files := token.NewFileSet()
+		f, err := parser.ParseFile(files, path, nil, parser.SkipObjectResolution)
+		if err != nil {
+			continue
+		}
+		for _, d := range f.Decls {
+			if fn, ok := d.(*ast.FuncDecl); ok {
+				found[receiver(fn)+fn.Name.Name] = site{path, files.Position(fn.Pos()).Line}
+			}
+		}
+	}
+	return found
+}
+
+func receiver(fn *ast.FuncDecl) string {
+	if fn.Recv == nil || len(fn.Recv.List) == 0 {
+		return ""
+	}
+	t := fn.Recv.List[0].Type
+	if star, ok := t.(*ast.StarExpr); ok {
+		t = star.X
+	}
+	if id, ok := t.(*ast.Ident); ok {
+		return id.Name + "."
+	}
+	return ""
+}
+
+// Declares reports whether an implementation declares a function or method.
+func Declares(impl overlay.Impl, name string) bool {
+	_, ok := declarations(impl)[name]
+	return ok
+}
+
+// Unknown lists the declarations that the steps name and an implementation lacks.
+func Unknown(c book.Chapter, impl overlay.Impl) []string {
+	var unknown []string
+	for _, s := range c.Steps {
+		if !Declares(impl, s.Edit) {
+			unknown = append(unknown, fmt.Sprintf("step %d: %s", s.Number, s.Edit))
+		}
+	}
+	return unknown
+}

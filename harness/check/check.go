@@ -1,0 +1,201 @@
+// Package check runs the steps of a chapter on one implementation and says how
+// each of them ended.
+//
+// The test binary is compiled once, with the sealed tests and the implementation
+// in the place of the stub. Then each step runs in a process of its own, below a
+// supervisor of its own, so that no step can hide or disturb another. A step
+// passes when the lab says so, on a line of its own, and exactly one pass event
+// of the Go test runner confirms it.
+package check
+
+import (
+	"context"
+	"errors"
+	"fmt"
+	"os"
+	"path/filepath"
+	"runtime"
+	"strings"
+	"sync"
+	"time"
+
+	"ipcworkbook/harness/book"
+	"ipcworkbook/harness/overlay"
+	"ipcworkbook/harness/verdict"
+)
+
+// Options say what to check.
+type Options struct {
+	Root    string // the workbook's root, absolute
+	Chapter book.Chapter
+	Impl    overlay.Impl
+	Steps   []int  // numbers of the steps to run; all if empty
+	Race    bool   // build with the race detector
+	Seed    uint64 // of the run's random numbers
+	From    string // the folder that paths are shown from
+	// Tests are used in place of the chapter's sealed ones, if they are set:
+	// verify judges test files that are being worked on.
+	Tests map[string][]byte
+}
+
+// Step is how one step ended.
+type Step struct {
+	Number  int             `json:"step"`
+	Test    string          `json:"test"`
+	Title   string          `json:"title"`
+	Verdict verdict.Verdict `json:"verdict"`
+	Seconds float64         `json:"seconds"`
+	Message string          `json:"message"`
+	File    string          `json:"file"` // where to look or to edit, relative to Options.From
+	Line    int             `json:"line"`
+}
+
+// Result is how a chapter ended.
+type Result struct {
+	Chapter int             `json:"chapter"`
+	Name    string          `json:"name"`
+	Verdict verdict.Verdict `json:"verdict"`
+	// Message says what holds for the chapter as a whole: why it does not
+	// build, or which tests were edited.
+	Message string `json:"message,omitempty"`
+	Steps   []Step `json:"steps"`
+}
+
+// Passed returns how many steps passed.
+func (r Result) Passed() int {
+	n := 0
+	for _, s := range r.Steps {
+		if s.Verdict == verdict.Pass {
+			n++
+		}
+	}
+	return n
+}
+
+// First returns the first step that did not pass.
+func (r Result) First() (Step, bool) {
+	for _, s := range r.Steps {
+		if s.Verdict != verdict.Pass {
+			return s, true
+		}
+	}
+	return Step{}, false
+}
+
+// Built is a chapter's compiled test binary.
+type Built struct {
+	o      Options
+	tmp    string
+	binary string
+	over   *overlay.Overlay
+	broken Result // its verdict is set if the package does not build
+	sites  map[string]site
+}
+
+// Run builds and runs.
+func Run(ctx context.Context, o Options) (Result, error) {
+	b, err := Build(ctx, o)
+	if err != nil {
+		return Result{}, err
+	}
+	defer b.Close()
+	return b.Run(ctx, o.Seed)
+}
+
+// Run runs the steps once.
+func (b *Built) Run(ctx context.Context, seed uint64) (Result, error) {
+	if b.broken.Verdict != "" {
+		return b.broken, nil
+	}
+	o := b.o
+	r := Result{Chapter: o.Chapter.Number, Name: o.Chapter.Name}
+	if edited := o.Chapter.Edited(o.Root, true); o.Tests == nil && len(edited) > 0 {
+		r.Message = fmt.Sprintf("Test files are not as they were handed out: %s. The tests that were handed out are used.",
+			strings.Join(edited, ", "))
+	}
+	steps, err := chosen(o)
+	if err != nil {
+		return r, err
+	}
+	r.Steps = make([]Step, len(steps))
+	errs := make([]error, len(steps))
+	var running sync.WaitGroup
+	slots := make(chan struct{}, runtime.NumCPU())
+	for i, s := range steps {
+		running.Go(func() {
+			slots <- struct{}{}
+			defer func() { <-slots }()
+			if ctx.Err() == nil {
+				r.Steps[i], errs[i] = b.step(ctx, s, seed)
+			}
+		})
+	}
+	running.Wait()
+	if err := errors.Join(append(errs, ctx.Err())...); err != nil {
+		return r, err
+	}
+	var all []verdict.Verdict
+	for _, s := range r.Steps {
+		all = append(all, s.Verdict)
+	}
+	r.Verdict = verdict.Of(all)
+	return r, nil
+}
+
+func chosen(o Options) ([]book.Step, error) {
+	if len(o.Steps) == 0 {
+		return o.Chapter.Steps, nil
+	}
+	var steps []book.Step
+	for _, n := range o.Steps {
+		s, err := o.Chapter.Step(n)
+		if err != nil {
+			return nil, err
+		}
+		steps = append(steps, s)
+	}
+	return steps, nil
+}
+
+// step runs one step and judges it.
+func (b *Built) step(ctx context.Context, s book.Step, seed uint64) (Step, error) {
+	begun := time.Now()
+	report, err := supervise(ctx, verdict.Spec{
+		Path: b.binary,
+		Args: []string{"-test.run=^" + s.Test + "$", "-test.paniconexit0", "-test.v=test2json", "-test.count=1", "-test.timeout=0"},
+		Dir:  filepath.Join(b.o.Root, b.o.Chapter.Dir()),
+		Env: []string{
+			fmt.Sprintf("%s=%d", verdict.EnvSeed, seed),
+			"GOTRACEBACK=all",
+		},
+		Deadline: deadline,
+	})
+	if err != nil {
+		return Step{}, err
+	}
+	f, err := judge(ctx, s, report)
+	if err != nil {
+		return Step{}, err
+	}
+	step := Step{
+		Number: s.Number, Test: s.Test, Title: s.Title, Verdict: f.Verdict,
+		Seconds: time.Since(begun).Round(time.Millisecond).Seconds(),
+		Message: b.over.Text(f.Message, b.o.From),
+	}
+	if f.Verdict != verdict.Pass {
+		at := b.sites[s.Edit]
+		if f.File != "" && !strings.HasSuffix(f.File, "_test.go") {
+			at = site{b.over.Real(f.File), f.Line}
+		}
+		if at.file != "" {
+			step.File, step.Line = overlay.Relative(at.file, b.o.From), at.line
+		}
+	}
+	return step, nil
+}
+
+// deadline is how long a step may take before the supervisor looks at it.
+const deadline = 2 * time.Second
+
+// Close removes what Build made.
+func (b *Built) Close() { os.RemoveAll(b.tmp) }

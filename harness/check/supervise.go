@@ -1,0 +1,50 @@
+package check
+
+import (
+	"bytes"
+	"context"
+	"encoding/json"
+	"errors"
+	"fmt"
+	"os"
+	"os/exec"
+	"syscall"
+
+	"ipcworkbook/harness/verdict"
+)
+
+// supervise runs one step below a supervisor, which is this same program with
+// another task: see package supervisor.
+func supervise(ctx context.Context, spec verdict.Spec) (verdict.Report, error) {
+	if os.Getenv(verdict.EnvSupervise) != "" {
+		// Without this a program that forgot supervisor.Enter would start
+		// itself for ever.
+		return verdict.Report{}, errors.New("this program was started as a supervisor and does not call supervisor.Enter")
+	}
+	text, err := json.Marshal(spec)
+	if err != nil {
+		return verdict.Report{}, err
+	}
+	cmd := exec.CommandContext(ctx, "/proc/self/exe")
+	cmd.Args = []string{"workbook supervisor"} // what ps shows
+	cmd.Env = append(cmd.Environ(), verdict.EnvSupervise+"=1")
+	cmd.Stdin = bytes.NewReader(text)
+	var out, errs bytes.Buffer
+	cmd.Stdout, cmd.Stderr = &out, &errs
+	// A session of its own: Ctrl-C reaches the workbook, which tells the
+	// supervisors to clean up, and is not gone before they are.
+	cmd.SysProcAttr = &syscall.SysProcAttr{Setsid: true}
+	cmd.Cancel = func() error { return cmd.Process.Signal(syscall.SIGTERM) }
+	if err := cmd.Run(); err != nil {
+		if ctx.Err() != nil {
+			return verdict.Report{}, ctx.Err()
+		}
+		return verdict.Report{Finding: verdict.Finding{Verdict: verdict.Fault,
+			Message: fmt.Sprintf("The step's supervisor ended: %v\n%s", err, &errs)}}, nil
+	}
+	var report verdict.Report
+	if err := json.Unmarshal(out.Bytes(), &report); err != nil {
+		return verdict.Report{}, fmt.Errorf("reading the supervisor's report: %w", err)
+	}
+	return report, nil
+}

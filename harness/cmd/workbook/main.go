@@ -1,0 +1,112 @@
+// Workbook is the command line of the workbook: see docs/learners.md. Every task
+// of Taskfile.yml is one call of it.
+package main
+
+import (
+	"context"
+	"errors"
+	"fmt"
+	"os"
+	"os/signal"
+	"strconv"
+	"syscall"
+
+	"github.com/alecthomas/kong"
+
+	"ipcworkbook/harness/supervisor"
+)
+
+// The exit statuses are a contract: scripts use them.
+const (
+	passed      = 0
+	failed      = 1
+	usage       = 2
+	unsupported = 3
+	faulty      = 4
+)
+
+// statusFile names a file that receives the exit status. The wrapper ./task sets
+// it: a command that fails would make go-task print a line about itself, and
+// that would be the last thing a learner reads.
+const statusFile = "WORKBOOK_STATUS"
+
+type cli struct {
+	List   listCmd   `cmd:"" default:"1" help:"Show the chapters, how far each is, and what is next."`
+	Test   testCmd   `cmd:"" help:"Check a chapter; without --chapter the first unfinished one."`
+	Hint   hintCmd   `cmd:"" help:"Show a hint for a step."`
+	Demo   demoCmd   `cmd:"" help:"Run a chapter's scenario as a program."`
+	Verify verifyCmd `cmd:"" help:"Prove that the workbook teaches what it says (for maintainers)."`
+	Soak   soakCmd   `cmd:"" help:"Check a chapter many times under load: one verdict, every time."`
+	Seal   sealCmd   `cmd:"" help:"Seal the chapters' stubs and tests as they are now (for maintainers)."`
+}
+
+func main() {
+	supervisor.Enter()
+	file := os.Getenv(statusFile)
+	os.Unsetenv(statusFile) // not for the programs that we start
+	status := run(os.Args[1:])
+	if file != "" {
+		if err := os.WriteFile(file, []byte(strconv.Itoa(status)), 0o600); err == nil {
+			return
+		}
+	}
+	os.Exit(status)
+}
+
+func run(args []string) int {
+	var c cli
+	parser, err := kong.New(&c, kong.Name("workbook"),
+		kong.Description("A test-first workbook on Linux inter-process communication."))
+	if err != nil {
+		return report(err)
+	}
+	call, err := parser.Parse(args)
+	if err != nil {
+		fmt.Fprintf(os.Stderr, "workbook: %v\nworkbook --help lists the commands.\n", err)
+		return usage
+	}
+	ctx, stop := signal.NotifyContext(context.Background(), os.Interrupt, syscall.SIGTERM, syscall.SIGHUP)
+	defer stop()
+	root, err := findRoot()
+	if err != nil {
+		return report(err)
+	}
+	here, err := os.Getwd()
+	if err != nil {
+		return report(err)
+	}
+	call.BindTo(ctx, (*context.Context)(nil))
+	call.Bind(place{root: root, here: here})
+	return report(call.Run())
+}
+
+// report prints an error and turns it into an exit status.
+func report(err error) int {
+	var status exitStatus
+	switch {
+	case err == nil:
+		return passed
+	case errors.As(err, &status):
+		return int(status)
+	case errors.Is(err, context.Canceled):
+		fmt.Fprintln(os.Stderr, "\nworkbook: stopped; nothing was left running")
+		return 130
+	}
+	var wrong usageError
+	if errors.As(err, &wrong) {
+		fmt.Fprintln(os.Stderr, "workbook:", err)
+		return usage
+	}
+	fmt.Fprintf(os.Stderr, "workbook: this is an error of the workbook, not yours:\n%v\n", err)
+	return faulty
+}
+
+// exitStatus ends the program with a status after everything has been said.
+type exitStatus int
+
+func (s exitStatus) Error() string { return "exit status " + strconv.Itoa(int(s)) }
+
+// usageError is wrong usage, in a sentence.
+type usageError struct{ error }
+
+func wrongUsage(format string, args ...any) error { return usageError{fmt.Errorf(format, args...)} }

@@ -1,0 +1,83 @@
+package main
+
+import (
+	"bufio"
+	"fmt"
+	"os"
+	"path/filepath"
+	"strings"
+
+	"ipcworkbook/harness/book"
+	"ipcworkbook/harness/overlay"
+)
+
+// place is where the workbook is and where the reader stands.
+type place struct {
+	root string
+	here string
+}
+
+// findRoot finds the workbook's folder: this one or one above it.
+func findRoot() (string, error) {
+	dir, err := os.Getwd()
+	if err != nil {
+		return "", err
+	}
+	for ; ; dir = filepath.Dir(dir) {
+		if isRoot(dir) {
+			return dir, nil
+		}
+		if dir == filepath.Dir(dir) {
+			return "", wrongUsage("this is no folder of the workbook: no go.mod of module ipcworkbook here or above")
+		}
+	}
+}
+
+func isRoot(dir string) bool {
+	f, err := os.Open(filepath.Join(dir, "go.mod"))
+	if err != nil {
+		return false
+	}
+	defer f.Close()
+	lines := bufio.NewScanner(f)
+	return lines.Scan() && strings.TrimSpace(lines.Text()) == "module ipcworkbook"
+}
+
+// chapter is the flag that most commands have.
+type chapterFlag struct {
+	Chapter string `help:"Number or name of the chapter." placeholder:"N"`
+}
+
+func (f chapterFlag) find() (book.Chapter, error) {
+	if f.Chapter == "" {
+		return book.Chapter{}, wrongUsage("which chapter? Say --chapter N (with task: chapter=N)")
+	}
+	c, err := book.Find(f.Chapter)
+	if err != nil {
+		return c, usageError{err}
+	}
+	return c, nil
+}
+
+// implFlag chooses the implementation that is judged.
+type implFlag struct {
+	Impl string `help:"Judge the non-test Go files of this folder in place of the learner's; \"reference\" is the reference solution." placeholder:"DIR"`
+}
+
+func (f implFlag) open(p place, c book.Chapter) (overlay.Impl, error) {
+	dir := f.Impl
+	switch dir {
+	case "":
+		dir = filepath.Join(p.root, c.Dir())
+		if _, err := os.Stat(dir); err != nil {
+			return overlay.Impl{}, wrongUsage("the folder %s is missing; git restore %s brings it back", c.Dir(), c.Dir())
+		}
+	case "reference":
+		dir = filepath.Join(p.root, c.Solution())
+	}
+	impl, err := overlay.Open(dir)
+	if err != nil {
+		return impl, usageError{fmt.Errorf("--impl: %w", err)}
+	}
+	return impl, nil
+}

@@ -1,0 +1,153 @@
+// Package screen shows results to a person.
+//
+// The rules: one screen, the next thing last. Colour only on a terminal and
+// never with NO_COLOR, and it carries no meaning of its own: a sign and a word
+// say the same. Every path is relative to where the reader stands.
+package screen
+
+import (
+	"fmt"
+	"io"
+	"os"
+	"strings"
+	"unicode/utf8"
+
+	"golang.org/x/term"
+
+	"ipcworkbook/harness/check"
+	"ipcworkbook/harness/verdict"
+)
+
+// Screen is where results are shown.
+type Screen struct {
+	w     io.Writer
+	color bool
+}
+
+// New returns a screen on a file.
+func New(f *os.File) Screen {
+	return Screen{w: f, color: os.Getenv("NO_COLOR") == "" && term.IsTerminal(int(f.Fd()))}
+}
+
+// Plain returns a screen without colour.
+func Plain(w io.Writer) Screen { return Screen{w: w} }
+
+const width = 78
+
+var signs = map[verdict.Verdict]string{
+	verdict.Pass: "✓", verdict.Todo: "·", verdict.Wrong: "✗", verdict.Hung: "⧖", verdict.Crashed: "!",
+	verdict.Residue: "♲", verdict.Unsupported: "–", verdict.Broken: "✗", verdict.Fault: "?", verdict.Slow: "▼",
+}
+
+var colors = map[verdict.Verdict]string{
+	verdict.Pass: "32", verdict.Todo: "2", verdict.Unsupported: "33", verdict.Fault: "35",
+}
+
+func (s Screen) paint(v verdict.Verdict, text string) string {
+	if !s.color {
+		return text
+	}
+	code := colors[v]
+	if code == "" {
+		code = "31"
+	}
+	return "\x1b[" + code + "m" + text + "\x1b[0m"
+}
+
+// Line writes one line.
+func (s Screen) Line(format string, args ...any) { fmt.Fprintf(s.w, format+"\n", args...) }
+
+// Result shows a chapter: the list of its steps, then the first one that did
+// not pass in full, then what to do next.
+func (s Screen) Result(r check.Result) {
+	passed := fmt.Sprintf("%d of %d steps", r.Passed(), len(r.Steps))
+	heading := fmt.Sprintf("Chapter %d · %s", r.Chapter, r.Name)
+	s.Line("\n%s%*s\n", heading, width-utf8.RuneCountInString(heading), passed)
+	if r.Verdict != verdict.Broken {
+		for _, step := range r.Steps {
+			s.step(step)
+		}
+	}
+	if r.Message != "" && r.Verdict != verdict.Broken {
+		s.Line("\n%s", wrap(r.Message))
+	}
+	first, failed := r.First()
+	if !failed {
+		s.Line("\n%s", s.paint(verdict.Pass, fmt.Sprintf("All %d steps pass.", len(r.Steps))))
+		return
+	}
+	s.Failure(r, first)
+}
+
+func (s Screen) step(step check.Step) {
+	word := string(step.Verdict)
+	if step.Verdict == verdict.Pass {
+		word = ""
+	}
+	line := fmt.Sprintf("  %s %2d  %s", signs[step.Verdict], step.Number, step.Title)
+	if pad := width - utf8.RuneCountInString(line) - len(word); word != "" && pad > 0 {
+		line += strings.Repeat(" ", pad) + word
+	} else if word != "" {
+		line += "  " + word
+	}
+	s.Line("%s", s.paint(step.Verdict, line))
+}
+
+var endings = map[verdict.Verdict]string{
+	verdict.Todo:        "is next:",
+	verdict.Wrong:       "is wrong:",
+	verdict.Hung:        "hung:",
+	verdict.Crashed:     "crashed:",
+	verdict.Residue:     "left something behind:",
+	verdict.Unsupported: "cannot run on this machine:",
+	verdict.Fault:       "met an error of the workbook itself, not yours:",
+}
+
+// Failure shows one step in full.
+func (s Screen) Failure(r check.Result, step check.Step) {
+	if r.Verdict == verdict.Broken {
+		s.Line("%s\n", s.paint(verdict.Broken, "The package does not build:"))
+	} else {
+		s.Line("\n%s %s\n", s.paint(step.Verdict, fmt.Sprintf("Step %d %s", step.Number, endings[step.Verdict])), step.Title)
+	}
+	for line := range strings.Lines(step.Message) {
+		if strings.TrimSpace(line) == "" {
+			s.Line("")
+			continue
+		}
+		s.Line("  %s", strings.TrimRight(line, "\n"))
+	}
+	edit := ""
+	if step.File != "" {
+		edit = "Edit " + step.File
+		if step.Line > 0 {
+			edit += fmt.Sprintf(":%d", step.Line)
+		}
+	}
+	hint := fmt.Sprintf("Hint: task hint chapter=%d step=%d", r.Chapter, step.Number)
+	if r.Verdict == verdict.Broken {
+		hint = ""
+	}
+	s.Line("\n%s", strings.TrimRight(fmt.Sprintf("%-42s%s", edit, "   "+hint), " "))
+}
+
+// wrap breaks a text into lines of the screen's width.
+func wrap(text string) string {
+	var b strings.Builder
+	n := 0
+	for _, word := range strings.Fields(text) {
+		if n > 0 && n+1+utf8.RuneCountInString(word) > width {
+			b.WriteString("\n")
+			n = 0
+		} else if n > 0 {
+			b.WriteString(" ")
+			n++
+		}
+		b.WriteString(word)
+		n += utf8.RuneCountInString(word)
+	}
+	return b.String()
+}
+
+// Paragraph writes a text as lines of the screen's width.
+func (s Screen) Paragraph(text string) { s.Line("%s", wrap(text)) }
