@@ -78,15 +78,18 @@ func (c Chapter) Step(n int) (Step, error) {
 	return c.Steps[n-1], nil
 }
 
-// Chapters returns all chapters in order.
-func Chapters() ([]Chapter, error) {
+// Chapters returns all chapters in order, as they were when this program was built.
+func Chapters() ([]Chapter, error) { return In(files) }
+
+// In returns all chapters of a catalogue's folder.
+func In(files fs.FS) ([]Chapter, error) {
 	names, err := fs.Glob(files, "*.toml")
 	if err != nil {
 		return nil, err
 	}
 	var chapters []Chapter
 	for _, name := range names {
-		c, err := read(name)
+		c, err := read(files, name)
 		if err != nil {
 			return nil, fmt.Errorf("harness/book/%s: %w", name, err)
 		}
@@ -96,7 +99,7 @@ func Chapters() ([]Chapter, error) {
 	return chapters, nil
 }
 
-func read(name string) (Chapter, error) {
+func read(files fs.FS, name string) (Chapter, error) {
 	var c Chapter
 	meta, err := toml.DecodeFS(files, name, &c)
 	if err != nil {
@@ -112,7 +115,7 @@ func read(name string) (Chapter, error) {
 		c.Steps[i].Number = i + 1
 	}
 	c.Sealed = map[string][]byte{}
-	text, err := files.ReadFile(c.Folder() + ".txtar")
+	text, err := fs.ReadFile(files, c.Folder()+".txtar")
 	if err != nil {
 		return c, fmt.Errorf("%w (workbook seal makes it)", err)
 	}

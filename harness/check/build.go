@@ -26,11 +26,11 @@ func Build(ctx context.Context, o Options) (*Built, error) {
 	if _, err := chosen(o); err != nil {
 		return nil, err
 	}
-	tmp, err := os.MkdirTemp("", "workbook-")
+	tmp, remove, err := tempDir()
 	if err != nil {
 		return nil, err
 	}
-	b := &Built{o: o, tmp: tmp, binary: filepath.Join(tmp, o.Chapter.Name+".test")}
+	b := &Built{o: o, tmp: tmp, remove: remove, binary: filepath.Join(tmp, o.Chapter.Name+".test")}
 	if err := b.build(ctx); err != nil {
 		b.Close()
 		return nil, err
@@ -41,7 +41,7 @@ func Build(ctx context.Context, o Options) (*Built, error) {
 func (b *Built) build(ctx context.Context) error {
 	o := b.o
 	if problem := o.Impl.Problem(o.Chapter.Name); problem != "" {
-		b.breaks(problem, overlay.Relative(o.Impl.Dir, o.From), 0)
+		b.breaks(problem, where(o), 0)
 		return nil
 	}
 	b.sites = declarations(o.Impl)
@@ -60,6 +60,7 @@ func (b *Built) build(ctx context.Context) error {
 	}
 	cmd := exec.CommandContext(ctx, "go", append(args, "./"+o.Chapter.Dir())...)
 	cmd.Dir = o.Root
+	cmd.Env = append(cmd.Environ(), "GOTMPDIR="+b.tmp)
 	var out bytes.Buffer
 	cmd.Stdout, cmd.Stderr = &out, &out
 	err = cmd.Run()
@@ -92,7 +93,7 @@ func (b *Built) compileError(out string) error {
 	text := strings.Join(lines, "\n")
 	m := place.FindStringSubmatch(text)
 	dir := b.o.Chapter.Dir()
-	if m == nil || !strings.HasPrefix(filepath.ToSlash(m[1]), dir+"/") && filepath.Dir(m[1]) != b.o.Impl.Dir {
+	if m == nil || !strings.HasPrefix(m[1], dir+"/") {
 		return fmt.Errorf("the workbook itself does not build:\n%s", text)
 	}
 	file, line := "", 0
@@ -108,7 +109,7 @@ func (b *Built) compileError(out string) error {
 	text = b.over.Text(text, b.o.From)
 	if names := missing(text); len(names) > 0 && file == "" {
 		text = "The package has to declare, as the stub does: " + strings.Join(names, ", ") + ".\n" + text
-		file = overlay.Relative(b.o.Impl.Dir, b.o.From)
+		file = where(b.o)
 	}
 	b.breaks(text, file, line)
 	return nil
@@ -125,6 +126,14 @@ func missing(text string) []string {
 		}
 	}
 	return names
+}
+
+// where is the implementation's folder as the reader sees it.
+func where(o Options) string {
+	if o.Impl.Dir == "" {
+		return o.Impl.Name
+	}
+	return overlay.Relative(o.Impl.Dir, o.From)
 }
 
 // breaks makes every step broken.
@@ -152,16 +161,19 @@ type site struct {
 // "Reader.Recv". A file that does not parse is left to the compiler.
 func declarations(impl overlay.Impl) map[string]site {
 	found := map[string]site{}
-	for _, name := range impl.Files {
-		path := filepath.Join(impl.Dir, name)
+	texts, err := impl.Read()
+	if err != nil {
+		return found
+	}
+	for name, text := range texts {
 		files := token.NewFileSet()
-		f, err := parser.ParseFile(files, path, nil, parser.SkipObjectResolution)
+		f, err := parser.ParseFile(files, name, text, parser.SkipObjectResolution)
 		if err != nil {
 			continue
 		}
 		for _, d := range f.Decls {
 			if fn, ok := d.(*ast.FuncDecl); ok {
-				found[receiver(fn)+fn.Name.Name] = site{path, files.Position(fn.Pos()).Line}
+				found[receiver(fn)+fn.Name.Name] = site{impl.Path(name), files.Position(fn.Pos()).Line}
 			}
 		}
 	}

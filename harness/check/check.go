@@ -12,7 +12,6 @@ import (
 	"context"
 	"errors"
 	"fmt"
-	"os"
 	"path/filepath"
 	"runtime"
 	"strings"
@@ -86,6 +85,7 @@ func (r Result) First() (Step, bool) {
 type Built struct {
 	o      Options
 	tmp    string
+	remove func()
 	binary string
 	over   *overlay.Overlay
 	broken Result // its verdict is set if the package does not build
@@ -198,4 +198,4 @@ func (b *Built) step(ctx context.Context, s book.Step, seed uint64) (Step, error
 const deadline = 2 * time.Second
 
 // Close removes what Build made.
-func (b *Built) Close() { os.RemoveAll(b.tmp) }
+func (b *Built) Close() { b.remove() }

@@ -16,25 +16,12 @@ import (
 // supervise runs one step below a supervisor, which is this same program with
 // another task: see package supervisor.
 func supervise(ctx context.Context, spec verdict.Spec) (verdict.Report, error) {
-	if os.Getenv(verdict.EnvSupervise) != "" {
-		// Without this a program that forgot supervisor.Enter would start
-		// itself for ever.
-		return verdict.Report{}, errors.New("this program was started as a supervisor and does not call supervisor.Enter")
-	}
-	text, err := json.Marshal(spec)
+	cmd, err := supervisor(ctx, spec)
 	if err != nil {
 		return verdict.Report{}, err
 	}
-	cmd := exec.CommandContext(ctx, "/proc/self/exe")
-	cmd.Args = []string{"workbook supervisor"} // what ps shows
-	cmd.Env = append(cmd.Environ(), verdict.EnvSupervise+"=1")
-	cmd.Stdin = bytes.NewReader(text)
 	var out, errs bytes.Buffer
 	cmd.Stdout, cmd.Stderr = &out, &errs
-	// A session of its own: Ctrl-C reaches the workbook, which tells the
-	// supervisors to clean up, and is not gone before they are.
-	cmd.SysProcAttr = &syscall.SysProcAttr{Setsid: true}
-	cmd.Cancel = func() error { return cmd.Process.Signal(syscall.SIGTERM) }
 	if err := cmd.Run(); err != nil {
 		if ctx.Err() != nil {
 			return verdict.Report{}, ctx.Err()
@@ -47,4 +34,47 @@ func supervise(ctx context.Context, spec verdict.Spec) (verdict.Report, error) {
 		return verdict.Report{}, fmt.Errorf("reading the supervisor's report: %w", err)
 	}
 	return report, nil
+}
+
+func supervisor(ctx context.Context, spec verdict.Spec) (*exec.Cmd, error) {
+	if os.Getenv(verdict.EnvSupervise) != "" {
+		// Without this a program that forgot supervisor.Enter would start
+		// itself for ever.
+		return nil, errors.New("this program was started as a supervisor and does not call supervisor.Enter")
+	}
+	text, err := json.Marshal(spec)
+	if err != nil {
+		return nil, err
+	}
+	cmd := exec.CommandContext(ctx, "/proc/self/exe")
+	cmd.Args = []string{"workbook supervisor"} // what ps shows
+	cmd.Env = append(cmd.Environ(), verdict.EnvSupervise+"=1")
+	cmd.Stdin = bytes.NewReader(text)
+	// A session of its own: Ctrl-C reaches the workbook, which tells the
+	// supervisors to clean up, and is not gone before they are.
+	cmd.SysProcAttr = &syscall.SysProcAttr{Setsid: true}
+	cmd.Cancel = func() error { return cmd.Process.Signal(syscall.SIGTERM) }
+	return cmd, nil
+}
+
+// tempDir makes a folder that is gone when the returned function was called, or
+// when this process has ended, even by SIGKILL: a helper process sees to it.
+func tempDir() (string, func(), error) {
+	dir, err := os.MkdirTemp("", "workbook-")
+	if err != nil {
+		return "", nil, err
+	}
+	janitor, err := supervisor(context.Background(), verdict.Spec{Remove: dir})
+	if err == nil {
+		err = janitor.Start()
+	}
+	if err != nil {
+		os.RemoveAll(dir)
+		return "", nil, err
+	}
+	return dir, func() {
+		os.RemoveAll(dir)
+		janitor.Process.Kill()
+		janitor.Wait()
+	}, nil
 }

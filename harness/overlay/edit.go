@@ -2,8 +2,6 @@ package overlay
 
 import (
 	"fmt"
-	"os"
-	"path/filepath"
 	"strings"
 )
 
@@ -34,17 +32,4 @@ func Apply(files map[string][]byte, edits []Edit) error {
 		files[e.File] = []byte(strings.Replace(string(text), e.Old, e.New, 1))
 	}
 	return nil
-}
-
-// Read returns the contents of an implementation's files.
-func (i Impl) Read() (map[string][]byte, error) {
-	files := map[string][]byte{}
-	for _, name := range i.Files {
-		text, err := os.ReadFile(filepath.Join(i.Dir, name))
-		if err != nil {
-			return nil, err
-		}
-		files[name] = text
-	}
-	return files, nil
 }

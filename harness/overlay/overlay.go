@@ -12,20 +12,23 @@ import (
 	"fmt"
 	"go/parser"
 	"go/token"
+	"maps"
 	"os"
 	"path/filepath"
 	"slices"
 	"strings"
 )
 
-// Impl is an implementation: the non-test Go files of one folder.
+// Impl is an implementation: the non-test Go files of one folder, or of memory.
 type Impl struct {
-	// Name is how a reader is told of it: a path, "reference".
+	// Name is how a reader is told of it: a path, "reference", "wrong/05-keeps-it".
 	Name string
-	// Dir is where its files are, absolute.
+	// Dir is where its files are, absolute; "" for files in memory.
 	Dir string
-	// Files are their base names.
+	// Files are its files' base names, in order.
 	Files []string
+
+	texts map[string][]byte // of files in memory
 }
 
 // Open returns the implementation in a folder. A folder that is not there is an
@@ -48,20 +51,34 @@ func Open(dir string) (Impl, error) {
 	return impl, nil
 }
 
-// Write makes an implementation of files in memory, in a new folder below dir.
-func Write(dir, name string, files map[string][]byte) (Impl, error) {
-	sub, err := os.MkdirTemp(dir, "impl-")
-	if err != nil {
-		return Impl{}, err
+// Memory makes an implementation of files in memory.
+func Memory(name string, files map[string][]byte) Impl {
+	return Impl{Name: name, Files: slices.Sorted(maps.Keys(files)), texts: files}
+}
+
+// Read returns the contents of an implementation's files, by name.
+func (i Impl) Read() (map[string][]byte, error) {
+	if i.texts != nil {
+		return maps.Clone(i.texts), nil
 	}
-	for file, text := range files {
-		if err := os.WriteFile(filepath.Join(sub, file), text, 0o600); err != nil {
-			return Impl{}, err
+	files := map[string][]byte{}
+	for _, name := range i.Files {
+		text, err := os.ReadFile(filepath.Join(i.Dir, name))
+		if err != nil {
+			return nil, err
 		}
+		files[name] = text
 	}
-	impl, err := Open(sub)
-	impl.Name = name
-	return impl, err
+	return files, nil
+}
+
+// Path returns where a reader finds one of the files: an absolute path, or for
+// files in memory one that begins with the implementation's name.
+func (i Impl) Path(file string) string {
+	if i.texts != nil {
+		return filepath.Join(i.Name, file)
+	}
+	return filepath.Join(i.Dir, file)
 }
 
 // Problem says in a sentence why an implementation cannot be package name, or "".
@@ -69,8 +86,12 @@ func (i Impl) Problem(name string) string {
 	if len(i.Files) == 0 {
 		return "There is no Go file in it. Put the stub back, or write package " + name + " anew."
 	}
+	texts, err := i.Read()
+	if err != nil {
+		return err.Error()
+	}
 	for _, file := range i.Files {
-		f, err := parser.ParseFile(token.NewFileSet(), filepath.Join(i.Dir, file), nil, parser.PackageClauseOnly)
+		f, err := parser.ParseFile(token.NewFileSet(), file, texts[file], parser.PackageClauseOnly)
 		if err != nil {
 			continue // the compiler says it better
 		}
@@ -92,8 +113,8 @@ type Overlay struct {
 // chapter's folder (both absolute paths: with others the go command silently
 // does nothing). Its files go into tmp.
 func Make(tmp, chapter string, impl Impl, tests map[string][]byte) (*Overlay, error) {
-	if !filepath.IsAbs(chapter) || !filepath.IsAbs(impl.Dir) || !filepath.IsAbs(tmp) {
-		return nil, fmt.Errorf("overlay: the paths have to be absolute: %s, %s, %s", chapter, impl.Dir, tmp)
+	if !filepath.IsAbs(chapter) || !filepath.IsAbs(tmp) {
+		return nil, fmt.Errorf("overlay: the paths have to be absolute: %s, %s", chapter, tmp)
 	}
 	replace := map[string]string{}
 	there, err := filepath.Glob(filepath.Join(chapter, "*.go"))
@@ -106,12 +127,14 @@ func Make(tmp, chapter string, impl Impl, tests map[string][]byte) (*Overlay, er
 	for _, name := range impl.Files {
 		replace[filepath.Join(chapter, name)] = filepath.Join(impl.Dir, name)
 	}
-	for name, text := range tests {
-		p := filepath.Join(tmp, name)
-		if err := os.WriteFile(p, text, 0o600); err != nil {
-			return nil, err
+	for _, files := range []map[string][]byte{impl.texts, tests} {
+		for name, text := range files {
+			p := filepath.Join(tmp, name)
+			if err := os.WriteFile(p, text, 0o600); err != nil {
+				return nil, err
+			}
+			replace[filepath.Join(chapter, name)] = p
 		}
-		replace[filepath.Join(chapter, name)] = p
 	}
 	for from, to := range replace {
 		if from == to {
@@ -126,14 +149,14 @@ func Make(tmp, chapter string, impl Impl, tests map[string][]byte) (*Overlay, er
 	return o, os.WriteFile(o.File, text, 0o600)
 }
 
-// Real returns where a file is on disk that the build calls by a path in the
+// Real returns where a reader finds a file that the build calls by a path in the
 // chapter's folder.
 func (o *Overlay) Real(path string) string {
 	if !filepath.IsAbs(path) {
 		path = filepath.Join(o.chapter, path)
 	}
 	if dir, name := filepath.Split(path); filepath.Clean(dir) == o.chapter && slices.Contains(o.impl.Files, name) {
-		return filepath.Join(o.impl.Dir, name)
+		return o.impl.Path(name)
 	}
 	return path
 }

@@ -17,6 +17,9 @@ func (o *Overlay) Text(text, from string) string {
 // Relative returns a path as seen from a folder, unless the way up is longer
 // than the path itself.
 func Relative(path, from string) string {
+	if !filepath.IsAbs(path) {
+		return path
+	}
 	rel, err := filepath.Rel(from, path)
 	if err != nil || strings.HasPrefix(rel, "../../..") {
 		return path

@@ -73,7 +73,11 @@ func (s Screen) Result(r check.Result) {
 	}
 	first, failed := r.First()
 	if !failed {
-		s.Line("\n%s", s.paint(verdict.Pass, fmt.Sprintf("All %d steps pass.", len(r.Steps))))
+		all := fmt.Sprintf("All %d steps pass.", len(r.Steps))
+		if len(r.Steps) == 1 {
+			all = fmt.Sprintf("Step %d passes.", r.Steps[0].Number)
+		}
+		s.Line("\n%s", s.paint(verdict.Pass, all))
 		return
 	}
 	s.Failure(r, first)

@@ -23,7 +23,11 @@ func (s *step) hang(spinning bool) {
 			c.Processes = append(c.Processes, p)
 		}
 	}
-	c.Dumps = s.dumps()
+	// The first process that ends gives the others an end of file. Copies of
+	// their descriptors in this process keep them waiting where they wait.
+	release := procfs.Hold(c.Processes)
+	c.Dumps = s.dumps(c.Processes, spinning)
+	release()
 	c.Spinning = spinning
 	c.Folder = s.spec.Dir
 	c.After = time.Since(s.phaseEnd.Add(-s.spec.Deadline)).Round(time.Second)
@@ -41,12 +45,12 @@ func (s *step) hang(spinning bool) {
 
 // dumps asks every process of the step for the runtime's dump, all at once, and
 // returns what comes, by pid.
-func (s *step) dumps() map[int][]byte {
+func (s *step) dumps(processes []procfs.Process, spinning bool) map[int][]byte {
 	dumps := map[int][]byte{}
 	s.dumping.Store(true)
-	pids := s.pids()
-	for _, pid := range pids {
-		unix.Kill(pid, unix.SIGQUIT)
+	for _, p := range processes {
+		// A thread that gets the signal itself shows its own stack too.
+		unix.Tgkill(p.PID, p.DumpThread(spinning), unix.SIGQUIT)
 	}
 	data := make([]byte, 64<<10)
 	credentials := make([]byte, unix.CmsgSpace(unix.SizeofUcred))

@@ -52,6 +52,9 @@ func Enter() {
 		fmt.Fprintln(os.Stderr, "supervisor: reading the spec:", err)
 		os.Exit(4)
 	}
+	if spec.Remove != "" {
+		tidy(spec.Remove)
+	}
 	var out, errs Output
 	report := Run(spec, &out, &errs)
 	report.Stdout, report.Stderr = out.Bytes(), errs.Bytes()

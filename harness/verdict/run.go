@@ -10,6 +10,9 @@ type Spec struct {
 	Dir      string        `json:"dir"` // the chapter's folder
 	Env      []string      `json:"env"` // beside the supervisor's own
 	Deadline time.Duration `json:"deadline"`
+	// Remove asks for something else: wait for the end of whoever started the
+	// supervisor, however it comes, and remove this folder then.
+	Remove string `json:"remove,omitempty"`
 }
 
 // Report is what a supervisor saw. It reaches whoever started it as JSON on the

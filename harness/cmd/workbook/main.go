@@ -13,6 +13,7 @@ import (
 
 	"github.com/alecthomas/kong"
 
+	"ipcworkbook/harness/check"
 	"ipcworkbook/harness/supervisor"
 )
 
@@ -37,6 +38,7 @@ type cli struct {
 	Demo   demoCmd   `cmd:"" help:"Run a chapter's scenario as a program."`
 	Verify verifyCmd `cmd:"" help:"Prove that the workbook teaches what it says (for maintainers)."`
 	Soak   soakCmd   `cmd:"" help:"Check a chapter many times under load: one verdict, every time."`
+	Lint   lintCmd   `cmd:"" help:"Run gofmt, go vet and staticcheck (for maintainers)."`
 	Seal   sealCmd   `cmd:"" help:"Seal the chapters' stubs and tests as they are now (for maintainers)."`
 }
 
@@ -91,6 +93,11 @@ func report(err error) int {
 	case errors.Is(err, context.Canceled):
 		fmt.Fprintln(os.Stderr, "\nworkbook: stopped; nothing was left running")
 		return 130
+	}
+	var broken check.BrokenError
+	if errors.As(err, &broken) {
+		fmt.Fprintln(os.Stderr, "workbook:", err)
+		return failed
 	}
 	var wrong usageError
 	if errors.As(err, &wrong) {

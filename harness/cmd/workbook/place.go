@@ -5,10 +5,12 @@ import (
 	"fmt"
 	"os"
 	"path/filepath"
+	"slices"
 	"strings"
 
 	"ipcworkbook/harness/book"
 	"ipcworkbook/harness/overlay"
+	"ipcworkbook/harness/verify"
 )
 
 // place is where the workbook is and where the reader stands.
@@ -17,8 +19,12 @@ type place struct {
 	here string
 }
 
-// findRoot finds the workbook's folder: this one or one above it.
+// findRoot finds the workbook's folder: the one that a task says, or this one,
+// or one above it.
 func findRoot() (string, error) {
+	if root := os.Getenv("WORKBOOK_ROOT"); root != "" && isRoot(root) {
+		return root, nil
+	}
 	dir, err := os.Getwd()
 	if err != nil {
 		return "", err
@@ -61,7 +67,7 @@ func (f chapterFlag) find() (book.Chapter, error) {
 
 // implFlag chooses the implementation that is judged.
 type implFlag struct {
-	Impl string `help:"Judge the non-test Go files of this folder in place of the learner's; \"reference\" is the reference solution." placeholder:"DIR"`
+	Impl string `help:"Judge the non-test Go files of this folder in place of the learner's. \"reference\" is the reference solution, \"wrong/NAME\" a known-wrong one." placeholder:"DIR"`
 }
 
 func (f implFlag) open(p place, c book.Chapter) (overlay.Impl, error) {
@@ -74,6 +80,19 @@ func (f implFlag) open(p place, c book.Chapter) (overlay.Impl, error) {
 		}
 	case "reference":
 		dir = filepath.Join(p.root, c.Solution())
+	}
+	if name, ok := strings.CutPrefix(dir, "wrong/"); ok {
+		if _, err := os.Stat(dir); err != nil {
+			names, err := verify.WrongNames(p.root, c)
+			if err != nil {
+				return overlay.Impl{}, err
+			}
+			if !slices.Contains(names, name) {
+				return overlay.Impl{}, wrongUsage("--impl: there is no known-wrong solution %q. Choose one of:\n  %s", name, strings.Join(names, "\n  "))
+			}
+			_, impl, err := verify.OpenWrong(p.root, c, name)
+			return impl, err
+		}
 	}
 	impl, err := overlay.Open(dir)
 	if err != nil {

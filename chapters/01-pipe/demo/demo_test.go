@@ -1,0 +1,206 @@
+// These tests sit at the program's terminal. On the stub they fail with the
+// words "is not written yet". To run them on the reference, put its file in the
+// place of the stub, with absolute paths in a file of your choice:
+//
+//	{"Replace": {"/…/chapters/01-pipe/pipe.go": "/…/solutions/01-pipe/pipe.go"}}
+//
+//	go test -overlay FILE ./chapters/01-pipe/demo
+package main
+
+import (
+	"fmt"
+	"os"
+	"os/exec"
+	"path/filepath"
+	"strconv"
+	"strings"
+	"testing"
+	"time"
+
+	"github.com/stretchr/testify/assert"
+	"github.com/stretchr/testify/require"
+	"golang.org/x/sys/unix"
+
+	"ipcworkbook/harness/console"
+)
+
+// The test builds nothing. The test binary is the program too, when this
+// variable says so. The producer's own child, the consumer, inherits it.
+const asProgram = "IPCWORKBOOK_DEMO_TEST"
+
+func TestMain(m *testing.M) {
+	if os.Getenv(asProgram) != "" {
+		main()
+		os.Exit(0)
+	}
+	os.Exit(m.Run())
+}
+
+func demo(args ...string) *exec.Cmd {
+	cmd := exec.Command(os.Args[0], args...)
+	cmd.Env = append(os.Environ(), asProgram+"=1")
+	return cmd
+}
+
+func TestLinesArriveAndCtrlDEndsTheTalk(t *testing.T) {
+	c := console.Start(t, demo())
+	c.Expect(`Type a line`)
+
+	c.SendLine("hello")
+	consumer := c.Expect(`consumer \(pid (\d+)\) received 5 bytes: hello\n`)[1]
+	c.SendLine("")
+	c.Expect(`received 0 bytes: \n`)
+
+	c.EndOfFile()
+	c.Expect(`consumer \(pid ` + consumer + `\): end of file after 2 messages, no writer is left\n`)
+	c.Expect(`producer \(pid ` + strconv.Itoa(c.Pid()) + `\): the consumer has ended: exit status 0\n`)
+	assert.Equal(t, 0, c.Wait())
+	assert.NotEqual(t, strconv.Itoa(c.Pid()), consumer, "the consumer is a process of its own")
+}
+
+func TestCtrlDAtOnceIsAnEndToo(t *testing.T) {
+	c := console.Start(t, demo())
+	c.EndOfFile()
+	c.Expect(`end of file after 0 messages, no writer is left\n`)
+	assert.Equal(t, 0, c.Wait())
+}
+
+func TestCtrlCLeavesNoProcess(t *testing.T) {
+	c := console.Start(t, demo())
+	c.SendLine("hello")
+	consumer := watch(t, c.Expect(`consumer \(pid (\d+)\) received`)[1])
+
+	c.Interrupt()
+
+	consumer.ends(t)
+	assert.NotEqual(t, 0, c.Wait())
+	assert.NoDirExists(t, fmt.Sprintf("/proc/%d", c.Pid()))
+}
+
+// This is the lesson of pipes: the kernel closes what a dead process had open.
+// So the reader learns of its death, however it came.
+func TestAKilledProducerLeavesNoConsumer(t *testing.T) {
+	// Here a shell leads the session. If the producer did, its death would hang
+	// up the terminal, and SIGHUP would end the consumer before the pipe can.
+	c := console.Start(t, inShell(`"$0"; test $? = 137 && read wait`))
+	producer := watch(t, c.Expect(`producer \(pid (\d+)\)`)[1])
+	c.SendLine("hello")
+	consumer := watch(t, c.Expect(`consumer \(pid (\d+)\) received 5 bytes`)[1])
+
+	producer.kill(t)
+
+	c.Expect(`consumer \(pid \d+\): end of file after 1 message, no writer is left\n`)
+	consumer.ends(t)
+}
+
+func TestAKilledConsumerEndsTheProducer(t *testing.T) {
+	c := console.Start(t, demo())
+	c.SendLine("hello")
+	consumer := watch(t, c.Expect(`consumer \(pid (\d+)\) received 5 bytes`)[1])
+
+	consumer.kill(t)
+
+	c.Expect(`the consumer has ended: signal: killed\n`)
+	assert.Equal(t, 1, c.Wait())
+}
+
+func TestTwoTerminalsTalkThroughAFIFO(t *testing.T) {
+	for _, first := range []string{"read", "write"} {
+		t.Run(first+" first", func(t *testing.T) {
+			fifo := filepath.Join(t.TempDir(), "fifo")
+			second := map[string]string{"read": "write", "write": "read"}[first]
+			side := map[string]*console.Console{}
+			side[first] = console.Start(t, demo("-fifo", fifo, first))
+			side[first].Expect(`It waits until a (reader|writer) opens the FIFO\.\n`)
+			side[second] = console.Start(t, demo("-fifo", fifo, second))
+			r, w := side["read"], side["write"]
+
+			w.Expect(`A reader is there\.`)
+			r.Expect(`A writer is there\.`)
+			w.SendLine("hello")
+			r.Expect(`received 5 bytes: hello\n`)
+			w.EndOfFile()
+			r.Expect(`end of file after 1 message, no writer is left\n`)
+			assert.Equal(t, 0, w.Wait())
+			assert.Equal(t, 0, r.Wait())
+		})
+	}
+}
+
+func TestAWriterOfAFIFOIsToldWhenNoReaderIsLeft(t *testing.T) {
+	fifo := filepath.Join(t.TempDir(), "fifo")
+	r := console.Start(t, demo("-fifo", fifo, "read"))
+	w := console.Start(t, demo("-fifo", fifo, "write"))
+	w.Expect(`A reader is there\.`)
+	r.Expect(`A writer is there\.`)
+
+	r.Interrupt()
+	r.Wait()
+
+	w.SendLine("hello")
+	w.Expect(`no reader is left: .*broken pipe\n`)
+	assert.Equal(t, 1, w.Wait())
+}
+
+func TestTheTransferArrivesWhole(t *testing.T) {
+	c := console.Start(t, demo("-transfer"))
+	c.Expect(`received 8192 messages, 8388608 bytes\. The checksum is right\.\n`)
+	c.Expect(`This one run: \d+ KB/s`)
+	assert.Equal(t, 0, c.Wait())
+}
+
+func TestWrongArgumentsGiveTheUsage(t *testing.T) {
+	for _, args := range [][]string{
+		{"-nonsense"}, {"nonsense"}, {"-fifo"}, {"-fifo", "/tmp/x"}, {"-fifo", "/tmp/x", "listen"}, {"-transfer", "now"},
+	} {
+		t.Run(strings.Join(args, " "), func(t *testing.T) {
+			c := console.Start(t, demo(args...))
+			c.Expect(`Usage:\n  demo  `)
+			assert.Equal(t, 2, c.Wait())
+		})
+	}
+}
+
+// inShell runs a script in which "$0" is the program.
+func inShell(script string) *exec.Cmd {
+	program := demo()
+	cmd := exec.Command("sh", "-c", script, program.Path)
+	cmd.Env = program.Env
+	return cmd
+}
+
+// process is a process that may be anybody's child. A pidfd means the same
+// process for ever, and becomes readable when that process ends.
+type process struct{ pid, pidfd int }
+
+func watch(t *testing.T, pid string) *process {
+	t.Helper()
+	n, err := strconv.Atoi(pid)
+	require.NoError(t, err)
+	fd, err := unix.PidfdOpen(n, 0)
+	require.NoError(t, err, "process %d", n)
+	t.Cleanup(func() { unix.Close(fd) })
+	return &process{n, fd}
+}
+
+func (p *process) kill(t *testing.T) {
+	t.Helper()
+	require.NoError(t, unix.PidfdSendSignal(p.pidfd, unix.SIGKILL, nil, 0))
+}
+
+// ends waits until the process has ended. An orphan may stay in /proc as a
+// zombie until whoever is its parent now looks after it.
+func (p *process) ends(t *testing.T) {
+	t.Helper()
+	const patience = 10 * time.Second
+	n, err := 0, error(unix.EINTR)
+	for err == unix.EINTR {
+		n, err = unix.Poll([]unix.PollFd{{Fd: int32(p.pidfd), Events: unix.POLLIN}}, int(patience.Milliseconds()))
+	}
+	require.NoError(t, err)
+	require.Equal(t, 1, n, "process %d is still there after %v", p.pid, patience)
+	stat, err := os.ReadFile(fmt.Sprintf("/proc/%d/stat", p.pid))
+	if err == nil {
+		assert.Contains(t, string(stat), ") Z ", "process %d", p.pid)
+	}
+}

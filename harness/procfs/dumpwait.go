@@ -1,0 +1,107 @@
+package procfs
+
+// dumpWaits returns how each goroutine of a process waits.
+func (c *Case) dumpWaits(p *Process) []wait {
+	gs := ParseDump(c.Dumps[p.PID])
+	var ws []wait
+	claimed := map[*Thread]bool{}
+	for i := range gs {
+		frame, who := c.place(&gs[i])
+		w := wait{p: p, g: &gs[i], fd: -1, frame: frame, owner: who}
+		w.classify(c.Spinning)
+		w.promote()
+		claimed[w.t] = true
+		ws = append(ws, w)
+	}
+	if len(gs) == 0 {
+		return nil
+	}
+	// A thread that was blocked, and no goroutine now: when other processes
+	// ended, it went on before it gave its dump. /proc saw it while it hung.
+	for _, w := range c.threadWaits(p) {
+		if w.t != nil && !claimed[w.t] && (w.readsPipe() || w.writesPipe() || w.opensFIFO()) {
+			w.owner = test
+			ws = append(ws, w)
+		}
+	}
+	return ws
+}
+
+// promote is for a process of the lab's own that does something between two
+// others, such as the relay that makes reads short. It is in the lab's code but
+// waits for data, not for the test's word. That counts like a test's wait.
+func (w *wait) promote() {
+	if w.owner == lab && w.p.Control >= 0 && w.fd != w.p.Control && (w.readsPipe() || w.writesPipe()) {
+		w.owner = test
+	}
+}
+
+// classify finds out how a goroutine waits. What /proc said while the process
+// hung counts more than the dump, which came later, when other processes had
+// perhaps ended already.
+func (w *wait) classify(spinning bool) {
+	switch {
+	case w.g.inPoller():
+		file, mode := w.p.polled(w.g)
+		w.how, w.mode, w.call = inPoller, mode, pollerCall(w.g, mode)
+		w.setFile(file)
+	case hasThread[w.g.Wait]:
+		w.classifyCall(spinning)
+	default:
+		w.how = inProcess
+	}
+}
+
+// hasThread are the states of a goroutine that has a thread, or waits for one.
+// "running" is also one that is blocked in a RawSyscall.
+var hasThread = set("syscall", "running", "runnable", "preempted", "copystack")
+
+func (w *wait) classifyCall(spinning bool) {
+	number, fd, known := callOf(w.g)
+	blocked := w.p.blockedThreads()
+	for _, t := range blocked {
+		if known && t.Number == number && (!onDescriptor[t.Syscall] || t.fd() == fd) {
+			w.block(t)
+			return
+		}
+	}
+	// The stack does not say which call it is. If only one thread is blocked, it
+	// can only be this goroutine's.
+	if !known && !spinning && w.owner > nobody && len(blocked) == 1 {
+		w.block(blocked[0])
+		return
+	}
+	if known {
+		w.setCall(syscallName(number), fd)
+	}
+	switch {
+	case spinning && w.p.callsReadable():
+		w.how = burning
+	case known && !w.p.callsReadable():
+		w.how = inCall
+	case spinning && !known:
+		w.how = burning
+	}
+}
+
+func (w *wait) block(t *Thread) {
+	w.how, w.t = inCall, t
+	w.setCall(t.Syscall, t.fd())
+	if len(t.Polls) == 1 {
+		w.setFile(w.p.file(t.Polls[0].FD))
+		w.fd, w.mode = t.Polls[0].FD, t.Polls[0].mode()
+	}
+}
+
+func (w *wait) setCall(call string, fd int) {
+	w.call, w.mode = call, modes[call]
+	if onDescriptor[call] {
+		w.fd, w.file = fd, w.p.file(fd)
+	}
+}
+
+func (w *wait) setFile(f *File) {
+	if w.file = f; f != nil {
+		w.fd = f.FD
+	}
+}

@@ -1,0 +1,7 @@
+package procfs
+
+// For the tests in procfs_test.
+var (
+	ChildrenFromStat = childrenFromStat
+	Unpacks          = unpacks
+)

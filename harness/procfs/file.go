@@ -1,0 +1,145 @@
+package procfs
+
+import (
+	"os"
+	"strconv"
+	"strings"
+
+	"golang.org/x/sys/unix"
+)
+
+// Kind is what a descriptor leads to.
+type Kind int
+
+const (
+	Other Kind = iota // a device, an io_uring, whatever has no name here
+	Regular
+	Directory
+	Pipe // from pipe(2): it has no name
+	FIFO // a pipe with a name in the file system
+	Socket
+	Epoll
+	Eventfd
+	Signalfd
+	Timerfd
+	Pidfd
+	Inotify
+	Memfd
+	MQueue
+)
+
+// File is one descriptor of a process.
+type File struct {
+	FD     int
+	Target string // "pipe:[123]" or a path: what /proc/PID/fd/FD links to
+	Kind   Kind
+	Dev    uint64
+	Inode  uint64
+	Flags  int // as open(2) takes them: O_WRONLY, O_NONBLOCK, O_CLOEXEC, …
+
+	// Watched are the descriptors that an Epoll waits for.
+	Watched []Watched
+
+	// Process is the one that a Pidfd stands for, 0 if it ended.
+	Process int
+
+	// Filled and Capacity are the bytes that are in a pipe and that fit into
+	// it. Both are -1 if that is not known. Space frees by page, so a pipe can
+	// be full with less than its capacity in it.
+	Filled, Capacity int
+}
+
+// Watched is one line of an epoll's fdinfo.
+type Watched struct {
+	FD     int
+	Events uint32
+	Data   uint64 // what the program gave the kernel to find it again
+}
+
+// Reads reports whether the descriptor is open for reading.
+func (f File) Reads() bool {
+	mode := f.Flags & unix.O_ACCMODE
+	return f.Flags&unix.O_PATH == 0 && (mode == unix.O_RDONLY || mode == unix.O_RDWR)
+}
+
+// Writes reports whether the descriptor is open for writing.
+func (f File) Writes() bool {
+	mode := f.Flags & unix.O_ACCMODE
+	return f.Flags&unix.O_PATH == 0 && (mode == unix.O_WRONLY || mode == unix.O_RDWR)
+}
+
+// isPipe reports whether the file is a pipe, with a name or without.
+func (f File) isPipe() bool { return f.Kind == Pipe || f.Kind == FIFO }
+
+// same reports whether both lead to the same thing.
+func (f File) same(g File) bool { return f.Dev == g.Dev && f.Inode == g.Inode }
+
+func readFiles(pid int) ([]File, error) {
+	fds, err := numbers(procPath(pid, "fd"))
+	if err != nil {
+		return nil, err
+	}
+	var files []File
+	for _, fd := range fds {
+		if f, ok := readFile(pid, fd); ok {
+			if f.isPipe() {
+				f.Filled, f.Capacity = pipeFill(pid, fd)
+			}
+			files = append(files, f)
+		}
+	}
+	return files, nil
+}
+
+// readFile reads one descriptor; it is not ok if that was closed meanwhile.
+func readFile(pid, fd int) (File, bool) {
+	n := strconv.Itoa(fd)
+	link := procPath(pid, "fd", n)
+	target, err := os.Readlink(link)
+	if err != nil {
+		return File{}, false
+	}
+	info, err := os.ReadFile(procPath(pid, "fdinfo", n))
+	if err != nil {
+		return File{}, false
+	}
+	f := File{FD: fd, Target: target, Filled: -1, Capacity: -1}
+	// This follows the link to the open file itself, not to its name, which
+	// may be gone or belong to something else. It opens nothing.
+	var st unix.Stat_t
+	if err := unix.Stat(link, &st); err == nil {
+		f.Dev, f.Inode = uint64(st.Dev), st.Ino
+	}
+	f.Kind = kind(target, st.Mode)
+	f.parseInfo(string(info))
+	return f, true
+}
+
+func (f *File) parseInfo(info string) {
+	for line := range strings.Lines(info) {
+		switch name, value, _ := strings.Cut(line, ":"); name {
+		case "flags":
+			n, _ := strconv.ParseInt(strings.TrimSpace(value), 8, 64)
+			f.Flags = int(n)
+		case "Pid":
+			f.Process, _ = strconv.Atoi(strings.TrimSpace(value))
+			f.Process = max(f.Process, 0) // it is -1 for a process that ended
+		case "tfd":
+			if w, ok := parseWatched(line); ok {
+				f.Watched = append(f.Watched, w)
+			}
+		}
+	}
+}
+
+// parseWatched reads "tfd: 5 events: 2000001f data: 7f0123 pos:0 …".
+func parseWatched(line string) (w Watched, ok bool) {
+	f := strings.Fields(line)
+	if len(f) < 6 || f[0] != "tfd:" || f[2] != "events:" || f[4] != "data:" {
+		return w, false
+	}
+	fd, err1 := strconv.Atoi(f[1])
+	events, err2 := strconv.ParseUint(f[3], 16, 32)
+	data, err3 := strconv.ParseUint(f[5], 16, 64)
+	return Watched{fd, uint32(events), data}, err1 == nil && err2 == nil && err3 == nil
+}

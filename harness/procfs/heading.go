@@ -1,0 +1,63 @@
+package procfs
+
+import (
+	"strconv"
+	"strings"
+)
+
+// heading is the first line of a paragraph: who waits, in which call, where.
+func (w *wait) heading() string {
+	s := w.p.name()
+	switch w.how {
+	case inCall:
+		s += " is blocked in " + manual(w.call)
+	case inPoller:
+		s += " is blocked in " + article(w.call)
+	case inProcess:
+		s += " waits"
+	case burning:
+		s += " burns CPU"
+	case unknown:
+		s += " is still there"
+	}
+	if w.frame.File == "" {
+		return s
+	}
+	if w.g != nil && w.frame == w.g.CreatedBy {
+		return s + " in the goroutine started at " + w.frame.where()
+	}
+	return s + " at " + w.frame.where()
+}
+
+// manual writes a call as its manual page is called.
+func manual(call string) string {
+	if strings.Contains(call, " ") {
+		return call // one that has no name here
+	}
+	return call + "(2)"
+}
+
+// article is for a goroutine in the poller. It is not in read(2), but that is
+// what it will do next, and what the learner wrote.
+func article(call string) string {
+	if call == "accept" {
+		return "an accept"
+	}
+	return "a " + call
+}
+
+// fileLine says what the descriptor is: "fd 3 is pipe:[98123]."
+func (w *wait) fileLine() string {
+	fd := "fd " + strconv.Itoa(w.fd)
+	switch {
+	case w.fd < 0 && w.how == inPoller:
+		return "Its descriptor is not known."
+	case w.fd < 0:
+		return ""
+	case w.file == nil:
+		return "It is about " + fd + "."
+	case w.file.Kind == FIFO:
+		return fd + " is the FIFO " + w.file.Target + "."
+	}
+	return fd + " is " + w.file.Target + "."
+}

@@ -1,0 +1,61 @@
+package procfs
+
+import "fmt"
+
+// paragraph explains one wait: its lines, and what to do about it. A new kind
+// of thing gets its case here and a file of its own.
+func (c *Case) paragraph(w *wait) (lines, advice []string) {
+	switch {
+	case w.how == burning:
+		lines, advice = w.explainSpin()
+	case w.opensFIFO():
+		lines, advice = c.explainOpen(w)
+	case w.readsPipe():
+		lines, advice = c.explainRead(w)
+	case w.writesPipe():
+		lines, advice = c.explainWrite(w)
+	case w.how == inProcess:
+		lines, advice = w.explainGoroutine()
+	default:
+		lines = c.explainOther(w)
+	}
+	if w.g == nil {
+		lines = append(lines, noLine(len(c.Dumps[w.p.PID]) > 0))
+	}
+	return append([]string{w.heading()}, lines...), advice
+}
+
+// explainOther names what is known of a wait that has no file of its own here.
+func (c *Case) explainOther(w *wait) []string {
+	ends := w.p.waitsFor()
+	switch {
+	case (w.call == "waitid" || w.call == "wait4") && len(ends) == 1:
+		return []string{"It waits for the end of " + c.nameOf(ends[0]) + "."}
+	case w.t != nil && len(w.t.Polls) > 1:
+		lines := []string{"It waits for one of"}
+		for _, p := range w.t.Polls {
+			line := fmt.Sprintf("  fd %d", p.FD)
+			if f := w.p.file(p.FD); f != nil {
+				line += ", which is " + f.Target
+			}
+			lines = append(lines, line)
+		}
+		return lines
+	case w.how == unknown && !w.p.callsReadable():
+		return []string{"Its system calls may not be read (ptrace(2) says who may)."}
+	case w.how == unknown:
+		return []string{"What it waits for is not known."}
+	}
+	if line := w.fileLine(); line != "" {
+		return []string{line}
+	}
+	return nil
+}
+
+// noLine says why the line is not known.
+func noLine(dumped bool) string {
+	if dumped {
+		return "At which line is not known: the dump does not show it."
+	}
+	return "At which line is not known: it gave no dump on SIGQUIT, so it catches or ignores that signal."
+}

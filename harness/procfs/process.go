@@ -1,0 +1,140 @@
+package procfs
+
+import (
+	"fmt"
+	"os"
+	"strconv"
+	"strings"
+)
+
+// Process is what /proc says of one process at one moment.
+type Process struct {
+	PID    int
+	Parent int
+
+	// Role is what people call the process: the value of IPC_ROLE in its
+	// environment, "the test" for the process that has IPC_CONTROL instead, and
+	// the command's name for any other.
+	Role string
+
+	// Control is the descriptor over which the test gives its word to this
+	// process: the value of IPC_CONTROL, -1 if that is absent or no number.
+	Control int
+
+	State  byte // of the first thread: R, S, D, T, Z, …
+	Zombie bool // ended, and nobody has waited for it yet
+
+	Threads []Thread
+	Files   []File
+
+	// FilesErr says why Files is not known. With nil it is complete.
+	FilesErr error
+
+	Signals Signals
+}
+
+// Signals are the masks of a process. Bit n-1 stands for signal n.
+type Signals struct {
+	Blocked, Ignored, Caught uint64
+}
+
+// Read reads what /proc says of a process now. It is an error only if there is
+// no such process; what may not be read is left empty.
+func Read(pid int) (Process, error) {
+	s, err := readStat(procPath(pid, "stat"))
+	if err != nil {
+		return Process{}, fmt.Errorf("process %d: %w", pid, err)
+	}
+	role, control := role(pid, s.comm)
+	p := Process{
+		PID:     pid,
+		Parent:  s.parent,
+		Role:    role,
+		Control: control,
+		State:   s.state,
+		Zombie:  s.state == 'Z' || s.state == 'X',
+		Signals: readSignals(pid),
+	}
+	p.Threads = readThreads(pid)
+	// The first thread of a Go program can end while the others go on. The
+	// process is a zombie only if all of them are.
+	for _, t := range p.Threads {
+		if t.State != 'Z' && t.State != 'X' {
+			p.Zombie = false
+		}
+	}
+	if !p.Zombie {
+		p.Files, p.FilesErr = readFiles(pid)
+	}
+	return p, nil
+}
+
+// role never fails: a process that hides its environment still has a command.
+func role(pid int, comm string) (role string, control int) {
+	env, _ := os.ReadFile(procPath(pid, "environ"))
+	vars := map[string]string{}
+	for entry := range strings.SplitSeq(string(env), "\x00") {
+		if name, value, ok := strings.Cut(entry, "="); ok {
+			vars[name] = value
+		}
+	}
+	value, isTest := vars["IPC_CONTROL"]
+	control, err := strconv.Atoi(value)
+	if err != nil {
+		control = -1
+	}
+	switch {
+	case vars["IPC_ROLE"] != "":
+		return vars["IPC_ROLE"], control
+	case isTest:
+		return "the test", control
+	}
+	return comm, control
+}
+
+func readSignals(pid int) Signals {
+	b, _ := os.ReadFile(procPath(pid, "status"))
+	f := fields(b)
+	mask := func(name string) uint64 {
+		n, _ := strconv.ParseUint(f[name], 16, 64)
+		return n
+	}
+	return Signals{Blocked: mask("SigBlk"), Ignored: mask("SigIgn"), Caught: mask("SigCgt")}
+}
+
+// file returns the process's file with that descriptor, or nil.
+func (p *Process) file(fd int) *File {
+	for i := range p.Files {
+		if p.Files[i].FD == fd {
+			return &p.Files[i]
+		}
+	}
+	return nil
+}
+
+// name is how the text calls the process.
+func (p *Process) name() string { return fmt.Sprintf("%s (pid %d)", p.Role, p.PID) }
+
+// DumpThread is the thread to send SIGQUIT to, with tgkill(2).
+//
+// The runtime dumps the stack of the thread that got the signal as it stands.
+// Others it first asks to stop, and gives them 5 ms. One that sits in a
+// RawSyscall, makes one call after the other, or gets no processor in that
+// time, is "running on other thread; stack unavailable". So the signal goes to
+// the thread that matters: the busiest one of a process that spins, and of any
+// other one that is blocked.
+func (p *Process) DumpThread(spinning bool) int {
+	var busiest Thread
+	for _, t := range p.Threads {
+		if spinning && t.Running && t.CPU > busiest.CPU {
+			busiest = t
+		}
+	}
+	if busiest.TID != 0 {
+		return busiest.TID
+	}
+	if blocked := p.blockedThreads(); len(blocked) > 0 {
+		return blocked[0].TID
+	}
+	return p.PID
+}

@@ -1,0 +1,90 @@
+package procfs
+
+import (
+	"bytes"
+	"errors"
+	"os"
+	"path/filepath"
+	"strconv"
+	"strings"
+	"time"
+)
+
+// root is where /proc is. A variable only for the tests.
+var root = "/proc"
+
+func procPath(pid int, rest ...string) string {
+	return filepath.Join(append([]string{root, strconv.Itoa(pid)}, rest...)...)
+}
+
+// stat is the part of /proc/PID/stat that is of use here. See proc_pid_stat(5).
+type stat struct {
+	comm   string
+	state  byte
+	parent int
+	cpu    time.Duration // utime + stime, in ticks of 10 ms
+}
+
+// parseStat looks for the last bracket, because the command's name stands in
+// brackets and may contain brackets and blanks itself.
+func parseStat(b []byte) (stat, error) {
+	open, end := bytes.IndexByte(b, '('), bytes.LastIndexByte(b, ')')
+	if open < 0 || end < open {
+		return stat{}, errors.New("stat has no command")
+	}
+	f := strings.Fields(string(b[end+1:]))
+	if len(f) < 13 {
+		return stat{}, errors.New("stat is too short")
+	}
+	parent, err := strconv.Atoi(f[1])
+	if err != nil {
+		return stat{}, err
+	}
+	utime, _ := strconv.ParseInt(f[11], 10, 64)
+	stime, _ := strconv.ParseInt(f[12], 10, 64)
+	// USER_HZ is 100 on every architecture that Go and Linux share.
+	const tick = time.Second / 100
+	return stat{
+		comm:   string(b[open+1 : end]),
+		state:  f[0][0],
+		parent: parent,
+		cpu:    time.Duration(utime+stime) * tick,
+	}, nil
+}
+
+func readStat(path string) (stat, error) {
+	b, err := os.ReadFile(path)
+	if err != nil {
+		return stat{}, err
+	}
+	return parseStat(b)
+}
+
+// numbers returns the entries of a directory whose names are numbers, in
+// ascending order. A directory that is gone has none.
+func numbers(dir string) ([]int, error) {
+	d, err := os.Open(dir)
+	if err != nil {
+		return nil, err
+	}
+	defer d.Close()
+	names, err := d.Readdirnames(-1)
+	var ns []int
+	for _, name := range names {
+		if n, err := strconv.Atoi(name); err == nil {
+			ns = append(ns, n)
+		}
+	}
+	return sorted(ns), err
+}
+
+// fields reads the "Name: value" lines of a file such as status or fdinfo.
+func fields(b []byte) map[string]string {
+	m := map[string]string{}
+	for line := range strings.Lines(string(b)) {
+		if k, v, ok := strings.Cut(line, ":"); ok {
+			m[k] = strings.TrimSpace(v)
+		}
+	}
+	return m
+}

@@ -1,0 +1,74 @@
+package procfs
+
+import (
+	"os"
+	"strconv"
+	"strings"
+	"time"
+)
+
+// Thread is what /proc says of one thread at one moment.
+type Thread struct {
+	TID   int
+	State byte
+
+	// Syscall is the name of the system call that the thread is in: "read". It
+	// is empty if the thread is in none, or if that may not be read. A call
+	// that has no name here is "system call 123".
+	Syscall string
+	Number  int // of the system call; -1 if there is none
+	Args    [6]uint64
+
+	// Opens is what a thread in open(2) wants to open: Target, Flags and, if
+	// something is there, Kind, Dev and Inode. It is nil for any other thread,
+	// and if the thread's memory may not be read.
+	Opens *File
+
+	// Polls are the descriptors that a thread in poll(2) waits for.
+	Polls []Polled
+
+	Running bool // on a processor, or waiting for one
+	CPU     time.Duration
+}
+
+func readThreads(pid int) []Thread {
+	tids, _ := numbers(procPath(pid, "task"))
+	var threads []Thread
+	for _, tid := range tids {
+		dir := procPath(pid, "task", strconv.Itoa(tid))
+		s, err := readStat(dir + "/stat")
+		if err != nil {
+			continue // it ended
+		}
+		t := Thread{TID: tid, State: s.state, Number: -1, Running: s.state == 'R', CPU: cpuTime(dir)}
+		if b, err := os.ReadFile(dir + "/syscall"); err == nil {
+			t.parseSyscall(string(b))
+		}
+		t.Opens = opening(pid, t)
+		t.Polls = polling(pid, t)
+		threads = append(threads, t)
+	}
+	return threads
+}
+
+// parseSyscall reads the line of /proc/PID/task/TID/syscall: the number, six
+// arguments, stack pointer and program counter; or "running"; or "-1" for a
+// thread that is blocked outside a system call, on a page fault perhaps.
+func (t *Thread) parseSyscall(line string) {
+	f := strings.Fields(line)
+	if len(f) < 7 {
+		t.Running = t.Running || line == "running\n"
+		return
+	}
+	n, err := strconv.Atoi(f[0])
+	if err != nil {
+		return
+	}
+	t.Number, t.Syscall = n, syscallName(n)
+	for i := range t.Args {
+		t.Args[i], _ = strconv.ParseUint(f[i+1], 0, 64)
+	}
+}
+
+// fd is the first argument as a descriptor.
+func (t *Thread) fd() int { return int(int32(t.Args[0])) }

@@ -1,0 +1,76 @@
+package procfs
+
+import (
+	"os"
+	"slices"
+	"strconv"
+	"strings"
+)
+
+// Descendants returns every process below root, not root itself, parents
+// before children. Zombies are among them: they are there until someone waits
+// for them.
+func Descendants(root int) []int {
+	var all []int
+	seen := map[int]bool{root: true}
+	// One queue for all levels puts parents before children. The set guards
+	// against a pid that is used again while we look.
+	for queue := []int{root}; len(queue) > 0; queue = queue[1:] {
+		for _, child := range Children(queue[0]) {
+			if !seen[child] {
+				seen[child] = true
+				all = append(all, child)
+				queue = append(queue, child)
+			}
+		}
+	}
+	return all
+}
+
+// Children returns the direct children of a process, in ascending order.
+func Children(pid int) []int {
+	if children, ok := childrenFromTasks(pid); ok {
+		return children
+	}
+	return childrenFromStat(pid)
+}
+
+// childrenFromTasks reads /proc/PID/task/*/children. A child belongs to the
+// thread that started it, so every thread has a list. The file exists only in
+// a kernel with CONFIG_PROC_CHILDREN; ok says whether it does.
+func childrenFromTasks(pid int) (children []int, ok bool) {
+	tids, err := numbers(procPath(pid, "task"))
+	if err != nil {
+		return nil, false
+	}
+	for _, tid := range tids {
+		b, err := os.ReadFile(procPath(pid, "task", strconv.Itoa(tid), "children"))
+		if err != nil {
+			continue // the thread ended, or there is no such file
+		}
+		ok = true
+		for _, f := range strings.Fields(string(b)) {
+			if n, err := strconv.Atoi(f); err == nil {
+				children = append(children, n)
+			}
+		}
+	}
+	return sorted(children), ok
+}
+
+// childrenFromStat asks every process of the machine for its parent.
+func childrenFromStat(pid int) []int {
+	var children []int
+	pids, _ := numbers(root)
+	for _, p := range pids {
+		if s, err := readStat(procPath(p, "stat")); err == nil && s.parent == pid {
+			children = append(children, p)
+		}
+	}
+	return children
+}
+
+func sorted(ns []int) []int {
+	slices.Sort(ns)
+	return ns
+}

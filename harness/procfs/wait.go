@@ -1,0 +1,61 @@
+package procfs
+
+// wait is one place at which a process waits, or burns time.
+type wait struct {
+	p *Process
+	g *Goroutine // nil without a dump
+	t *Thread    // the thread that is blocked for it; nil if there is none
+
+	how  how
+	call string // "read"; empty for a wait inside the process
+	mode byte   // 'r' if it wants to read, 'w' if it wants to write, else 0
+	file *File  // what the call is about; nil if it is not known
+	fd   int    // its descriptor; -1 if it is not known
+
+	frame Frame // empty if it is not known
+	owner owner
+}
+
+type how int
+
+const (
+	unknown   how = iota
+	inCall        // a thread is blocked in a system call
+	inPoller      // a goroutine waits until a descriptor is ready
+	inProcess     // a goroutine waits for another one
+	burning       // it never sleeps
+)
+
+// waits returns what a process waits for, the most telling first. Where the
+// learner's code waits, what the test does meanwhile says nothing, and the lab
+// even less.
+func (c *Case) waits(p *Process) []wait {
+	if p.Zombie {
+		return nil
+	}
+	var found [learner + 1][]wait
+	for _, w := range c.dumpWaits(p) {
+		found[w.owner] = append(found[w.owner], w)
+	}
+	for who := learner; who > nobody; who-- {
+		if len(found[who]) > 0 {
+			return tellingFirst(found[who])
+		}
+	}
+	// No dump, or one without a line that people know.
+	return c.threadWaits(p)
+}
+
+// tellingFirst puts what waits for another process before what waits for
+// another goroutine, since the second is usually there because of the first.
+func tellingFirst(ws []wait) []wait {
+	var sorted []wait
+	for _, how := range []how{burning, inCall, inPoller, unknown, inProcess} {
+		for _, w := range ws {
+			if w.how == how {
+				sorted = append(sorted, w)
+			}
+		}
+	}
+	return sorted
+}

@@ -1,0 +1,156 @@
+package verify
+
+import (
+	"context"
+	"fmt"
+	"os"
+	"path/filepath"
+	"slices"
+	"strings"
+
+	"github.com/BurntSushi/toml"
+
+	"ipcworkbook/harness/book"
+	"ipcworkbook/harness/check"
+	"ipcworkbook/harness/overlay"
+	"ipcworkbook/harness/verdict"
+)
+
+// Wrong is a known-wrong solution: a mistake that people make, as an edit of the
+// reference.
+type Wrong struct {
+	Step    int             `toml:"step"`    // the step that must reject it
+	Verdict verdict.Verdict `toml:"verdict"` // how that step ends
+	Reason  string          `toml:"reason"`  // the mistake in a sentence
+	Words   []string        `toml:"words"`   // must appear in the message
+	Edits   []overlay.Edit  `toml:"edit"`
+}
+
+// WrongNames lists a chapter's known-wrong solutions.
+func WrongNames(root string, c book.Chapter) ([]string, error) {
+	paths, err := filepath.Glob(filepath.Join(root, c.Solution(), "testdata", "wrong", "*.toml"))
+	var names []string
+	for _, p := range paths {
+		names = append(names, strings.TrimSuffix(filepath.Base(p), ".toml"))
+	}
+	return names, err
+}
+
+// OpenWrong returns a known-wrong solution: what is said of it, and the
+// reference with the mistake in it. One that is not well-formed, or that no
+// longer applies to the reference, is an error.
+func OpenWrong(root string, c book.Chapter, name string) (Wrong, overlay.Impl, error) {
+	var w Wrong
+	meta, err := toml.DecodeFile(filepath.Join(root, c.Solution(), "testdata", "wrong", name+".toml"), &w)
+	switch {
+	case err != nil:
+		return w, overlay.Impl{}, err
+	case len(meta.Undecoded()) > 0:
+		return w, overlay.Impl{}, fmt.Errorf("unknown key %q", meta.Undecoded()[0])
+	case w.Step == 0 || w.Verdict == "" || w.Reason == "" || len(w.Words) == 0:
+		return w, overlay.Impl{}, fmt.Errorf("step, verdict, reason and words have to be given")
+	case w.Verdict == verdict.Pass:
+		return w, overlay.Impl{}, fmt.Errorf("a known-wrong solution cannot pass")
+	}
+	reference, err := overlay.Open(filepath.Join(root, c.Solution()))
+	if err != nil {
+		return w, overlay.Impl{}, err
+	}
+	files, err := reference.Read()
+	if err != nil {
+		return w, overlay.Impl{}, err
+	}
+	if err := overlay.Apply(files, w.Edits); err != nil {
+		return w, overlay.Impl{}, fmt.Errorf("it no longer applies to the reference: %w", err)
+	}
+	return w, overlay.Memory("wrong/"+name, files), nil
+}
+
+// rejects proves law 3.
+func (v *verifier) rejects(ctx context.Context) error {
+	names, err := WrongNames(v.Root, v.chapter)
+	if err != nil {
+		return err
+	}
+	rejected := map[int]bool{}
+	for _, name := range names {
+		if ctx.Err() != nil {
+			return ctx.Err()
+		}
+		w, impl, err := OpenWrong(v.Root, v.chapter, name)
+		row := Row{Law: 3, What: name}
+		if err == nil {
+			rejected[w.Step] = true
+			err = v.reject(ctx, w, impl, &row)
+		}
+		if ctx.Err() != nil {
+			return ctx.Err()
+		}
+		if err != nil {
+			row.Problem = err.Error()
+		}
+		v.add(row)
+	}
+	row := Row{Law: 3, What: "every step rejects a known-wrong solution", Saw: fmt.Sprintf("%d solutions", len(names))}
+	for _, s := range v.chapter.Steps {
+		if !rejected[s.Number] {
+			row.Problem += fmt.Sprintf("step %d (%s) has none\n", s.Number, s.Test)
+		}
+	}
+	v.add(row)
+	return nil
+}
+
+// reject proves that one known-wrong solution is rejected where it has to be.
+func (v *verifier) reject(ctx context.Context, w Wrong, impl overlay.Impl, row *Row) error {
+	var steps []int
+	for n := 1; n <= w.Step; n++ {
+		steps = append(steps, n)
+	}
+	r, took, err := v.run(ctx, impl, false, steps...)
+	if err != nil {
+		return err
+	}
+	row.Took = took
+	row.Saw = fmt.Sprintf("step %d %s", w.Step, w.Verdict)
+	row.Problem = expect(r, func(s check.Step) verdict.Verdict {
+		if s.Number == w.Step {
+			return w.Verdict
+		}
+		return verdict.Pass
+	})
+	if row.Problem != "" {
+		return nil
+	}
+	message := r.Steps[len(r.Steps)-1].Message
+	for _, word := range w.Words {
+		if !strings.Contains(message, word) {
+			row.Problem = fmt.Sprintf("step %d rejects it, but without the words %q:\n%s", w.Step, word, message)
+		}
+	}
+	return nil
+}
+
+// accepts proves law 4.
+func (v *verifier) accepts(ctx context.Context) error {
+	entries, err := os.ReadDir(v.testdata("other"))
+	if err != nil && !os.IsNotExist(err) {
+		return err
+	}
+	entries = slices.DeleteFunc(entries, func(e os.DirEntry) bool { return !e.IsDir() })
+	for _, e := range entries {
+		impl, err := overlay.Open(v.testdata("other", e.Name()))
+		if err != nil {
+			return err
+		}
+		if err := v.passes(ctx, 4, e.Name(), impl, false); err != nil {
+			return err
+		}
+	}
+	row := Row{Law: 4, What: "correct solutions that look different", Saw: fmt.Sprintf("%d solutions", len(entries))}
+	if len(entries) < 2 {
+		row.Problem = "there have to be at least two in testdata/other"
+	}
+	v.add(row)
+	return nil
+}
