@@ -90,41 +90,40 @@ func (b *Built) compileError(out string) error {
 			lines = append(lines, strings.TrimRight(line, "\n"))
 		}
 	}
-	text := strings.Join(lines, "\n")
+	text, ours := b.over.Errors(strings.Join(lines, "\n"), b.o.Root, b.o.From)
 	m := place.FindStringSubmatch(text)
-	dir := b.o.Chapter.Dir()
-	if m == nil || !strings.HasPrefix(m[1], dir+"/") {
+	if m == nil || !slices.Contains(ours, m[1]) {
 		return fmt.Errorf("the workbook itself does not build:\n%s", text)
 	}
 	file, line := "", 0
 	// The first error outside the tests is the one to mend.
 	for _, m := range place.FindAllStringSubmatch(text, -1) {
 		if !strings.HasSuffix(m[1], "_test.go") {
-			file = overlay.Relative(b.over.Real(filepath.Join(b.o.Root, m[1])), b.o.From)
+			file = m[1]
 			fmt.Sscan(m[2], &line)
 			break
 		}
 	}
-	text = strings.ReplaceAll(text, dir+"/", filepath.Join(b.o.Root, dir)+"/")
-	text = b.over.Text(text, b.o.From)
-	if names := missing(text); len(names) > 0 && file == "" {
-		text = "The package has to declare, as the stub does: " + strings.Join(names, ", ") + ".\n" + text
+	if names := missing(b.o); len(names) > 0 && file == "" {
+		text = "The package has to declare what the stub does. It lacks " + strings.Join(names, ", ") + ".\n" + text
 		file = where(b.o)
 	}
 	b.breaks(text, file, line)
 	return nil
 }
 
-var undefined = regexp.MustCompile(`undefined: \w+\.(\w+)|\.(\w+) undefined \(type`)
-
-// missing lists the names that the tests use and the package does not declare.
-func missing(text string) []string {
+// missing lists the exported functions, methods and types of the stub that an
+// implementation lacks.
+func missing(o Options) []string {
+	have := declarations(o.Impl)
 	var names []string
-	for _, m := range undefined.FindAllStringSubmatch(text, -1) {
-		if name := m[1] + m[2]; !slices.Contains(names, name) {
+	for name := range declarations(overlay.Memory("stub", o.Chapter.Stub())) {
+		_, method, _ := strings.Cut(name, ".")
+		if _, ok := have[name]; !ok && ast.IsExported(name) && (method == "" || ast.IsExported(method)) {
 			names = append(names, name)
 		}
 	}
+	slices.Sort(names)
 	return names
 }
 
@@ -157,8 +156,8 @@ type site struct {
 	line int
 }
 
-// declarations finds where an implementation declares what: "New",
-// "Reader.Recv". A file that does not parse is left to the compiler.
+// declarations finds where an implementation declares its functions, methods and
+// types: "New", "Reader.Recv", "Reader". A file that does not parse is left to the compiler.
 func declarations(impl overlay.Impl) map[string]site {
 	found := map[string]site{}
 	texts, err := impl.Read()
@@ -172,8 +171,15 @@ func declarations(impl overlay.Impl) map[string]site {
 			continue
 		}
 		for _, d := range f.Decls {
-			if fn, ok := d.(*ast.FuncDecl); ok {
-				found[receiver(fn)+fn.Name.Name] = site{impl.Path(name), files.Position(fn.Pos()).Line}
+			switch d := d.(type) {
+			case *ast.FuncDecl:
+				found[receiver(d)+d.Name.Name] = site{impl.Path(name), files.Position(d.Pos()).Line}
+			case *ast.GenDecl:
+				for _, spec := range d.Specs {
+					if t, ok := spec.(*ast.TypeSpec); ok {
+						found[t.Name.Name] = site{impl.Path(name), files.Position(t.Pos()).Line}
+					}
+				}
 			}
 		}
 	}

@@ -40,7 +40,8 @@ func BuildDemo(ctx context.Context, o Options) (program string, remove func(), e
 	err = cmd.Run()
 	var exit *exec.ExitError
 	if errors.As(err, &exit) && ctx.Err() == nil {
-		return "", nil, BrokenError(over.Text(out.String(), o.From))
+		text, _ := over.Errors(out.String(), o.Root, o.From)
+		return "", nil, BrokenError(text)
 	}
 	if err != nil {
 		return "", nil, fmt.Errorf("building the demo: %w", err)

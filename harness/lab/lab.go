@@ -115,6 +115,10 @@ func (l *Lab) end() {
 // with an error by then is the likelier cause.
 func (l *Lab) endProcesses() {
 	failed := len(l.failures) > 0
+	if failed && len(l.processes) > 0 {
+		// One that crashed may still be on its way out.
+		settle()
+	}
 	for _, p := range l.processes {
 		if failed {
 			select {

@@ -107,6 +107,7 @@ type Overlay struct {
 	File    string // what -overlay gets
 	chapter string // absolute folder of the chapter
 	impl    Impl
+	shown   map[string]string // how a reader is told of the files that are built
 }
 
 // Make writes the map that puts an implementation and the sealed tests into a
@@ -124,6 +125,7 @@ func Make(tmp, chapter string, impl Impl, tests map[string][]byte) (*Overlay, er
 	for _, p := range there {
 		replace[p] = "" // deleted
 	}
+	o := &Overlay{File: filepath.Join(tmp, "overlay.json"), chapter: chapter, impl: impl, shown: map[string]string{}}
 	for _, name := range impl.Files {
 		replace[filepath.Join(chapter, name)] = filepath.Join(impl.Dir, name)
 	}
@@ -134,6 +136,7 @@ func Make(tmp, chapter string, impl Impl, tests map[string][]byte) (*Overlay, er
 				return nil, err
 			}
 			replace[filepath.Join(chapter, name)] = p
+			o.shown[p] = o.Real(filepath.Join(chapter, name))
 		}
 	}
 	for from, to := range replace {
@@ -145,7 +148,6 @@ func Make(tmp, chapter string, impl Impl, tests map[string][]byte) (*Overlay, er
 	if err != nil {
 		return nil, err
 	}
-	o := &Overlay{File: filepath.Join(tmp, "overlay.json"), chapter: chapter, impl: impl}
 	return o, os.WriteFile(o.File, text, 0o600)
 }
 

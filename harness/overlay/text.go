@@ -14,6 +14,28 @@ func (o *Overlay) Text(text, from string) string {
 	return strings.ReplaceAll(text, o.chapter, Relative(o.chapter, from))
 }
 
+var goFile = regexp.MustCompile(`[^\s:()"]+\.go\b`)
+
+// Errors does the same for the compiler's words. Those name files as they are on
+// disk, from the folder in which the compiler ran. It also reports which of the
+// files belong to the chapter.
+func (o *Overlay) Errors(text, ranIn, from string) (shown string, files []string) {
+	shown = goFile.ReplaceAllStringFunc(text, func(p string) string {
+		if !filepath.IsAbs(p) {
+			p = filepath.Join(ranIn, p)
+		}
+		real, replaced := o.shown[p]
+		if !replaced {
+			real = o.Real(p)
+		}
+		if replaced || filepath.Dir(p) == o.chapter || filepath.Dir(p) == o.impl.Dir {
+			files = append(files, Relative(real, from))
+		}
+		return Relative(real, from)
+	})
+	return shown, files
+}
+
 // Relative returns a path as seen from a folder, unless the way up is longer
 // than the path itself.
 func Relative(path, from string) string {

@@ -71,6 +71,11 @@ func Read(pid int) (Process, error) {
 
 // role never fails: a process that hides its environment still has a command.
 func role(pid int, comm string) (role string, control int) {
+	// Programs that a test starts inherit its environment, not its role.
+	exe, _ := os.Readlink(procPath(pid, "exe"))
+	if !strings.HasSuffix(strings.TrimSuffix(exe, " (deleted)"), ".test") {
+		return comm, -1
+	}
 	env, _ := os.ReadFile(procPath(pid, "environ"))
 	vars := map[string]string{}
 	for entry := range strings.SplitSeq(string(env), "\x00") {

@@ -1,6 +1,7 @@
 package supervisor
 
 import (
+	"bytes"
 	"fmt"
 	"strings"
 
@@ -15,6 +16,11 @@ import (
 func (s *step) crashed() (verdict.Finding, bool) {
 	if s.ready && s.phase == "" && s.report.Code <= 1 {
 		return verdict.Finding{}, false
+	}
+	ended := "--- FAIL: " + s.phase + " "
+	if s.phase != "" && s.report.Code == 1 && bytes.Contains(s.outs.Bytes(), []byte(ended)) {
+		// The test came to its end and could not say how.
+		return verdict.Finding{Verdict: verdict.Crashed, Message: lostLine}, true
 	}
 	place := "The test's process"
 	switch {

@@ -1,6 +1,9 @@
 package supervisor
 
 import (
+	"maps"
+	"os"
+	"sync"
 	"time"
 
 	"golang.org/x/sys/unix"
@@ -26,7 +29,7 @@ func (s *step) hang(spinning bool) {
 	// The first process that ends gives the others an end of file. Copies of
 	// their descriptors in this process keep them waiting where they wait.
 	release := procfs.Hold(c.Processes)
-	c.Dumps = s.dumps(c.Processes, spinning)
+	c.Dumps = s.ask(c.Processes, spinning)
 	release()
 	c.Spinning = spinning
 	c.Folder = s.spec.Dir
@@ -43,23 +46,43 @@ func (s *step) hang(spinning bool) {
 	s.report.Finding.File, s.report.Finding.Line = e.File, e.Line
 }
 
-// dumps asks every process of the step for the runtime's dump, all at once, and
+// ask asks every process of the step for the runtime's dump, all at once, and
 // returns what comes, by pid.
-func (s *step) dumps(processes []procfs.Process, spinning bool) map[int][]byte {
-	dumps := map[int][]byte{}
+func (s *step) ask(processes []procfs.Process, spinning bool) map[int][]byte {
 	s.dumping.Store(true)
 	for _, p := range processes {
 		// A thread that gets the signal itself shows its own stack too.
 		unix.Tgkill(p.PID, p.DumpThread(spinning), unix.SIGQUIT)
 	}
+	return s.dumps.whenSilent()
+}
+
+// dumps are the runtime's dumps that come on the crash line, by the pid of the
+// process that sent them. They are read all the time: a program that crashes
+// would wait otherwise until its dump is taken.
+type dumps struct {
+	mu    sync.Mutex
+	byPID map[int][]byte
+	more  chan struct{} // something came
+}
+
+func collect(crash *os.File) *dumps {
+	d := &dumps{byPID: map[int][]byte{}, more: make(chan struct{}, 1)}
+	go d.read(crash)
+	return d
+}
+
+// maxDump is how much of one process's dump is kept.
+const maxDump = 4 << 20
+
+func (d *dumps) read(crash *os.File) {
 	data := make([]byte, 64<<10)
 	credentials := make([]byte, unix.CmsgSpace(unix.SizeofUcred))
-	conn, err := s.crash.SyscallConn()
+	conn, err := crash.SyscallConn()
 	if err != nil {
-		return dumps
+		return
 	}
 	for {
-		s.crash.SetReadDeadline(time.Now().Add(silence))
 		var n, oobn int
 		var recvErr error
 		err := conn.Read(func(fd uintptr) bool {
@@ -67,11 +90,33 @@ func (s *step) dumps(processes []procfs.Process, spinning bool) map[int][]byte {
 			return recvErr != unix.EAGAIN
 		})
 		if err != nil || recvErr != nil || n == 0 {
-			return dumps
+			return
 		}
 		if pid, ok := sender(credentials[:oobn]); ok {
-			dumps[pid] = append(dumps[pid], data[:n]...)
+			d.mu.Lock()
+			if len(d.byPID[pid]) < maxDump {
+				d.byPID[pid] = append(d.byPID[pid], data[:n]...)
+			}
+			d.mu.Unlock()
 		}
+		select {
+		case d.more <- struct{}{}:
+		default:
+		}
+	}
+}
+
+// whenSilent returns what came, once nothing more comes.
+func (d *dumps) whenSilent() map[int][]byte {
+	for {
+		select {
+		case <-d.more:
+			continue
+		case <-time.After(silence):
+		}
+		d.mu.Lock()
+		defer d.mu.Unlock()
+		return maps.Clone(d.byPID)
 	}
 }
 

@@ -99,8 +99,9 @@ type step struct {
 	exited  chan error // the test binary's end
 	outputs chan error // one value for each copied output
 	control *os.File   // the line to the lab
-	crash   *os.File   // the runtime's dumps come in here
+	dumps   *dumps     // of the runtime, from the crash line
 	dumping atomic.Bool
+	outs    *Output // what came on standard output
 	errs    *Output // what came on standard error, to explain a crash
 	dir     string  // the step's own folder, removed at the end
 
@@ -124,6 +125,9 @@ type step struct {
 func (s *step) start(out, errs io.Writer) error {
 	// The parent-death signal below is bound to this thread.
 	runtime.LockOSThread()
+	// First of all: from here on there is something to clean up.
+	s.signals = make(chan os.Signal, 4)
+	signal.Notify(s.signals, syscall.SIGINT, syscall.SIGTERM, syscall.SIGHUP, syscall.SIGQUIT)
 	if err := unix.Prctl(unix.PR_SET_CHILD_SUBREAPER, 1, 0, 0, 0); err != nil {
 		return os.NewSyscallError("prctl", err)
 	}
@@ -145,7 +149,8 @@ func (s *step) start(out, errs io.Writer) error {
 	if err != nil {
 		return err
 	}
-	s.control, s.crash = control[0], crash[0]
+	s.control = control[0]
+	s.dumps = collect(crash[0])
 
 	s.cmd = exec.Command(s.spec.Path, s.spec.Args...)
 	s.cmd.Dir = s.spec.Dir
@@ -160,9 +165,9 @@ func (s *step) start(out, errs io.Writer) error {
 	// nothing that the step sends to its group reaches the terminal.
 	s.cmd.SysProcAttr = &syscall.SysProcAttr{Setsid: true, Pdeathsig: syscall.SIGKILL}
 
-	s.errs = &Output{}
+	s.outs, s.errs = &Output{}, &Output{}
 	s.outputs = make(chan error, 2)
-	stdout, err := s.copy(out)
+	stdout, err := s.copy(io.MultiWriter(out, s.outs))
 	if err != nil {
 		return err
 	}
@@ -172,8 +177,6 @@ func (s *step) start(out, errs io.Writer) error {
 	}
 	s.cmd.Stdout, s.cmd.Stderr = stdout, stderr
 
-	s.signals = make(chan os.Signal, 4)
-	signal.Notify(s.signals, syscall.SIGINT, syscall.SIGTERM, syscall.SIGHUP, syscall.SIGQUIT)
 	err = s.cmd.Start()
 	for _, theirs := range []*os.File{control[1], crash[1], stdout, stderr} {
 		theirs.Close()

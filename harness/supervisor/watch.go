@@ -141,6 +141,9 @@ func (s *step) drain(events <-chan verdict.Event) {
 	}
 }
 
+const lostLine = "The test lost its line to the supervisor: its descriptor was closed.\n" +
+	"Does your code close descriptors that it did not open? Close only what is yours."
+
 // lostLine decides what it means that the lab's line is closed. A test binary
 // that ends closes it; so does code that closes descriptors it does not own.
 func (s *step) lostLine() {
@@ -151,8 +154,7 @@ func (s *step) lostLine() {
 		if p, err := procfs.Read(s.cmd.Process.Pid); err != nil || p.State == 'Z' {
 			return
 		}
-		s.found(verdict.Crashed, "The test lost its line to the supervisor: descriptor 3 or a copy of it was closed.\n"+
-			"Does your code close descriptors that it did not open? Close only what is yours.")
+		s.found(verdict.Crashed, lostLine)
 	}
 }
 
