@@ -63,7 +63,16 @@ func (b *Built) build(ctx context.Context) error {
 	cmd.Env = append(cmd.Environ(), "GOTMPDIR="+b.tmp)
 	var out bytes.Buffer
 	cmd.Stdout, cmd.Stderr = &out, &out
+	found := make(chan error, 1)
+	go func() {
+		var err error
+		b.tool, err = test2json(ctx, b.tmp)
+		found <- err
+	}()
 	err = cmd.Run()
+	if err := <-found; err != nil {
+		return err
+	}
 	var exit *exec.ExitError
 	switch {
 	case ctx.Err() != nil:

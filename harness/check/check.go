@@ -87,6 +87,7 @@ type Built struct {
 	tmp    string
 	remove func()
 	binary string
+	tool   string // test2json
 	over   *overlay.Overlay
 	broken Result // its verdict is set if the package does not build
 	sites  map[string]site
@@ -167,13 +168,15 @@ func (b *Built) step(ctx context.Context, s book.Step, seed uint64) (Step, error
 		Env: []string{
 			fmt.Sprintf("%s=%d", verdict.EnvSeed, seed),
 			"GOTRACEBACK=all",
+			// What the step makes is gone with the workbook, even by SIGKILL.
+			"TMPDIR=" + b.tmp,
 		},
 		Deadline: deadline,
 	})
 	if err != nil {
 		return Step{}, err
 	}
-	f, err := judge(ctx, s, report)
+	f, err := b.judge(ctx, s, report)
 	if err != nil {
 		return Step{}, err
 	}

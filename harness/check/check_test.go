@@ -280,8 +280,14 @@ func TestStoppingLeavesNothing(t *testing.T) {
 		done <- err
 	}()
 	require.Eventually(t, func() bool {
-		paths, _ := filepath.Glob(filepath.Join(tmp, "ipc-*"))
-		return len(paths) > 0
+		paths, _ := filepath.Glob("/proc/[0-9]*/environ")
+		for _, p := range paths {
+			env, err := os.ReadFile(p)
+			if err == nil && bytes.Contains(env, []byte("TMPDIR="+tmp)) && bytes.Contains(env, []byte(verdict.EnvControl)) {
+				return true
+			}
+		}
+		return false
 	}, 10*time.Second, time.Millisecond, "a step has started")
 	cancel()
 	require.ErrorIs(t, <-done, context.Canceled)

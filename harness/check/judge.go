@@ -6,7 +6,6 @@ import (
 	"fmt"
 	"os/exec"
 	"strings"
-	"sync"
 
 	"gotest.tools/gotestsum/testjson"
 
@@ -16,12 +15,12 @@ import (
 
 // judge makes one finding of what the supervisor saw, what the lab said, and
 // what the Go test runner reported.
-func judge(ctx context.Context, s book.Step, r verdict.Report) (verdict.Finding, error) {
+func (b *Built) judge(ctx context.Context, s book.Step, r verdict.Report) (verdict.Finding, error) {
 	if r.Finding.Verdict != "" {
 		return r.Finding, nil
 	}
 	lab, said := r.Ends[s.Test]
-	ran, err := events(ctx, r.Stdout)
+	ran, err := events(ctx, b.tool, r.Stdout)
 	if err != nil {
 		return verdict.Finding{}, err
 	}
@@ -73,11 +72,7 @@ func (r ran) count(test string) (passed, failed, skipped int) {
 const packageName = "chapter"
 
 // events turns the test binary's output into the test runner's events.
-func events(ctx context.Context, stdout []byte) (ran, error) {
-	tool, err := test2json()
-	if err != nil {
-		return ran{}, err
-	}
+func events(ctx context.Context, tool string, stdout []byte) (ran, error) {
 	cmd := exec.CommandContext(ctx, tool, "-p", packageName)
 	cmd.Stdin = bytes.NewReader(stdout)
 	var problems bytes.Buffer
@@ -103,10 +98,12 @@ func (quiet) Err(string) error                                    { return nil }
 
 // test2json finds the tool of this Go. `go tool` builds it once and caches it;
 // with -n it prints where.
-var test2json = sync.OnceValues(func() (string, error) {
-	out, err := exec.Command("go", "tool", "-n", "test2json").Output()
+func test2json(ctx context.Context, tmp string) (string, error) {
+	cmd := exec.CommandContext(ctx, "go", "tool", "-n", "test2json")
+	cmd.Env = append(cmd.Environ(), "GOTMPDIR="+tmp)
+	out, err := cmd.Output()
 	if err != nil {
 		return "", fmt.Errorf("go tool -n test2json: %w", err)
 	}
 	return strings.TrimSpace(string(out)), nil
-})
+}

@@ -48,7 +48,7 @@ func supervisor(ctx context.Context, spec verdict.Spec) (*exec.Cmd, error) {
 	}
 	cmd := exec.CommandContext(ctx, "/proc/self/exe")
 	cmd.Args = []string{"workbook supervisor"} // what ps shows
-	cmd.Env = append(cmd.Environ(), verdict.EnvSupervise+"=1")
+	cmd.Env = append(append(cmd.Environ(), spec.Env...), verdict.EnvSupervise+"=1")
 	cmd.Stdin = bytes.NewReader(text)
 	// A session of its own: Ctrl-C reaches the workbook, which tells the
 	// supervisors to clean up, and is not gone before they are.

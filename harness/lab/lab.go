@@ -24,7 +24,9 @@
 package lab
 
 import (
+	"errors"
 	"fmt"
+	"io/fs"
 	"math/rand/v2"
 	"os"
 	"path/filepath"
@@ -196,7 +198,12 @@ func (l *Lab) CloseAtEnd(ends ...interface{ Close() error }) {
 // address of a socket.
 func (l *Lab) Dir() string {
 	if l.dir == "" {
-		dir, err := os.MkdirTemp(os.Getenv(verdict.EnvDir), "t")
+		parent := os.Getenv(verdict.EnvDir)
+		err := os.Mkdir(parent, 0o700)
+		if err != nil && !errors.Is(err, fs.ErrExist) {
+			l.Fault("making a folder: %v", err)
+		}
+		dir, err := os.MkdirTemp(parent, "t")
 		if err != nil {
 			l.Fault("making a folder: %v", err)
 		}

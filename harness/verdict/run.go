@@ -8,7 +8,7 @@ type Spec struct {
 	Path     string        `json:"path"`
 	Args     []string      `json:"args"`
 	Dir      string        `json:"dir"` // the chapter's folder
-	Env      []string      `json:"env"` // beside the supervisor's own
+	Env      []string      `json:"env"` // of the supervisor and of all below it, beside what they inherit
 	Deadline time.Duration `json:"deadline"`
 	// Remove asks for something else: wait for the end of whoever started the
 	// supervisor, however it comes, and remove this folder then.

@@ -40,6 +40,7 @@ type cli struct {
 	Soak   soakCmd   `cmd:"" help:"Check a chapter many times under load: one verdict, every time."`
 	Lint   lintCmd   `cmd:"" help:"Run gofmt, go vet and staticcheck (for maintainers)."`
 	Seal   sealCmd   `cmd:"" help:"Seal the chapters' stubs and tests as they are now (for maintainers)."`
+	Words  wordsCmd  `cmd:"" help:"Write the outputs shown in README.md, docs and lessons anew (for maintainers)."`
 }
 
 func main() {

@@ -29,6 +29,7 @@ func (c verifyCmd) Run(ctx context.Context, p place) error {
 			return err
 		}
 		o.Chapters = chapters
+		o.Words = wordsOf(p)
 	}
 	s := screen.New(os.Stdout)
 	o.Progress = func(r verify.Row) { s.Law(r) }
