@@ -48,7 +48,7 @@ const outputDelay = 100 * time.Millisecond
 
 // Lab is one test's surroundings.
 type Lab struct {
-	t         *testing.T
+	t         testing.TB
 	failures  []failure
 	processes []*Process
 	closers   []func()
@@ -57,11 +57,14 @@ type Lab struct {
 	dir       string
 }
 
-// New starts a step: its deadline runs from here. It ends with the test.
-func New(t *testing.T) *Lab {
+// New starts a step: its deadline runs from here. It ends with the test. A
+// benchmark has no deadline: it may take as long as it is asked to.
+func New(t testing.TB) *Lab {
 	t.Helper()
 	l := &Lab{t: t}
-	up.send(verdict.Event{Kind: verdict.Start, Test: t.Name()})
+	if _, isTest := t.(*testing.T); isTest {
+		up.send(verdict.Event{Kind: verdict.Start, Test: t.Name()})
+	}
 	t.Cleanup(l.end)
 	l.before = residue.OpenDescriptors()
 	return l

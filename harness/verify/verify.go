@@ -10,7 +10,8 @@
 //  4. Accepts: every correct solution that merely looks different passes.
 //  6. Words: every command, path and output in a README or in docs/ is real.
 //
-// Law 5, the benchmarks' gates, comes with package gauge.
+// Before them come the harness's own tests, as law 0: what the laws are proved
+// with has to hold itself. Law 5, the benchmarks' gates, comes with package gauge.
 package verify
 
 import (
@@ -40,7 +41,7 @@ type Row struct {
 }
 
 // Laws are the laws' names.
-var Laws = map[int]string{1: "red", 2: "green", 3: "rejects", 4: "accepts", 6: "words"}
+var Laws = map[int]string{0: "own tests", 1: "red", 2: "green", 3: "rejects", 4: "accepts", 6: "words"}
 
 // Options say what to verify.
 type Options struct {
@@ -50,6 +51,8 @@ type Options struct {
 	Progress func(Row)
 	// Laws are the numbers of the laws to prove; all if empty.
 	Laws []int
+	// Own runs the harness's own tests first.
+	Own bool
 	// Words proves law 6; nil leaves it out, for one chapter alone.
 	Words func(ctx context.Context) []Row
 }
@@ -70,6 +73,15 @@ func Run(ctx context.Context, o Options) ([]Row, error) {
 		return nil, fmt.Errorf("there is no chapter to verify")
 	}
 	var all []Row
+	if o.Own {
+		err := own(ctx, o.Root, func(r Row) {
+			all = append(all, r)
+			o.Progress(r)
+		})
+		if err != nil {
+			return all, err
+		}
+	}
 	for _, c := range o.Chapters {
 		tmp, err := os.MkdirTemp("", "verify-")
 		if err != nil {

@@ -59,12 +59,6 @@ func (p *prover) shell(text string) []problem {
 
 // call checks one simple command.
 func (p *prover) call(words []string) error {
-	for len(words) > 0 && (keywords[words[0]] || assignment.MatchString(words[0])) {
-		words = words[1:]
-	}
-	if len(words) == 0 || words[0] == "for" || words[0] == "case" {
-		return nil
-	}
 	name, args := words[0], words[1:]
 	switch {
 	case strings.HasPrefix(name, "$"):

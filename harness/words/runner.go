@@ -92,7 +92,7 @@ func (r *runner) start(ctx context.Context, command string) result {
 	}
 	left := clearUp(before, wait)
 
-	res := result{out: out.String()}
+	res := result{out: out.kept.String()}
 	var exit *exec.ExitError
 	switch {
 	case ctx.Err() != nil:
@@ -126,16 +126,17 @@ func (r *runner) environment() []string {
 
 // capped keeps the first part of an output. It takes the rest too: a command
 // that prints too much ends as usual.
+//
+// The buffer is not embedded: its ReadFrom would be found by io.Copy and pass
+// the limit by.
 type capped struct {
-	bytes.Buffer
+	kept bytes.Buffer
 	full bool
 }
 
 func (c *capped) Write(b []byte) (int, error) {
-	if room := limit - c.Len(); len(b) > room {
-		c.full = true
-		c.Buffer.Write(b[:room])
-		return len(b), nil
-	}
-	return c.Buffer.Write(b)
+	room := limit - c.kept.Len()
+	c.full = c.full || len(b) > room
+	c.kept.Write(b[:min(len(b), room)])
+	return len(b), nil
 }

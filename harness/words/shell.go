@@ -2,7 +2,6 @@ package words
 
 import (
 	"fmt"
-	"slices"
 	"strings"
 )
 
@@ -36,8 +35,25 @@ type lexer struct {
 func lex(s string) ([]call, error) {
 	l := &lexer{s: s, functions: map[string]bool{}}
 	err := l.all()
-	calls := slices.DeleteFunc(l.calls, func(c call) bool { return l.functions[c.words[0]] })
+	var calls []call
+	for _, c := range l.calls {
+		c.words = command(c.words)
+		if len(c.words) > 0 && !l.functions[c.words[0]] {
+			calls = append(calls, c)
+		}
+	}
 	return calls, err
+}
+
+// command returns what is left without the words that may stand before a command.
+func command(words []string) []string {
+	for len(words) > 0 && (keywords[words[0]] || assignment.MatchString(words[0])) {
+		words = words[1:]
+	}
+	if len(words) > 0 && (words[0] == "for" || words[0] == "case") {
+		return nil
+	}
+	return words
 }
 
 func (l *lexer) all() error {

@@ -29,6 +29,7 @@ func (c verifyCmd) Run(ctx context.Context, p place) error {
 			return err
 		}
 		o.Chapters = chapters
+		o.Own = true
 		o.Words = wordsOf(p)
 	}
 	s := screen.New(os.Stdout)
