@@ -38,7 +38,7 @@ func (l *Lab) blocks(what string, done <-chan struct{}, result func() error, why
 	case <-done:
 		got := "it returned without an error"
 		if err := result(); err != nil {
-			got = fmt.Sprintf("it returned the error %q", err)
+			got = fmt.Sprintf("it returned the error: %v", err)
 		}
 		l.fail(failure{Verdict: verdict.Wrong, Call: what,
 			Detail: []string{"expected: it waits, since " + why, "got:      " + got}})
@@ -72,5 +72,5 @@ func orNone(err error) string {
 	if err == nil {
 		return "no error"
 	}
-	return fmt.Sprintf("the error %q", err)
+	return fmt.Sprintf("the error: %v", err)
 }

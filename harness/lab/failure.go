@@ -125,6 +125,9 @@ func detail(lines []string) []string {
 func got(lines []string) []string {
 	var out []string
 	for _, line := range lines {
+		if strings.HasPrefix(line, "\t") {
+			continue // errors inside the one that came: its text has them
+		}
 		for _, name := range []string{"actual  : ", "in chain: "} {
 			if rest, ok := strings.CutPrefix(line, name); ok {
 				line = "got:      " + rest

@@ -99,7 +99,7 @@ func (l *Lab) end() {
 		if left := residue.OpenDescriptors().Since(l.before); len(left) > 0 {
 			l.record(failure{Verdict: verdict.Residue, Call: "after the step",
 				Detail: append([]string{"descriptors are still open that were not open before it:"}, left...),
-				Reason: "Close closes every descriptor that New or Open made."})
+				Reason: "What the package opens it closes: in Close, or at once if it is not needed any more."})
 			l.t.Fail()
 		}
 	}
