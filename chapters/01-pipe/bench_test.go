@@ -43,7 +43,7 @@ func BenchmarkTransfer(b *testing.B) {
 	}
 }
 
-var sendsWhenTold = lab.NewRole("producer of a benchmark", func(c *lab.Child) error {
+var sendsWhenTold = lab.NewRole("benchmark producer", func(c *lab.Child) error {
 	w := pipe.NewWriter(c.File("w"))
 	count, err := strconv.Atoi(c.Text("count"))
 	if err != nil {

@@ -2,6 +2,7 @@ package pipe_test
 
 import (
 	"encoding/binary"
+	"errors"
 	"fmt"
 	"io"
 	"os"
@@ -24,8 +25,8 @@ func TestBothEndsAreCloseOnExec(t *testing.T) {
 	l.MustBePipe("New(): the Reader", r)
 	l.MustBePipe("New(): the Writer", w)
 
-	assert.True(l, l.CloseOnExec(r), "New(): is the read end made with O_CLOEXEC?")
-	assert.True(l, l.CloseOnExec(w), "New(): is the write end made with O_CLOEXEC?")
+	assert.Equal(l, "close-on-exec", l.OnExec(r), "New(), the read end: is O_CLOEXEC set when the pipe is made?")
+	assert.Equal(l, "close-on-exec", l.OnExec(w), "New(), the write end: is O_CLOEXEC set when the pipe is made?")
 
 	stranger := l.Start(listsDescriptors)
 	var has []string
@@ -54,6 +55,18 @@ func TestMessageArrivesInAnotherProcess(t *testing.T) {
 	l := lab.New(t)
 
 	r, w := open(l)
+	raw := l.File(r)
+	require.NoError(l, w.Send([]byte("hello")), `Send("hello")`)
+	waiting, err := lab.Waiting(r)
+	require.NoError(l, err, "FIONREAD")
+	require.Equal(l, 9, waiting, `bytes in the pipe after Send("hello"): is the frame still in a buffer of your own?`)
+	bytes := make([]byte, 9)
+	_, err = io.ReadFull(raw, bytes)
+	require.NoError(l, err, "reading the raw frame")
+	require.Equal(l, "00 00 00 05 68 65 6c 6c 6f", fmt.Sprintf("% x", bytes),
+		`the raw frame of Send("hello"): is the length a uint32 in big-endian order?`)
+
+	r, w = open(l)
 	l.Start(producer, lab.HandOver("w", w), lab.Tell("messages", "hello"))
 	got, err := r.Recv()
 	require.NoError(l, err, "Recv() of what the producer sent")
@@ -66,15 +79,6 @@ func TestMessageArrivesInAnotherProcess(t *testing.T) {
 	consumer.Report(&received)
 	require.Equal(l, "hello", received, "Recv() in the consumer")
 	require.NoError(l, w.Close(), "Close() of the Writer")
-
-	r, w = open(l)
-	raw := l.File(r)
-	require.NoError(l, w.Send([]byte("hello")), `Send("hello")`)
-	bytes := make([]byte, 9)
-	_, err = io.ReadFull(raw, bytes)
-	require.NoError(l, err, "reading the raw frame")
-	require.Equal(l, "00 00 00 05 68 65 6c 6c 6f", fmt.Sprintf("% x", bytes),
-		`the raw frame of Send("hello"): is the length a uint32 in big-endian order?`)
 }
 
 var producer = lab.NewRole("producer", func(c *lab.Child) error {
@@ -91,16 +95,12 @@ var producer = lab.NewRole("producer", func(c *lab.Child) error {
 var consumer = lab.NewRole("consumer", func(c *lab.Child) error {
 	r := pipe.NewReader(c.File("r"))
 	c.CollectGarbage()
-	for {
-		message, err := r.Recv()
-		if err == io.EOF {
-			return r.Close()
-		}
-		if err != nil {
-			return fmt.Errorf("Recv(): %w", err)
-		}
-		c.Report(string(message))
+	message, err := r.Recv()
+	if err != nil {
+		return fmt.Errorf("Recv(): %w", err)
 	}
+	c.Report(string(message))
+	return r.Close()
 })
 
 // Step 3: messages keep their boundaries however the bytes arrive: one at a
@@ -110,7 +110,7 @@ func TestMessagesKeepTheirBoundaries(t *testing.T) {
 	r, w := open(l)
 	raw := l.File(w)
 
-	recv := l.Call("Recv()", func() error { return expect(r, "hello") })
+	recv := l.Call("Recv(): is one Read taken for a whole header, or for a whole message?", func() error { return expect(r, "hello") })
 	for i, b := range frame("hello") {
 		recv.Blocks(fmt.Sprintf("%d bytes of the frame have arrived, and no more", i),
 			lab.Holds(r, 0, "Recv takes what is there and waits for the rest."))
@@ -118,16 +118,22 @@ func TestMessagesKeepTheirBoundaries(t *testing.T) {
 	}
 	recv.Returns(nil)
 
+	require.NoError(l, w.Send(nil), "Send(nil)")
+	waiting, err := lab.Waiting(r)
+	require.NoError(l, err, "FIONREAD")
+	require.Equal(l, pipe.HeaderSize, waiting, "bytes in the pipe after Send(nil): an empty message is a header with nothing behind it")
+	require.NoError(l, expect(r, ""), "Recv() of an empty message: is an empty message taken for the end?")
+
+	// The writers close, so that a Recv that lost what it had read is told so.
 	write(l, raw, frame("one"), frame(""), frame("three"), frame(""))
+	require.NoError(l, raw.Close(), "closing the raw write end")
+	require.NoError(l, w.Close(), "Close() of the Writer")
 	first, err := r.Recv()
 	require.NoError(l, err, "Recv() of the first message")
 	for _, want := range []string{"", "three", ""} {
-		require.NoError(l, expect(r, want), "Recv() of messages that arrived together")
+		require.NoError(l, expect(r, want), "Recv() of %q, which arrived together with others: does a Recv read more than its own message, and lose it?", want)
 	}
 	require.Equal(l, "one", string(first), "the first message, after later ones were received: does every Recv use the same buffer?")
-
-	require.NoError(l, w.Send(nil), "Send(nil)")
-	require.NoError(l, expect(r, ""), "Recv() of an empty message: is an empty message taken for the end?")
 }
 
 // Step 4: a message larger than the pipe's capacity gets through.
@@ -137,16 +143,22 @@ func TestMessageLargerThanThePipe(t *testing.T) {
 	large := pattern(3*l.Capacity(w) + 1)
 	require.Less(l, len(large), pipe.MaxMessage, "the size that this step sends")
 
-	l.Start(sendsPatterns, lab.HandOver("w", w), lab.Tell("sizes", fmt.Sprintf("%d,%d,0", len(large), pipe.MaxMessage)))
+	producer := l.Start(sendsPatterns, lab.HandOver("w", w), lab.Tell("sizes", fmt.Sprintf("%d,%d,0", len(large), pipe.MaxMessage)))
+	producer.Blocks("the pipe is full and nobody reads yet")
+	producer.Interrupt() // a write that has begun is short then
 	for _, size := range []int{len(large), pipe.MaxMessage, 0} {
 		got, err := r.Recv()
 		require.NoError(l, err, "Recv() of %d bytes: does Send go on after a short write?", size)
-		require.Len(l, got, size, "Recv()")
-		require.True(l, string(got) == string(pattern(size)), "Recv() of %d bytes: the bytes are others than were sent", size)
+		require.Equal(l, size, len(got), "length of what Recv() returned")
+		require.True(l, string(got) == string(pattern(size)), "Recv() of %d bytes: the bytes are others than were sent; does Send go on after a short write?", size)
 	}
 
-	_, w = open(l)
-	require.ErrorIs(l, w.Send(make([]byte, pipe.MaxMessage+1)), pipe.ErrTooLarge, "Send() of MaxMessage+1 bytes")
+	r, w = open(l)
+	send := l.Call("Send() of MaxMessage+1 bytes", func() error { return w.Send(make([]byte, pipe.MaxMessage+1)) })
+	send.ReturnsSoon(pipe.ErrTooLarge)
+	waiting, err := lab.Waiting(r)
+	require.NoError(l, err, "FIONREAD")
+	require.Zero(l, waiting, "bytes in the pipe after a message was refused: is the length checked before the header goes out?")
 }
 
 var sendsPatterns = lab.NewRole("producer of large messages", func(c *lab.Child) error {
@@ -204,7 +216,8 @@ func TestWriterKilledInsideAMessage(t *testing.T) {
 		victim.Report(&written)
 		require.Equal(l, sent, written, "what the victim wrote")
 
-		recv := l.Call("Recv()", func() error { _, err := r.Recv(); return err })
+		recv := l.Call(fmt.Sprintf("Recv() of the first %d bytes of a frame of %d", sent, len(whole)),
+			func() error { _, err := r.Recv(); return err })
 		recv.Blocks("the message is not whole and its writer lives")
 		victim.Kill()
 		recv.Returns(io.ErrUnexpectedEOF)
@@ -235,11 +248,17 @@ func TestSendWithoutReaderReturnsEPIPE(t *testing.T) {
 	require.ErrorIs(l, w.Send([]byte("hello")), unix.EPIPE, "Send() once more")
 
 	require.Equal(l, before, ignoredSignals(l), "the ignored signals of this process (SigIgn): does the package ignore SIGPIPE for the whole program?")
-	writer := l.Start(writesToClosedOutput)
+	writer := l.Start(writesToClosedOutput) // uses the package first
 	require.ErrorContains(l, writer.Wait(), "killed by SIGPIPE", "a child that writes to an output that nobody reads")
 }
 
 var writesToClosedOutput = lab.NewRole("writer to nobody", func(c *lab.Child) error {
+	reader, writer, err := pipe.New()
+	if err != nil {
+		return err
+	}
+	reader.Close()
+	writer.Send([]byte("hello"))
 	r, w, err := os.Pipe()
 	if err != nil {
 		return err
@@ -251,7 +270,7 @@ var writesToClosedOutput = lab.NewRole("writer to nobody", func(c *lab.Child) er
 	}
 	r.Close()
 	_, err = os.Stdout.WriteString("hello")
-	return fmt.Errorf("lived on with %w: SIGPIPE is ignored here", err)
+	return fmt.Errorf("lived on with %w: SIGPIPE is ignored or caught here", err)
 })
 
 // Step 8: several writers at once. Frames of up to PipeBuf bytes, header
@@ -263,6 +282,7 @@ func TestSharedWritersNeverMix(t *testing.T) {
 
 	r, w := open(l)
 	shared := pipe.NewSharedWriter(l.File(w))
+	l.CloseAtEnd(shared)
 	require.ErrorIs(l, shared.Send(make([]byte, largest+1)), pipe.ErrTooLarge,
 		"Send() of %d bytes and a header by a shared Writer: does the limit count the header?", largest+1)
 	require.NoError(l, shared.Send(make([]byte, largest)), "Send() of %d bytes and a header by a shared Writer", largest)
@@ -330,9 +350,11 @@ var sendsShared = lab.NewRole("one of several writers", func(c *lab.Child) error
 // opens first. A second stream uses it again. What is no FIFO is an error.
 func TestFIFOJoinsTwoProcesses(t *testing.T) {
 	l := lab.New(t)
-	path := l.Dir() + "/fifo"
-
-	for _, order := range [][]*lab.Role{{fifoReader, fifoWriter}, {fifoWriter, fifoReader}} {
+	defer unix.Umask(unix.Umask(0)) // no mistake in the mode is hidden by it
+	var path string
+	for i, order := range [][]*lab.Role{{fifoReader, fifoWriter}, {fifoWriter, fifoReader}, {fifoReader, fifoWriter}} {
+		// Whoever is first makes the FIFO; the third pair uses that of the second.
+		path = fmt.Sprintf("%s/fifo%d", l.Dir(), min(i, 1))
 		first := l.Start(order[0], lab.Tell("path", path))
 		first.Blocks("nobody has opened the other side")
 		second := l.Start(order[1], lab.Tell("path", path))
@@ -347,7 +369,7 @@ func TestFIFOJoinsTwoProcesses(t *testing.T) {
 	}
 	info, err := os.Stat(path)
 	require.NoError(l, err, "the FIFO after both have closed")
-	require.Equal(l, os.ModeNamedPipe|0o600, info.Mode(), "mode of what OpenReader or OpenWriter made: is it a FIFO, for its owner only?")
+	require.Equal(l, "prw-------", info.Mode().String(), "mode of what OpenReader or OpenWriter made: is it a FIFO, for its owner only?")
 
 	regular := l.Dir() + "/regular"
 	require.NoError(l, os.WriteFile(regular, []byte("precious"), 0o600), "writing a regular file")
@@ -367,7 +389,7 @@ var fifoReader = lab.NewRole("reader", func(c *lab.Child) error {
 	}
 	for {
 		message, err := r.Recv()
-		if err == io.EOF {
+		if errors.Is(err, io.EOF) {
 			c.Report("end of file")
 			return r.Close()
 		}
@@ -400,8 +422,12 @@ func TestCorruptLengthIsAnError(t *testing.T) {
 		write(l, l.File(w), binary.BigEndian.AppendUint32(nil, claim), []byte("hello"))
 
 		var err error
-		allocated := lab.Allocated(func() { _, err = r.Recv() })
-		require.ErrorIs(l, err, pipe.ErrTooLarge, "Recv() of a header that claims %d bytes", claim)
+		var allocated uint64
+		recv := l.Call(fmt.Sprintf("Recv() of a header that claims %d bytes: is the length checked before anything else is read?", claim), func() error {
+			allocated = lab.Allocated(func() { _, err = r.Recv() })
+			return err
+		})
+		recv.ReturnsSoon(pipe.ErrTooLarge) // the writers live: more never comes
 		require.ErrorContains(l, err, strconv.Itoa(pipe.MaxMessage), "Recv() of a header that claims %d bytes: the text names the limit", claim)
 		require.Less(l, allocated, uint64(pipe.MaxMessage), "bytes that Recv() allocated: is the length checked before memory is taken?")
 	}
@@ -429,6 +455,8 @@ func TestFullPipeMakesTheSenderWait(t *testing.T) {
 	require.NoError(l, w.Send(message), "Send() of a frame as large as the pipe")
 	send := l.Call("Send()", func() error { return w.Send([]byte("one more")) })
 	send.Blocks("the pipe is full", lab.Holds(r, got, "A full pipe takes no byte."))
+	_, err = w.SetCapacity(page)
+	require.ErrorIs(l, err, unix.EBUSY, "SetCapacity(%d) while more than that waits in the pipe: is the kernel's error returned?", page)
 	first, err := r.Recv()
 	require.NoError(l, err, "Recv() of the frame that filled the pipe")
 	require.True(l, string(first) == string(message), "Recv(): the bytes are others than were sent")

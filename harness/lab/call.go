@@ -3,6 +3,7 @@ package lab
 import (
 	"errors"
 	"fmt"
+	"strings"
 
 	"ipcworkbook/harness/verdict"
 )
@@ -10,7 +11,7 @@ import (
 // Call is a call that runs in the background, in the test's own process.
 type Call struct {
 	lab  *Lab
-	what string
+	what string // what was called; after a colon the likeliest reason for a failure
 	err  error
 	done chan struct{}
 }
@@ -40,8 +41,7 @@ func (l *Lab) blocks(what string, done <-chan struct{}, result func() error, why
 		if err := result(); err != nil {
 			got = fmt.Sprintf("it returned the error: %v", err)
 		}
-		l.fail(failure{Verdict: verdict.Wrong, Call: what,
-			Detail: []string{"expected: it waits, since " + why, "got:      " + got}})
+		l.wrong(what, "it waits, since "+why, got)
 	default:
 	}
 	if !asleep {
@@ -64,8 +64,26 @@ func (c *Call) Returns(want error) {
 	if want == nil && c.err == nil || want != nil && errors.Is(c.err, want) {
 		return
 	}
-	c.lab.fail(failure{Verdict: verdict.Wrong, Call: c.what,
-		Detail: []string{"expected: " + orNone(want), "got:      " + orNone(c.err)}})
+	c.lab.wrong(c.what, orNone(want), orNone(c.err))
+}
+
+// ReturnsSoon is Returns for a call that has no reason to wait: when everything
+// in the step sleeps and it has not returned, that is the failure.
+func (c *Call) ReturnsSoon(want error) {
+	settle()
+	select {
+	case <-c.done:
+		c.Returns(want)
+	default:
+		c.lab.wrong(c.what, orNone(want), "it waits and does not return")
+	}
+}
+
+// wrong fails the test. After a colon in what stands the likeliest reason.
+func (l *Lab) wrong(what, expected, got string) {
+	call, reason, _ := strings.Cut(what, ": ")
+	l.fail(failure{Verdict: verdict.Wrong, Call: call,
+		Detail: []string{"expected: " + expected, "got:      " + got}, Reason: reason})
 }
 
 func orNone(err error) string {

@@ -78,8 +78,9 @@ func (l *Lab) Target(end conn) string {
 	return target
 }
 
-// CloseOnExec reports whether a descriptor is closed when a program starts.
-func (l *Lab) CloseOnExec(end conn) bool {
+// OnExec says what becomes of a descriptor when a program starts: it is
+// "close-on-exec" or "inherited".
+func (l *Lab) OnExec(end conn) string {
 	var flags int
 	err := control(end, func(fd int) (err error) {
 		flags, err = unix.FcntlInt(uintptr(fd), unix.F_GETFD, 0)
@@ -88,7 +89,10 @@ func (l *Lab) CloseOnExec(end conn) bool {
 	if err != nil {
 		l.fail(wrongEnd(err))
 	}
-	return flags&unix.FD_CLOEXEC != 0
+	if flags&unix.FD_CLOEXEC == 0 {
+		return "inherited"
+	}
+	return "close-on-exec"
 }
 
 func wrongEnd(err error) failure {

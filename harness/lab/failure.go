@@ -4,6 +4,8 @@ import (
 	"fmt"
 	"regexp"
 	"strings"
+	"unicode"
+	"unicode/utf8"
 
 	"ipcworkbook/harness/todo"
 	"ipcworkbook/harness/verdict"
@@ -44,7 +46,8 @@ func (f failure) text() string {
 		fmt.Fprint(&b, "\n  ", strings.ReplaceAll(beside, "\n", "\n  "))
 	}
 	if f.Reason != "" {
-		fmt.Fprint(&b, "\n\n", f.Reason)
+		first, size := utf8.DecodeRuneInString(f.Reason)
+		fmt.Fprintf(&b, "\n\n%c%s", unicode.ToUpper(first), f.Reason[size:])
 	}
 	return b.String()
 }
@@ -102,6 +105,9 @@ func detail(lines []string) []string {
 		}
 	case first == "An error is expected but got nil.":
 		out = []string{"expected: an error", "got:      no error"}
+	case strings.HasPrefix(first, "Expected error with ") && strings.HasSuffix(first, " in chain but got nil."):
+		want := strings.TrimSuffix(strings.TrimPrefix(first, "Expected error with "), " in chain but got nil.")
+		out = []string{"expected: " + want, "got:      no error"}
 	case strings.HasPrefix(first, "Target error should be in err chain:"),
 		strings.HasPrefix(first, "Expected error with"):
 		out = got(rest)

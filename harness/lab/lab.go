@@ -145,7 +145,7 @@ func (l *Lab) endProcesses() {
 			l.t.Fail()
 		case p.crash.Verdict != "" || isTodo:
 			l.failures = append([]failure{f}, l.failures...)
-		default:
+		case !strings.Contains(l.failures[0].text(), p.err.Error()):
 			l.failures[0].Beside = append(l.failures[0].Beside, p.name()+" ended: "+p.err.Error())
 		}
 	}

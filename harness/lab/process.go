@@ -6,7 +6,9 @@ import (
 	"fmt"
 	"os"
 	"os/exec"
+	"strconv"
 	"strings"
+	"sync"
 	"syscall"
 
 	"golang.org/x/sys/unix"
@@ -23,6 +25,7 @@ type Process struct {
 	line   *line
 	output *supervisor.Output
 
+	begun   chan struct{}        // closed when the role has begun, or ended before
 	reports chan json.RawMessage // closed after the last one
 	ended   chan struct{}        // closed when the process is reaped
 	err     error                // how it ended; read after ended is closed
@@ -38,12 +41,15 @@ func (l *Lab) Start(r *Role, handed ...Handed) *Process {
 	l.t.Helper()
 	p := &Process{
 		lab: l, role: r.name, output: &supervisor.Output{},
-		reports: make(chan json.RawMessage, 1024), ended: make(chan struct{}),
+		begun: make(chan struct{}), reports: make(chan json.RawMessage, 1024), ended: make(chan struct{}),
 	}
 	if err := p.start(handed); err != nil {
 		l.Fault("starting %s: %v", r.name, err)
 	}
 	l.processes = append(l.processes, p)
+	// From here on a process that does not move waits in its role, and not
+	// for its turn to start.
+	<-p.begun
 	for _, h := range handed {
 		if h.ours == nil {
 			continue
@@ -112,10 +118,15 @@ func (p *Process) start(handed []Handed) error {
 // follow takes the process's reports and its end.
 func (p *Process) follow() {
 	var last message
+	begun := sync.OnceFunc(func() { close(p.begun) })
 	for {
 		var m message
 		if p.line.receive(&m) != nil {
 			break
+		}
+		if m.Begun {
+			begun()
+			continue
 		}
 		if m.Done {
 			last = m
@@ -123,6 +134,7 @@ func (p *Process) follow() {
 		}
 		p.reports <- m.Report
 	}
+	begun()
 	close(p.reports)
 	err := p.cmd.Wait()
 	p.line.f.Close()
@@ -186,6 +198,23 @@ func (p *Process) mustEndWell() {
 	p.lab.t.Helper()
 	if err := p.Wait(); err != nil {
 		p.lab.fail(finding(p.crash, p.role+" ended with an error", err))
+	}
+}
+
+// Interrupt sends SIGURG, which a Go program ignores, to every thread of the
+// process. A write that waits after a part of its bytes is short then
+// (signal(7)), as it may be at any time.
+func (p *Process) Interrupt() {
+	p.lab.t.Helper()
+	pid := p.cmd.Process.Pid
+	threads, err := os.ReadDir(fmt.Sprintf("/proc/%d/task", pid))
+	if err != nil {
+		p.lab.Fault("listing the threads of %s: %v", p.name(), err)
+	}
+	for _, t := range threads {
+		if tid, err := strconv.Atoi(t.Name()); err == nil {
+			unix.Tgkill(pid, tid, unix.SIGURG)
+		}
 	}
 }
 

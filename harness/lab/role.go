@@ -50,6 +50,7 @@ const envGiven = "IPC_GIVEN"
 
 // message goes from a child process up to the test.
 type message struct {
+	Begun  bool            `json:"begun,omitempty"`
 	Report json.RawMessage `json:"report,omitempty"`
 	Done   bool            `json:"done,omitempty"`
 	Err    string          `json:"err,omitempty"`
@@ -67,6 +68,7 @@ func play(name string) int {
 		fmt.Fprintln(os.Stderr, "lab: reading what was handed over:", err)
 		return 4
 	}
+	up.send(message{Begun: true})
 	m := message{Done: true}
 	if err := role.run(c); err != nil {
 		m.Err = err.Error()

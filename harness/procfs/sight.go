@@ -97,6 +97,16 @@ func resting(state byte) bool {
 	return false
 }
 
+// Alive reports whether there is a thread that has not ended.
+func (s Sight) Alive() bool {
+	for _, g := range s.threads {
+		if g.state != 'Z' && g.state != 'X' {
+			return true
+		}
+	}
+	return false
+}
+
 // SameAs reports whether both sights have the same threads with the same
 // counts of context switches. If both are asleep too, nothing ran in between.
 func (s Sight) SameAs(t Sight) bool {

@@ -12,9 +12,15 @@ import (
 	"ipcworkbook/harness/verdict"
 )
 
-// silence is how long the supervisor waits for the next piece of a dump. A
-// program that catches or ignores SIGQUIT gives none.
-const silence = 100 * time.Millisecond
+const (
+	// silence is how long the supervisor waits for the next piece of a dump
+	// before it looks whether one is still to come.
+	silence = 10 * time.Millisecond
+
+	// maxLooks bounds the wait for a program that gives no dump and does not
+	// stand still either.
+	maxLooks = 50
+)
 
 // hang explains a step that does not go on. It looks before it asks for dumps,
 // because a program that dumps ends, and its end sets others free.
@@ -46,15 +52,24 @@ func (s *step) hang(spinning bool) {
 	s.report.Finding.File, s.report.Finding.Line = e.File, e.Line
 }
 
-// ask asks every process of the step for the runtime's dump, all at once, and
-// returns what comes, by pid.
+// ask asks the processes of the step for the runtime's dump and returns what
+// comes, by pid. The test is asked last: its end would kill its children in the
+// middle of theirs.
 func (s *step) ask(processes []procfs.Process, spinning bool) map[int][]byte {
 	s.dumping.Store(true)
-	for _, p := range processes {
-		// A thread that gets the signal itself shows its own stack too.
-		unix.Tgkill(p.PID, p.DumpThread(spinning), unix.SIGQUIT)
+	if len(processes) == 0 {
+		return nil
 	}
-	return s.dumps.whenSilent()
+	for _, some := range [][]procfs.Process{processes[1:], processes[:1]} {
+		var pids []int
+		for _, p := range some {
+			// A thread that gets the signal itself shows its own stack too.
+			unix.Tgkill(p.PID, p.DumpThread(spinning), unix.SIGQUIT)
+			pids = append(pids, p.PID)
+		}
+		s.dumps.wait(pids)
+	}
+	return s.dumps.taken()
 }
 
 // dumps are the runtime's dumps that come on the crash line, by the pid of the
@@ -106,18 +121,31 @@ func (d *dumps) read(crash *os.File) {
 	}
 }
 
-// whenSilent returns what came, once nothing more comes.
-func (d *dumps) whenSilent() map[int][]byte {
-	for {
+// wait waits until the processes have ended, or do not go on and say nothing. A
+// program that catches or ignores SIGQUIT lives on. One that spins never stands
+// still: it is given a number of looks.
+func (d *dumps) wait(pids []int) {
+	last := procfs.Look(pids)
+	for looks := 0; looks < maxLooks; looks++ {
 		select {
 		case <-d.more:
+			looks = 0
 			continue
 		case <-time.After(silence):
 		}
-		d.mu.Lock()
-		defer d.mu.Unlock()
-		return maps.Clone(d.byPID)
+		now := procfs.Look(pids)
+		if !now.Alive() || now.Asleep() && now.SameAs(last) {
+			return
+		}
+		last = now
 	}
+}
+
+// taken returns what came.
+func (d *dumps) taken() map[int][]byte {
+	d.mu.Lock()
+	defer d.mu.Unlock()
+	return maps.Clone(d.byPID)
 }
 
 // sender returns the pid that the kernel put beside a packet.

@@ -17,10 +17,13 @@ const (
 	// tick is how often the supervisor counts the processes of the step.
 	tick = 100 * time.Millisecond
 
-	// settleGap is the time between the two looks of a Settle. It is longer
-	// than the 10 ms for which the Go runtime's own monitor thread sleeps at
-	// most while something runs: a program that still moves is seen moving.
-	settleGap = 20 * time.Millisecond
+	// settleGap is the time between two looks of a Settle. It is longer than
+	// the 10 ms for which the Go runtime's own monitor thread sleeps at most
+	// while something runs: a program that still moves is seen moving. Three
+	// looks in a row have to be the same, since a machine that stood still
+	// between two looks (a virtual one may) shows nothing moving either.
+	settleGap   = 12 * time.Millisecond
+	settleLooks = 3
 
 	// restless is after how many looks that saw it run a step counts as one
 	// that does not go to sleep. It counts what the step did, not time, so
@@ -184,17 +187,22 @@ func (s *step) overdue() bool {
 // settle answers when nothing in the step moves any more, or when it has been
 // seen moving so often that it never will be still.
 func (s *step) settle() {
-	seen := 0
+	seen, alike := 0, 1
 	last := procfs.Look(s.pids())
 	for {
 		time.Sleep(settleGap)
 		now := procfs.Look(s.pids())
 		still := now.SameAs(last)
 		if still && now.Asleep() {
+			alike++
+		} else {
+			alike = 1
+		}
+		if alike == settleLooks {
 			s.settled <- verdict.Settled{Asleep: true}
 			return
 		}
-		if !still {
+		if !still || now.CPU() > last.CPU() {
 			seen++
 		}
 		if seen > restless {

@@ -124,7 +124,8 @@ func (v *verifier) reject(ctx context.Context, w Wrong, impl overlay.Impl, row *
 	}
 	message := r.Steps[len(r.Steps)-1].Message
 	for _, word := range w.Words {
-		if !strings.Contains(message, word) {
+		// A sentence may begin with the words.
+		if !strings.Contains(strings.ToLower(message), strings.ToLower(word)) {
 			row.Problem = fmt.Sprintf("step %d rejects it, but without the words %q:\n%s", w.Step, word, message)
 		}
 	}

@@ -13,6 +13,7 @@ var varying = []struct {
 }{
 	// The kernel's numbers for processes and for what descriptors refer to.
 	{regexp.MustCompile(`\bpid[ =]\d+`), "pid PID"},
+	{regexp.MustCompile(`\bfd \d+`), "fd N"}, // more are open where more were inherited
 	{regexp.MustCompile(`\b(pipe|socket):\[\d+\]`), "$1:[INODE]"},
 	// Rates and durations. A column is as wide as its longest number, so the
 	// blanks around a number differ with it.

@@ -151,7 +151,7 @@ func countMessages(r *pipe.Reader) error {
 		return errors.New("what arrived is not what was sent")
 	}
 	fmt.Printf("This one run: %.0f KB/s (1 KB is 1,024 bytes).\n", float64(size)/1024/seconds)
-	fmt.Println("One run is no measurement. `task bench chapter=1` measures.")
+	fmt.Println("One run is no measurement. The lesson says how to measure.")
 	return nil
 }
 

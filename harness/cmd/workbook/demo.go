@@ -7,6 +7,7 @@ import (
 	"os/exec"
 
 	"ipcworkbook/harness/check"
+	"ipcworkbook/harness/supervisor"
 )
 
 type demoCmd struct {
@@ -40,10 +41,7 @@ func (d demoCmd) Run(ctx context.Context, p place) error {
 	err = cmd.Run()
 	var exit *exec.ExitError
 	if errors.As(err, &exit) {
-		if code := exit.ExitCode(); code > 0 {
-			return exitStatus(code)
-		}
-		return exitStatus(130)
+		return exitStatus(supervisor.ExitStatus(err))
 	}
 	return err
 }
