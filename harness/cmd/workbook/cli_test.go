@@ -1,0 +1,198 @@
+package main
+
+import (
+	"bytes"
+	"encoding/json"
+	"errors"
+	"os"
+	"os/exec"
+	"path/filepath"
+	"strings"
+	"testing"
+
+	"github.com/stretchr/testify/require"
+
+	"ipcworkbook/harness/check"
+	"ipcworkbook/harness/verdict"
+)
+
+// clone copies what a learner has, to be edited.
+func clone(t *testing.T) string {
+	t.Helper()
+	from, err := filepath.Abs("../../..")
+	require.NoError(t, err)
+	to := t.TempDir()
+	for _, name := range []string{"chapters", "solutions", "harness", "tools"} {
+		require.NoError(t, os.CopyFS(filepath.Join(to, name), os.DirFS(filepath.Join(from, name))))
+	}
+	for _, name := range []string{"go.mod", "go.sum", "Taskfile.yml", "task"} {
+		text, err := os.ReadFile(filepath.Join(from, name))
+		require.NoError(t, err)
+		require.NoError(t, os.WriteFile(filepath.Join(to, name), text, 0o700))
+	}
+	return to
+}
+
+// call runs a program and returns its exit status and what it wrote.
+func call(t *testing.T, dir, program string, args ...string) (status int, stdout, stderr string) {
+	t.Helper()
+	cmd := exec.Command(program, args...)
+	cmd.Dir = dir
+	var out, errs bytes.Buffer
+	cmd.Stdout, cmd.Stderr = &out, &errs
+	err := cmd.Run()
+	var exit *exec.ExitError
+	if err != nil && !errors.As(err, &exit) {
+		require.NoError(t, err)
+	}
+	return cmd.ProcessState.ExitCode(), out.String(), errs.String()
+}
+
+// The exit statuses are a contract: 0 all passed, 1 one did not, 2 wrong usage.
+func TestExitStatusAndWords(t *testing.T) {
+	program := buildWorkbook(t)
+	root := clone(t)
+	empty := t.TempDir()
+	other := t.TempDir()
+	require.NoError(t, os.WriteFile(filepath.Join(other, "socket.go"), []byte("package socket\n"), 0o600))
+	for _, c := range []struct {
+		args   string
+		status int
+		words  []string // on standard output or standard error
+	}{
+		{"test --chapter 1", 1, []string{"0 of 11 steps", "todo", "Edit chapters/01-pipe/pipe.go:"}},
+		{"test --chapter 1 --impl reference", 0, []string{"11 of 11 steps", "All 11 steps pass."}},
+		{"test --chapter pipe --step 3 --impl reference", 0, []string{"Step 3 passes."}},
+		{"test --chapter 99", 2, []string{`no chapter "99"`, "1 (pipe)"}},
+		{"test --chapter foo", 2, []string{`no chapter "foo"`}},
+		{"test --chapter 1 --step 0", 2, []string{"has no step 0", "1 to 11"}},
+		{"test --chapter 1 --step 12", 2, []string{"has no step 12"}},
+		{"test --chapter 1 --step x", 2, []string{`not "x"`}},
+		{"test --chapter 1 --impl /nowhere", 2, []string{"/nowhere", "no such file"}},
+		{"test --chapter 1 --impl wrong/nothing", 2, []string{"01-no-cloexec"}},
+		{"test --chapter 1 --impl " + empty, 1, []string{"does not build", "no Go file"}},
+		{"test --chapter 1 --impl " + other, 1, []string{"package socket", "package pipe"}},
+		{"test --chapters 1", 2, []string{"unknown flag"}},
+		{"tset", 2, []string{"tset"}},
+		{"hint --chapter 1 --step 5", 0, []string{"Hint 1 of 3", "level=2"}},
+		{"hint --chapter 1 --step 5 --level 3", 0, []string{"Hint 3 of 3"}},
+		{"hint --chapter 1 --step 5 --level 4", 2, []string{"level 1 to 3"}},
+		{"hint --chapter 1", 0, []string{"Step 1:"}},
+		{"soak --chapter 1 --runs 0", 2, []string{"--runs"}},
+		{"verify --chapter 99", 2, []string{`no chapter "99"`}},
+		{"demo --chapter 1", 1, []string{"New is not written yet"}},
+		{"demo --chapter 1 --impl " + other, 1, []string{"package socket"}},
+		{"list", 0, []string{"0 of 11 steps", "Next: chapter 1, step 1"}},
+	} {
+		t.Run(c.args, func(t *testing.T) {
+			status, out, errs := call(t, root, program, strings.Fields(c.args)...)
+			require.Equal(t, c.status, status, out+errs)
+			for _, word := range c.words {
+				require.Contains(t, out+errs, word)
+			}
+			require.NotContains(t, out+errs, "\x1b", "no colour where there is no terminal")
+		})
+	}
+}
+
+// With --json there is one document on standard output, and nothing else.
+func TestJSONIsOneDocument(t *testing.T) {
+	program := buildWorkbook(t)
+	root := clone(t)
+	for impl, want := range map[string]verdict.Verdict{"reference": verdict.Pass, "chapters/01-pipe": verdict.Todo} {
+		_, out, errs := call(t, root, program, "test", "--chapter", "1", "--json", "--impl", impl)
+		require.Empty(t, errs)
+		var r check.Result
+		decoder := json.NewDecoder(strings.NewReader(out))
+		decoder.DisallowUnknownFields()
+		require.NoError(t, decoder.Decode(&r))
+		require.False(t, decoder.More())
+		require.Equal(t, want, r.Verdict)
+		require.Equal(t, "pipe", r.Name)
+		require.Len(t, r.Steps, 11)
+		if want == verdict.Todo {
+			require.Equal(t, "chapters/01-pipe/pipe.go", r.Steps[0].File)
+			require.Positive(t, r.Steps[0].Line)
+			require.Contains(t, r.Steps[0].Message, "not written yet")
+		}
+	}
+}
+
+// What a learner does to a clone, by accident or not, gets a clear word, and the
+// tests that were handed out are the ones that judge.
+func TestAClonesDamage(t *testing.T) {
+	program := buildWorkbook(t)
+	folder := "chapters/01-pipe"
+	for _, c := range []struct {
+		name   string
+		damage func(t *testing.T, dir string)
+		status int
+		words  []string
+	}{
+		{"an edited test", func(t *testing.T, dir string) {
+			appendTo(t, dir+"/pipe_test.go", "\nfunc init() { panic(\"edited\") }\n")
+		}, 1, []string{"pipe_test.go", "not as they were handed out", "todo"}},
+		{"a deleted test", func(t *testing.T, dir string) {
+			require.NoError(t, os.Remove(dir+"/pipe_test.go"))
+		}, 1, []string{"pipe_test.go (missing)", "todo"}},
+		{"an added test", func(t *testing.T, dir string) {
+			require.NoError(t, os.WriteFile(dir+"/my_test.go", []byte("package pipe\n\nfunc init() { panic(\"added\") }\n"), 0o600))
+		}, 1, []string{"my_test.go (added)", "todo"}},
+		{"an added file", func(t *testing.T, dir string) {
+			require.NoError(t, os.WriteFile(dir+"/more.go", []byte("package pipe\n\nfunc helper() {}\n\nvar _ = helper\n"), 0o600))
+		}, 1, []string{"todo"}},
+		{"an emptied stub", func(t *testing.T, dir string) {
+			require.NoError(t, os.WriteFile(dir+"/pipe.go", nil, 0o600))
+		}, 1, []string{"does not build", "chapters/01-pipe/pipe.go:1"}},
+		{"a deleted stub", func(t *testing.T, dir string) {
+			require.NoError(t, os.Remove(dir+"/pipe.go"))
+		}, 1, []string{"does not build", "no Go file"}},
+		{"a deleted chapter", func(t *testing.T, dir string) {
+			require.NoError(t, os.RemoveAll(dir))
+		}, 2, []string{"chapters/01-pipe is missing", "git restore"}},
+	} {
+		t.Run(c.name, func(t *testing.T) {
+			root := clone(t)
+			c.damage(t, filepath.Join(root, folder))
+			status, out, errs := call(t, root, program, "test", "--chapter", "1")
+			require.Equal(t, c.status, status, out+errs)
+			for _, word := range c.words {
+				require.Contains(t, out+errs, word)
+			}
+		})
+	}
+}
+
+func appendTo(t *testing.T, path, text string) {
+	t.Helper()
+	old, err := os.ReadFile(path)
+	require.NoError(t, err)
+	require.NoError(t, os.WriteFile(path, append(old, text...), 0o600))
+}
+
+// ./task hands on the workbook's exit status, and the last words are the
+// workbook's, not go-task's. It works from a folder below too.
+func TestTheWrapperHandsOnTheStatus(t *testing.T) {
+	root := clone(t)
+	task := filepath.Join(root, "task")
+	for _, c := range []struct {
+		dir    string
+		args   string
+		status int
+		last   string
+	}{
+		{".", "test chapter=1 step=1", 1, "Hint: task hint chapter=1 step=1"},
+		{".", "test chapter=1 step=1 impl=reference", 0, "Step 1 passes."},
+		{".", "test chapter=99", 2, "Choose one of: 1 (pipe)"},
+		{"chapters/01-pipe", "test chapter=1 step=1", 1, "Edit pipe.go:"},
+		{".", "test chapter=1;exit step=1", 2, "Choose one of: 1 (pipe)"},
+	} {
+		status, out, errs := call(t, filepath.Join(root, c.dir), task, strings.Fields(c.args)...)
+		require.Equal(t, c.status, status, out+errs)
+		lines := strings.Split(strings.TrimSpace(out+errs), "\n")
+		require.Contains(t, lines[len(lines)-1], c.last)
+	}
+	left, err := filepath.Glob(filepath.Join(root, ".workbook/status.*"))
+	require.NoError(t, err)
+	require.Empty(t, left)
+}
