@@ -73,8 +73,9 @@ func New(t testing.TB) *Lab {
 // end waits for the processes, closes what the test opened, looks for what was
 // left behind, and tells the supervisor how the step ended.
 func (l *Lab) end() {
-	if l.t.Failed() && len(l.failures) == 0 {
-		// A panic is on its way up. The supervisor sees the crash.
+	if unwinding() && len(l.failures) == 0 && l.missing == "" {
+		// A panic or a Goexit of somebody else's is on its way up: the test has
+		// not come to its end. The supervisor sees what becomes of it.
 		return
 	}
 	if l.missing == "" {
@@ -112,6 +113,23 @@ func (l *Lab) end() {
 		f = verdict.Finding{Verdict: verdict.Unsupported, Message: l.missing}
 	}
 	up.send(verdict.Event{Kind: verdict.End, Test: l.t.Name(), Finding: f})
+}
+
+// unwinding reports whether this goroutine is on its way out by a panic or by
+// runtime.Goexit. Clean-ups run on that way too, and testing.T does not know of
+// the panic yet.
+func unwinding() bool {
+	pcs := make([]uintptr, 64)
+	frames := runtime.CallersFrames(pcs[:runtime.Callers(1, pcs)])
+	for {
+		f, more := frames.Next()
+		if f.Function == "runtime.gopanic" || f.Function == "runtime.Goexit" {
+			return true
+		}
+		if !more {
+			return false
+		}
+	}
 }
 
 // endProcesses waits for processes that the test has not looked at: a role that

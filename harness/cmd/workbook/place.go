@@ -19,24 +19,30 @@ type place struct {
 	here string
 }
 
-// findRoot finds the workbook's folder: the one that a task says, or this one,
-// or one above it.
+// findRoot finds the workbook's folder: this one, or one above it, or the one
+// that this program was built in.
 func findRoot() (string, error) {
-	if root := os.Getenv("WORKBOOK_ROOT"); root != "" && isRoot(root) {
-		return root, nil
-	}
-	dir, err := os.Getwd()
+	here, err := os.Getwd()
 	if err != nil {
 		return "", err
 	}
-	for ; ; dir = filepath.Dir(dir) {
+	for dir := here; ; dir = filepath.Dir(dir) {
 		if isRoot(dir) {
 			return dir, nil
 		}
 		if dir == filepath.Dir(dir) {
-			return "", wrongUsage("this is no folder of the workbook: no go.mod of module ipcworkbook here or above")
+			break
 		}
 	}
+	program, err := os.Executable()
+	if err != nil {
+		return "", err
+	}
+	// ROOT/.workbook/bin/workbook
+	if dir := filepath.Dir(filepath.Dir(filepath.Dir(program))); isRoot(dir) {
+		return dir, nil
+	}
+	return "", wrongUsage("%s is no folder of the workbook: no go.mod of module ipcworkbook there or above", here)
 }
 
 func isRoot(dir string) bool {
