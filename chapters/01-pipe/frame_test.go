@@ -1,0 +1,72 @@
+package pipe_test
+
+import (
+	"encoding/binary"
+	"fmt"
+	"os"
+	"strings"
+
+	"github.com/stretchr/testify/require"
+
+	pipe "ipcworkbook/chapters/01-pipe"
+	"ipcworkbook/harness/lab"
+)
+
+// What the steps share: pipes, raw frames, messages to compare.
+
+// open makes a pipe that is closed when the test ends.
+func open(l *lab.Lab) (*pipe.Reader, *pipe.Writer) {
+	r, w, err := pipe.New()
+	require.NoError(l, err, "New()")
+	l.CloseAtEnd(r, w)
+	return r, w
+}
+
+// frame is a message as it travels: its length and its bytes.
+func frame(message string) []byte {
+	return append(binary.BigEndian.AppendUint32(nil, uint32(len(message))), message...)
+}
+
+// write writes all the bytes in one call.
+func write(l *lab.Lab, f *os.File, parts ...[]byte) {
+	var all []byte
+	for _, p := range parts {
+		all = append(all, p...)
+	}
+	_, err := f.Write(all)
+	require.NoError(l, err, "writing raw bytes into the pipe")
+}
+
+// expect receives one message and compares it.
+func expect(r *pipe.Reader, want string) error {
+	got, err := r.Recv()
+	if err != nil {
+		return err
+	}
+	if string(got) != want {
+		return fmt.Errorf("received %q where %q was sent", got, want)
+	}
+	return nil
+}
+
+// pattern is a message of n bytes in which no two pages are alike.
+func pattern(n int) []byte {
+	p := make([]byte, n)
+	for i := range p {
+		p[i] = byte(i ^ i>>8 ^ i>>16)
+	}
+	return p
+}
+
+// ignoredSignals returns the mask of ignored signals, as /proc shows it.
+func ignoredSignals(l *lab.Lab) string {
+	status, err := os.ReadFile("/proc/self/status")
+	require.NoError(l, err, "reading /proc/self/status")
+	for line := range strings.Lines(string(status)) {
+		if mask, ok := strings.CutPrefix(line, "SigIgn:\t"); ok {
+			return strings.TrimSpace(mask)
+		}
+	}
+	require.Fail(l, "no SigIgn line", "/proc/self/status")
+	return ""
+}
