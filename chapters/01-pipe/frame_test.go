@@ -19,6 +19,7 @@ func open(l *lab.Lab) (*pipe.Reader, *pipe.Writer) {
 	r, w, err := pipe.New()
 	require.NoError(l, err, "New()")
 	l.CloseAtEnd(r, w)
+	lab.CollectGarbage() // closes a file of which only the number was kept
 	return r, w
 }
 

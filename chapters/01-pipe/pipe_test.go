@@ -25,6 +25,8 @@ func TestBothEndsAreCloseOnExec(t *testing.T) {
 	l.MustBePipe("New(): the Reader", r)
 	l.MustBePipe("New(): the Writer", w)
 
+	assert.Equal(l, "reading", l.Access(r), "New(), what the Reader is open for: are the ends swapped?")
+	assert.Equal(l, "writing", l.Access(w), "New(), what the Writer is open for: are the ends swapped?")
 	assert.Equal(l, "close-on-exec", l.OnExec(r), "New(), the read end: is O_CLOEXEC set when the pipe is made?")
 	assert.Equal(l, "close-on-exec", l.OnExec(w), "New(), the write end: is O_CLOEXEC set when the pipe is made?")
 
@@ -59,12 +61,12 @@ func TestMessageArrivesInAnotherProcess(t *testing.T) {
 	require.NoError(l, w.Send([]byte("hello")), `Send("hello")`)
 	waiting, err := lab.Waiting(r)
 	require.NoError(l, err, "FIONREAD")
-	require.Equal(l, 9, waiting, `bytes in the pipe after Send("hello"): is the frame still in a buffer of your own?`)
-	bytes := make([]byte, 9)
-	_, err = io.ReadFull(raw, bytes)
+	require.NotZero(l, waiting, `bytes in the pipe after Send("hello"): is the frame still in a buffer of your own, or did a write fail unseen?`)
+	sent := make([]byte, waiting)
+	_, err = io.ReadFull(raw, sent)
 	require.NoError(l, err, "reading the raw frame")
-	require.Equal(l, "00 00 00 05 68 65 6c 6c 6f", fmt.Sprintf("% x", bytes),
-		`the raw frame of Send("hello"): is the length a uint32 in big-endian order?`)
+	require.Equal(l, "00 00 00 05 68 65 6c 6c 6f", fmt.Sprintf("% x", sent),
+		`the raw frame of Send("hello"): is it the length, a uint32 in big-endian order, and then the message?`)
 
 	r, w = open(l)
 	l.Start(producer, lab.HandOver("w", w), lab.Tell("messages", "hello"))
@@ -83,7 +85,7 @@ func TestMessageArrivesInAnotherProcess(t *testing.T) {
 
 var producer = lab.NewRole("producer", func(c *lab.Child) error {
 	w := pipe.NewWriter(c.File("w"))
-	c.CollectGarbage()
+	lab.CollectGarbage()
 	for message := range strings.SplitSeq(c.Text("messages"), ",") {
 		if err := w.Send([]byte(message)); err != nil {
 			return fmt.Errorf("Send(%q): %w", message, err)
@@ -94,7 +96,7 @@ var producer = lab.NewRole("producer", func(c *lab.Child) error {
 
 var consumer = lab.NewRole("consumer", func(c *lab.Child) error {
 	r := pipe.NewReader(c.File("r"))
-	c.CollectGarbage()
+	lab.CollectGarbage()
 	message, err := r.Recv()
 	if err != nil {
 		return fmt.Errorf("Recv(): %w", err)
@@ -112,7 +114,7 @@ func TestMessagesKeepTheirBoundaries(t *testing.T) {
 
 	recv := l.Call("Recv(): is one Read taken for a whole header, or for a whole message?", func() error { return expect(r, "hello") })
 	for i, b := range frame("hello") {
-		recv.Blocks(fmt.Sprintf("%d bytes of the frame have arrived, and no more", i),
+		recv.Blocks(fmt.Sprintf("%d of the frame's 9 bytes have arrived", i),
 			lab.Holds(r, 0, "Recv takes what is there and waits for the rest."))
 		write(l, raw, []byte{b})
 	}
@@ -356,7 +358,7 @@ func TestFIFOJoinsTwoProcesses(t *testing.T) {
 		// Whoever is first makes the FIFO; the third pair uses that of the second.
 		path = fmt.Sprintf("%s/fifo%d", l.Dir(), min(i, 1))
 		first := l.Start(order[0], lab.Tell("path", path))
-		first.Blocks("nobody has opened the other side")
+		first.Blocks("nobody has opened the other side: is it a FIFO, and opened for one direction only?")
 		second := l.Start(order[1], lab.Tell("path", path))
 		reader := map[bool]*lab.Process{true: first, false: second}[order[0] == fifoReader]
 		for _, want := range []string{"hello", "", "end of file"} {
@@ -439,6 +441,7 @@ func TestFullPipeMakesTheSenderWait(t *testing.T) {
 	l := lab.New(t)
 	r, w := open(l)
 	page := os.Getpagesize()
+	before := l.Waits(w)
 
 	got, err := w.Capacity()
 	require.NoError(l, err, "Capacity()")
@@ -450,6 +453,8 @@ func TestFullPipeMakesTheSenderWait(t *testing.T) {
 	again, err := w.Capacity()
 	require.NoError(l, err, "Capacity() after SetCapacity()")
 	require.Equal(l, got, again, "Capacity() after SetCapacity()")
+
+	require.Equal(l, before, l.Waits(w), "the descriptor after Capacity() and SetCapacity(): does File.Fd make it blocking for everybody who shares it?")
 
 	message := pattern(got - pipe.HeaderSize)
 	require.NoError(l, w.Send(message), "Send() of a frame as large as the pipe")

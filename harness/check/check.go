@@ -13,6 +13,7 @@ import (
 	"errors"
 	"fmt"
 	"path/filepath"
+	"regexp"
 	"runtime"
 	"strings"
 	"sync"
@@ -167,6 +168,7 @@ func (b *Built) step(ctx context.Context, s book.Step, seed uint64) (Step, error
 		Dir:  filepath.Join(b.o.Root, b.o.Chapter.Dir()),
 		Env: []string{
 			fmt.Sprintf("%s=%d", verdict.EnvSeed, seed),
+			verdict.EnvJudged + "=1",
 			"GOTRACEBACK=all",
 			// What the step makes is gone with the workbook, even by SIGKILL.
 			"TMPDIR=" + b.tmp,
@@ -183,10 +185,10 @@ func (b *Built) step(ctx context.Context, s book.Step, seed uint64) (Step, error
 	step := Step{
 		Number: s.Number, Test: s.Test, Title: s.Title, Verdict: f.Verdict,
 		Seconds: time.Since(begun).Round(time.Millisecond).Seconds(),
-		Message: b.over.Text(f.Message, b.o.From),
+		Message: b.over.Text(ownFolder.ReplaceAllString(f.Message, "…/"), b.o.From),
 	}
 	if f.Verdict != verdict.Pass {
-		at := b.sites[s.Edit]
+		at := b.placeOf(s, f)
 		if f.File != "" && !strings.HasSuffix(f.File, "_test.go") {
 			at = site{b.over.Real(f.File), f.Line}
 		}
@@ -195,6 +197,25 @@ func (b *Built) step(ctx context.Context, s book.Step, seed uint64) (Step, error
 		}
 	}
 	return step, nil
+}
+
+// ownFolder is the step's folder for temporary files. Its path says nothing to a
+// reader, and is gone already.
+var ownFolder = regexp.MustCompile(`[^\s"]*/ipc-\d+-[0-9a-f]+/t\d+/`)
+
+var calledFunction = regexp.MustCompile(`\b([A-Z]\w*)\(`)
+
+// placeOf finds the function to edit where the finding names no line: the one
+// that the message says was called, or the one that the step is about.
+func (b *Built) placeOf(s book.Step, f verdict.Finding) site {
+	for _, m := range calledFunction.FindAllStringSubmatch(f.Message, -1) {
+		for name, at := range b.sites {
+			if name == m[1] || strings.HasSuffix(name, "."+m[1]) {
+				return at
+			}
+		}
+	}
+	return b.sites[s.Edit]
 }
 
 // deadline is how long a step may take before the supervisor looks at it.

@@ -18,13 +18,13 @@ func BuildDemo(ctx context.Context, o Options) (program string, remove func(), e
 	if problem := o.Impl.Problem(o.Chapter.Name); problem != "" {
 		return "", nil, BrokenError(problem)
 	}
-	tmp, remove, err := tempDir()
+	tmp, clean, err := tempDir()
 	if err != nil {
 		return "", nil, err
 	}
 	defer func() {
 		if err != nil {
-			remove()
+			clean()
 		}
 	}()
 	over, err := overlay.Make(tmp, filepath.Join(o.Root, o.Chapter.Dir()), o.Impl, o.Chapter.Tests())
@@ -46,7 +46,7 @@ func BuildDemo(ctx context.Context, o Options) (program string, remove func(), e
 	if err != nil {
 		return "", nil, fmt.Errorf("building the demo: %w", err)
 	}
-	return program, remove, nil
+	return program, clean, nil
 }
 
 // BrokenError says in the compiler's words that a learner's package does not build.

@@ -5,6 +5,7 @@ import (
 	"context"
 	"fmt"
 	"os/exec"
+	"regexp"
 	"strings"
 
 	"gotest.tools/gotestsum/testjson"
@@ -16,6 +17,37 @@ import (
 // judge makes one finding of what the supervisor saw, what the lab said, and
 // what the Go test runner reported.
 func (b *Built) judge(ctx context.Context, s book.Step, r verdict.Report) (verdict.Finding, error) {
+	f, err := b.weigh(ctx, s, r)
+	if err == nil && f.Verdict != verdict.Pass && f.Verdict != verdict.Fault {
+		if text := printed(r); text != "" {
+			f.Message += "\n\nThe test's process printed:\n" + text
+		}
+	}
+	return f, err
+}
+
+// printed is what the learner's code printed in the test's process: what is
+// neither a line of the test runner nor the runtime's dump.
+func printed(r verdict.Report) string {
+	var kept []string
+	for line := range strings.Lines(string(r.Stdout) + "\n" + string(r.Stderr)) {
+		line = strings.TrimRight(line, "\n")
+		if strings.HasPrefix(line, "panic: ") || strings.HasPrefix(line, "fatal error: ") || strings.HasPrefix(line, "runtime: ") || strings.HasPrefix(line, "WARNING: DATA RACE") {
+			break
+		}
+		if framework.MatchString(line) || strings.TrimSpace(line) == "" {
+			continue
+		}
+		kept = append(kept, "  "+line)
+	}
+	return verdict.LastLines(strings.Join(kept, "\n"))
+}
+
+// framework are the lines of the test runner itself.
+var framework = regexp.MustCompile(`^\x16|^(=== |--- |\s+--- )|^(PASS|FAIL)$|^exit status \d+$`)
+
+// weigh holds the three against each other.
+func (b *Built) weigh(ctx context.Context, s book.Step, r verdict.Report) (verdict.Finding, error) {
 	if r.Finding.Verdict != "" {
 		return r.Finding, nil
 	}

@@ -6,8 +6,10 @@ import (
 	"encoding/json"
 	"errors"
 	"fmt"
+	"math/rand/v2"
 	"os"
 	"os/exec"
+	"path/filepath"
 	"syscall"
 
 	"ipcworkbook/harness/verdict"
@@ -60,16 +62,19 @@ func supervisor(ctx context.Context, spec verdict.Spec) (*exec.Cmd, error) {
 // tempDir makes a folder that is gone when the returned function was called, or
 // when this process has ended, even by SIGKILL: a helper process sees to it.
 func tempDir() (string, func(), error) {
-	dir, err := os.MkdirTemp("", "workbook-")
-	if err != nil {
-		return "", nil, err
-	}
-	janitor, err := supervisor(context.Background(), verdict.Spec{Remove: dir})
+	// The helper comes first, so that there is no moment in which the folder is
+	// there and nobody would remove it.
+	dir := filepath.Join(os.TempDir(), fmt.Sprintf("workbook-%d-%x", os.Getpid(), rand.Uint32()))
+	janitor, err := supervisor(context.Background(), verdict.Spec{Env: []string{verdict.EnvTidy + "=" + dir}})
 	if err == nil {
 		err = janitor.Start()
 	}
 	if err != nil {
-		os.RemoveAll(dir)
+		return "", nil, err
+	}
+	if err := os.Mkdir(dir, 0o700); err != nil {
+		janitor.Process.Kill()
+		janitor.Wait()
 		return "", nil, err
 	}
 	return dir, func() {

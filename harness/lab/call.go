@@ -33,7 +33,13 @@ func (c *Call) Blocks(why string, evidence ...Evidence) {
 	c.lab.blocks(c.what, c.done, func() error { return c.err }, why, evidence)
 }
 
+// blocks is Blocks for calls and for processes. After a colon in what or in why
+// stands the likeliest reason for a failure.
 func (l *Lab) blocks(what string, done <-chan struct{}, result func() error, why string, evidence []Evidence) {
+	why, reason, found := strings.Cut(why, ": ")
+	if found {
+		what += ": " + reason
+	}
 	asleep := settle()
 	select {
 	case <-done:
@@ -44,14 +50,15 @@ func (l *Lab) blocks(what string, done <-chan struct{}, result func() error, why
 		l.wrong(what, "it waits, since "+why, got)
 	default:
 	}
+	call, _, _ := strings.Cut(what, ": ")
 	if !asleep {
-		l.fail(failure{Verdict: verdict.Wrong, Call: what,
+		l.fail(failure{Verdict: verdict.Wrong, Call: call,
 			Detail: []string{"expected: it sleeps in the kernel, since " + why, "got:      it keeps running"},
 			Reason: "A loop that asks again and again burns a core. Let a blocking call wait."})
 	}
 	for _, e := range evidence {
 		if found, ok := e.look(); !ok {
-			l.fail(failure{Verdict: verdict.Wrong, Call: what,
+			l.fail(failure{Verdict: verdict.Wrong, Call: call,
 				Detail: []string{"expected: " + e.claim, "got:      " + found}, Reason: e.reason})
 		}
 	}
@@ -64,7 +71,13 @@ func (c *Call) Returns(want error) {
 	if want == nil && c.err == nil || want != nil && errors.Is(c.err, want) {
 		return
 	}
-	c.lab.wrong(c.what, orNone(want), orNone(c.err))
+	call, reason, _ := strings.Cut(c.what, ": ")
+	f := failure{Verdict: verdict.Wrong, Call: call, Reason: reason,
+		Detail: []string{"expected: " + orNone(want), "got:      " + orNone(c.err)}}
+	if want != nil && c.err != nil && strings.Contains(c.err.Error(), want.Error()) {
+		f.Reason = alike
+	}
+	c.lab.fail(f)
 }
 
 // ReturnsSoon is Returns for a call that has no reason to wait: when everything

@@ -95,8 +95,36 @@ func (l *Lab) OnExec(end conn) string {
 	return "close-on-exec"
 }
 
+// Access says for what a descriptor was opened: "reading", "writing", or "reading
+// and writing".
+func (l *Lab) Access(end conn) string {
+	return map[int]string{unix.O_RDONLY: "reading", unix.O_WRONLY: "writing", unix.O_RDWR: "reading and writing"}[l.statusFlags(end)&unix.O_ACCMODE]
+}
+
+// Waits says what a call on the descriptor does that cannot go on: in the kernel
+// a "blocking" one waits, and a "non-blocking" one gives EAGAIN. All copies of
+// the descriptor share this.
+func (l *Lab) Waits(end conn) string {
+	if l.statusFlags(end)&unix.O_NONBLOCK != 0 {
+		return "non-blocking"
+	}
+	return "blocking"
+}
+
+func (l *Lab) statusFlags(end conn) int {
+	var flags int
+	err := control(end, func(fd int) (err error) {
+		flags, err = unix.FcntlInt(uintptr(fd), unix.F_GETFL, 0)
+		return os.NewSyscallError("fcntl F_GETFL", err)
+	})
+	if err != nil {
+		l.fail(wrongEnd(err))
+	}
+	return flags
+}
+
 func wrongEnd(err error) failure {
 	return failure{Verdict: verdict.Wrong, Call: "SyscallConn()",
 		Detail: []string{"expected: access to an open descriptor", "got:      " + err.Error()},
-		Reason: "SyscallConn gives access to the descriptor until Close. Does something close it earlier?"}
+		Reason: closedEarly}
 }

@@ -25,6 +25,9 @@ type failure struct {
 }
 
 func (f failure) finding() verdict.Finding {
+	if f.Reason == "" && strings.Contains(f.text(), "bad file descriptor") {
+		f.Reason = closedEarly
+	}
 	text := f.text()
 	found := verdict.Finding{Verdict: f.Verdict, Message: text, File: f.File, Line: f.Line}
 	if e, ok := todo.In(text); ok && f.Verdict == verdict.Wrong {
@@ -62,6 +65,27 @@ var (
 	more    = regexp.MustCompile(`^\t {4,}\t(.*)$`)
 )
 
+// plain are the one-line failures of testify that a step may show, and how they
+// are said here. Group 0 of want is nothing but the words before it.
+var plain = []struct {
+	testify   *regexp.Regexp
+	expected  string
+	want, got int // groups
+}{
+	{regexp.MustCompile(`^Should be zero, but was ()(.*)$`), "0", 1, 2},
+	{regexp.MustCompile(`^Should not be zero, but was ()(.*)$`), "more than 0", 1, 2},
+	{regexp.MustCompile(`^Should be true()()$`), "true", 1, 2},
+	{regexp.MustCompile(`^Should NOT be empty, but was ()(.*)$`), "something", 1, 2},
+	{regexp.MustCompile(`^Error (".*") does not contain (".*")$`), "an error with the text ", 2, 1},
+	{regexp.MustCompile(`^"(.*)" is not less than "(.*)"$`), "less than ", 2, 1},
+	{regexp.MustCompile(`^"(.*)" is not greater than or equal to "(.*)"$`), "at least ", 2, 1},
+	{regexp.MustCompile(`^(.*) should not contain (".*")$`), "no ", 2, 1},
+}
+
+// alike says what two errors of the same text have apart.
+const alike = "It has the same words, and yet it is another error: errors.Is does not find the expected one in it.\n" +
+	"Return that very error, or wrap it with %w."
+
 const (
 	maxLines = 14  // of detail
 	maxLine  = 160 // bytes of one of them
@@ -87,8 +111,27 @@ func parse(text string) failure {
 	}
 	f.Call, f.Reason, _ = strings.Cut(strings.Join(sections["Messages"], "\n"), ": ")
 	f.Detail = detail(sections["Error"])
+	if first := strings.Join(sections["Error"], "\n"); strings.HasPrefix(first, "Target error should be in err chain:") {
+		f.compareErrors()
+	}
 	return f
 }
+
+// compareErrors gives the reason for two errors that read alike and are not.
+func (f *failure) compareErrors() {
+	if len(f.Detail) != 2 {
+		return
+	}
+	_, want, _ := strings.Cut(f.Detail[0], ":")
+	_, came, _ := strings.Cut(f.Detail[1], ":")
+	if strings.Contains(came, strings.Trim(want, ` "`)) {
+		f.Reason = alike
+	}
+}
+
+// closedEarly is the likeliest reason for EBADF.
+const closedEarly = "A descriptor was closed before its time. Was an os.File dropped, and only its number kept?\n" +
+	"The garbage collector closes a file that nobody refers to."
 
 // detail says in two lines what testify says in its own way, where it can.
 func detail(lines []string) []string {
@@ -115,6 +158,11 @@ func detail(lines []string) []string {
 		out = got(cutDiff(rest))
 	default:
 		out = append([]string{first}, cutDiff(rest)...)
+		for _, p := range plain {
+			if m := p.testify.FindStringSubmatch(first); m != nil {
+				out = []string{"expected: " + p.expected + m[p.want], "got:      " + m[p.got]}
+			}
+		}
 	}
 	for i, line := range out {
 		if len(line) > maxLine {

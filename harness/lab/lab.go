@@ -107,8 +107,11 @@ func (l *Lab) end() {
 	f := verdict.Finding{Verdict: verdict.Pass}
 	switch {
 	case len(l.failures) > 0:
+		l.printed()
 		f = l.failures[0].finding()
-		fmt.Fprint(l.t.Output(), f.Verdict, ": ", f.Message, "\n")
+		if os.Getenv(verdict.EnvJudged) == "" {
+			fmt.Fprint(l.t.Output(), f.Verdict, ": ", f.Message, "\n")
+		}
 	case l.missing != "":
 		f = verdict.Finding{Verdict: verdict.Unsupported, Message: l.missing}
 	}
@@ -164,7 +167,20 @@ func (l *Lab) endProcesses() {
 		case p.crash.Verdict != "" || isTodo:
 			l.failures = append([]failure{f}, l.failures...)
 		case !strings.Contains(l.failures[0].text(), p.err.Error()):
-			l.failures[0].Beside = append(l.failures[0].Beside, p.name()+" ended: "+p.err.Error())
+			l.failures[0].Beside = append(l.failures[0].Beside, fmt.Sprintf("process %d ended: %v", p.PID(), p.err))
+			// That it ended is likelier than what the test would have guessed.
+			l.failures[0].Reason = ""
+		}
+	}
+}
+
+// printed adds what the processes printed to the failure.
+func (l *Lab) printed() {
+	for _, p := range l.processes {
+		text := strings.TrimSpace(string(p.output.Bytes()))
+		if text != "" && p.crash.Verdict == "" {
+			l.failures[0].Beside = append(l.failures[0].Beside, p.name()+" printed:\n  "+
+				strings.ReplaceAll(verdict.LastLines(text), "\n", "\n  "))
 		}
 	}
 }
@@ -250,17 +266,25 @@ func orNothing(err error) string {
 	return err.Error()
 }
 
-// testLine finds the innermost line of a test file on the stack.
+// testLine finds the line of the step itself on the stack, and not that of a
+// function that the step calls; or else the innermost line of a test file.
 func testLine() string {
 	pcs := make([]uintptr, 64)
 	frames := runtime.CallersFrames(pcs[:runtime.Callers(2, pcs)])
+	at := ""
 	for {
 		f, more := frames.Next()
 		if strings.HasSuffix(f.File, "_test.go") {
-			return fmt.Sprintf("%s:%d", filepath.Base(f.File), f.Line)
+			line := fmt.Sprintf("%s:%d", filepath.Base(f.File), f.Line)
+			if strings.Contains(f.Function, ".Test") {
+				return line
+			}
+			if at == "" {
+				at = line
+			}
 		}
 		if !more {
-			return ""
+			return at
 		}
 	}
 }

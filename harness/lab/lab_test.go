@@ -118,7 +118,7 @@ var dropsFile = NewRole("drops a file", func(c *Child) error {
 		_ = control(c.File("w"), func(fd int) error { number = fd; return nil })
 		return number
 	}()
-	c.CollectGarbage()
+	CollectGarbage()
 	_, err := unix.Write(fd, []byte("hello"))
 	c.Report(fmt.Sprint(err))
 	return nil

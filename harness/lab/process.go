@@ -152,7 +152,11 @@ func (p *Process) follow() {
 	if p.err != nil {
 		how = p.err.Error()
 	}
-	up.send(verdict.Event{Kind: verdict.Child, Role: p.role, PID: p.cmd.Process.Pid, How: how, Finding: p.crash})
+	cause := p.crash
+	if p.err != nil && !p.killed && cause.Verdict == "" {
+		cause = finding(cause, p.name()+" ended with an error", p.err).finding()
+	}
+	up.send(verdict.Event{Kind: verdict.Child, Role: p.role, PID: p.cmd.Process.Pid, How: how, Finding: cause})
 	close(p.ended)
 }
 

@@ -115,7 +115,7 @@ func (c *Child) Report(v any) {
 // CollectGarbage runs the garbage collector and what it triggers. An os.File
 // that nobody refers to any more is closed by it: code that kept only the number
 // of the descriptor loses it here, each time, and not once in a thousand runs.
-func (c *Child) CollectGarbage() {
+func CollectGarbage() {
 	for range 2 {
 		swept := make(chan struct{})
 		// A new object, so that its clean-up is queued behind the others.

@@ -37,7 +37,9 @@ func (c *Case) explainRead(w *wait) (lines, advice []string) {
 	case self && w.file.Kind == FIFO && w.file.Writes():
 		advice = append(advice, "A FIFO that is opened for reading and writing never ends: open it for reading only.")
 	case self:
-		advice = append(advice, "Close the end you do not use right after the start.")
+		advice = append(advice, "Close the end you do not use right after the start.",
+			"If it should wait for a message and not for the end: all that was sent has been read.",
+			"Did it read more than its own message, or ask for more than was sent?")
 	case others:
 		advice = append(advice, "Until then it waits for bytes: one of the writers must write, or all must close.")
 	}

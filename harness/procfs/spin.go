@@ -27,7 +27,11 @@ func (w *wait) explainSpin() (lines, advice []string) {
 		}
 		lines = append(lines, line+".")
 	}
-	return lines, []string{"A loop must sleep in the kernel until there is something to do, or it must end."}
+	advice = []string{"A loop must sleep in the kernel until there is something to do, or it must end."}
+	if w.call == "read" {
+		advice = append(advice, "At end of file read(2) returns 0 at once, every time. Is that taken for \"try again\"?")
+	}
+	return lines, advice
 }
 
 // seconds writes a duration as people say it: "2 s", "0.1 s".

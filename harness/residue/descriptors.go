@@ -31,9 +31,26 @@ func OpenDescriptors() Descriptors {
 		if err != nil || runtimesOwn(target) {
 			continue
 		}
-		open[fd] = target
+		open[fd] = target + end(target, e.Name())
 	}
 	return open
+}
+
+// end says which end of a pipe a descriptor is, by its flags in fdinfo.
+func end(target, fd string) string {
+	if !strings.HasPrefix(target, "pipe:") {
+		return ""
+	}
+	info, err := os.ReadFile("/proc/self/fdinfo/" + fd)
+	if err != nil {
+		return ""
+	}
+	for line := range strings.Lines(string(info)) {
+		if flags, ok := strings.CutPrefix(line, "flags:"); ok && strings.HasSuffix(strings.TrimSpace(flags), "1") {
+			return ", a write end"
+		}
+	}
+	return ", a read end"
 }
 
 func runtimesOwn(target string) bool {

@@ -22,15 +22,13 @@ import (
 type Screen struct {
 	w     io.Writer
 	color bool
+	task  string
 }
 
-// New returns a screen on a file.
-func New(f *os.File) Screen {
-	return Screen{w: f, color: os.Getenv("NO_COLOR") == "" && term.IsTerminal(int(f.Fd()))}
+// New returns a screen on a file. Task is how the reader calls go-task.
+func New(f *os.File, task string) Screen {
+	return Screen{w: f, task: task, color: os.Getenv("NO_COLOR") == "" && term.IsTerminal(int(f.Fd()))}
 }
-
-// Plain returns a screen without colour.
-func Plain(w io.Writer) Screen { return Screen{w: w} }
 
 const width = 78
 
@@ -128,7 +126,7 @@ func (s Screen) Failure(r check.Result, step check.Step) {
 			edit += fmt.Sprintf(":%d", step.Line)
 		}
 	}
-	hint := fmt.Sprintf("Hint: task hint chapter=%d step=%d", r.Chapter, step.Number)
+	hint := fmt.Sprintf("Hint: %s hint chapter=%d step=%d", s.task, r.Chapter, step.Number)
 	if r.Verdict == verdict.Broken {
 		hint = ""
 	}

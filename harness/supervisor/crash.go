@@ -50,6 +50,9 @@ func crashText(who string, status int, stderr []byte, folder string) string {
 		fmt.Fprintf(&b, "%s ran out of memory: %d MiB are allowed (RLIMIT_DATA).\nIs a length trusted that nobody checked?", who, maxData>>20)
 	case found && strings.Contains(head, "unexpected call to os.Exit(0)"):
 		fmt.Fprintf(&b, "%s called os.Exit(0) in the middle of a test.", who)
+	case found && strings.Contains(head, "netpoll"):
+		fmt.Fprintf(&b, "%s ended: %s\nThe Go runtime lost a descriptor of its own.\n"+
+			"Does your code close descriptors that it did not open? Close only what is yours.", who, head)
 	case found:
 		fmt.Fprintf(&b, "%s ended: %s", who, head)
 	case status > 128:
@@ -63,8 +66,16 @@ func crashText(who string, status int, stderr []byte, folder string) string {
 			continue
 		}
 		fmt.Fprintf(&b, "\n\nYour code, innermost first:")
-		for _, f := range frames {
+		again := 0
+		for i, f := range frames {
+			if i > 0 && f.Func == frames[i-1].Func && f.Line == frames[i-1].Line {
+				again++
+				continue
+			}
 			fmt.Fprintf(&b, "\n  %s:%d  %s", f.File, f.Line, f.Func)
+		}
+		if again > 10 {
+			fmt.Fprintf(&b, "\n  … and the same line %d times more: does it call itself without end?", again)
 		}
 		break
 	}

@@ -43,7 +43,7 @@ func (s *step) hang(spinning bool) {
 	c.Ended = s.ended
 	e := procfs.Explain(c)
 	if s.cause.Verdict != "" {
-		// Somebody waits for a process that crashed: the crash is the news.
+		// Somebody waits for a process that crashed or failed: that is the news.
 		s.found(s.cause.Verdict, s.cause.Message+"\n\nThe rest of the step was waiting then.\n"+e.Text)
 		s.report.Finding.File, s.report.Finding.Line = s.cause.File, s.cause.Line
 		return

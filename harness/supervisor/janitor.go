@@ -1,6 +1,9 @@
 package supervisor
 
-import "os"
+import (
+	"os"
+	"time"
+)
 
 // tidy waits for the end of whoever started this process and removes a folder
 // then. Whoever is killed by SIGKILL cannot do that itself.
@@ -9,8 +12,12 @@ func tidy(folder string) {
 	if err == nil {
 		<-gone
 	}
-	if err := os.RemoveAll(folder); err != nil {
-		os.Exit(4)
+	// A compiler that was started may still write into it for a moment.
+	for range 100 {
+		if err = os.RemoveAll(folder); err == nil {
+			os.Exit(0)
+		}
+		time.Sleep(100 * time.Millisecond)
 	}
-	os.Exit(0)
+	os.Exit(4)
 }

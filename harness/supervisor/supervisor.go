@@ -49,13 +49,13 @@ func Enter() {
 		return
 	}
 	os.Unsetenv(verdict.EnvSupervise)
+	if folder := os.Getenv(verdict.EnvTidy); folder != "" {
+		tidy(folder)
+	}
 	var spec verdict.Spec
 	if err := json.NewDecoder(os.Stdin).Decode(&spec); err != nil {
 		fmt.Fprintln(os.Stderr, "supervisor: reading the spec:", err)
 		os.Exit(4)
-	}
-	if spec.Remove != "" {
-		tidy(spec.Remove)
 	}
 	var out, errs Output
 	report := Run(spec, &out, &errs)

@@ -10,9 +10,6 @@ type Spec struct {
 	Dir      string        `json:"dir"` // the chapter's folder
 	Env      []string      `json:"env"` // of the supervisor and of all below it, beside what they inherit
 	Deadline time.Duration `json:"deadline"`
-	// Remove asks for something else: wait for the end of whoever started the
-	// supervisor, however it comes, and remove this folder then.
-	Remove string `json:"remove,omitempty"`
 }
 
 // Report is what a supervisor saw. It reaches whoever started it as JSON on the
@@ -34,10 +31,12 @@ type Report struct {
 // Names of the environment variables that a process of a step is started with.
 const (
 	EnvSupervise = "IPC_SUPERVISE" // set for a supervisor
+	EnvTidy      = "IPC_TIDY"      // beside it: no step, a folder to remove when the starter has ended
 	EnvControl   = "IPC_CONTROL"   // the test: descriptor of its line to the supervisor
 	EnvCrash     = "IPC_CRASH"     // all: descriptor that receives the runtime's dump
 	EnvRole      = "IPC_ROLE"      // a child process: which role it plays
 	EnvDir       = "IPC_DIR"       // the step's own folder, which the supervisor removes
+	EnvJudged    = "IPC_JUDGED"    // set where somebody shows the verdicts: the lab prints none
 	EnvSeed      = "IPC_SEED"      // the seed of the run
 )
 

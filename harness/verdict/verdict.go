@@ -2,7 +2,10 @@
 // how a step can end, and what is said about it.
 package verdict
 
-import "slices"
+import (
+	"slices"
+	"strings"
+)
 
 // Verdict is how a step, a chapter or a benchmark ended.
 type Verdict string
@@ -43,4 +46,14 @@ type Finding struct {
 	// one is known. File is an absolute path, or a name in the chapter's folder.
 	File string `json:"file,omitempty"`
 	Line int    `json:"line,omitempty"`
+}
+
+// LastLines returns the end of a text, a screenful at most.
+func LastLines(text string) string {
+	const most = 12
+	lines := strings.Split(text, "\n")
+	if len(lines) <= most {
+		return text
+	}
+	return "…\n" + strings.Join(lines[len(lines)-most:], "\n")
 }

@@ -21,6 +21,7 @@ var varying = []struct {
 	{regexp.MustCompile(` *\b\d[\d,]*(\.\d+)? ?messages/s *`), " RATE "},
 	{regexp.MustCompile(` *\b(\d+h)?(\d+m)?\d[\d,]*(\.\d+)? ?(ns|µs|us|ms|s)\b *`), " DURATION "},
 	// Random names, as os.MkdirTemp makes them.
+	{regexp.MustCompile(`\b(workbook|ipc)-\d+-[0-9a-f]+\b`), "RANDOM"},
 	{regexp.MustCompile(`\b[a-z]+[-.]\d{6,}(/t\d{6,})?\b`), "RANDOM"},
 }
 

@@ -55,6 +55,8 @@ func TestExitStatusAndWords(t *testing.T) {
 	empty := t.TempDir()
 	other := t.TempDir()
 	require.NoError(t, os.WriteFile(filepath.Join(other, "socket.go"), []byte("package socket\n"), 0o600))
+	typo := t.TempDir()
+	require.NoError(t, os.WriteFile(filepath.Join(typo, "pipe.go"), []byte("package pipe\n\nfunc New( {\n"), 0o600))
 	for _, c := range []struct {
 		args   string
 		status int
@@ -82,6 +84,7 @@ func TestExitStatusAndWords(t *testing.T) {
 		{"verify --chapter 99", 2, []string{`no chapter "99"`}},
 		{"demo --chapter 1", 1, []string{"New is not written yet"}},
 		{"demo --chapter 1 --impl " + other, 1, []string{"package socket"}},
+		{"demo --chapter 1 --impl " + typo, 1, []string{"does not build", "pipe.go:3"}},
 		{"list", 0, []string{"0 of 11 steps", "Next: chapter 1, step 1"}},
 	} {
 		t.Run(c.args, func(t *testing.T) {

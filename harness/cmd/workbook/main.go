@@ -8,12 +8,14 @@ import (
 	"fmt"
 	"os"
 	"os/signal"
+	"path/filepath"
 	"strconv"
 	"syscall"
 
 	"github.com/alecthomas/kong"
 
 	"ipcworkbook/harness/check"
+	"ipcworkbook/harness/overlay"
 	"ipcworkbook/harness/supervisor"
 )
 
@@ -47,7 +49,7 @@ func main() {
 	supervisor.Enter()
 	file := os.Getenv(statusFile)
 	os.Unsetenv(statusFile) // not for the programs that we start
-	status := run(os.Args[1:])
+	status := run(os.Args[1:], file != "")
 	if file != "" {
 		if err := os.WriteFile(file, []byte(strconv.Itoa(status)), 0o600); err == nil {
 			return
@@ -56,7 +58,7 @@ func main() {
 	os.Exit(status)
 }
 
-func run(args []string) int {
+func run(args []string, wrapped bool) int {
 	var c cli
 	parser, err := kong.New(&c, kong.Name("workbook"),
 		kong.Description("A test-first workbook on Linux inter-process communication."))
@@ -65,7 +67,7 @@ func run(args []string) int {
 	}
 	call, err := parser.Parse(args)
 	if err != nil {
-		fmt.Fprintf(os.Stderr, "workbook: %v\nworkbook --help lists the commands.\n", err)
+		fmt.Fprintf(os.Stderr, "workbook: %v\n", err)
 		return usage
 	}
 	ctx, stop := signal.NotifyContext(context.Background(), os.Interrupt, syscall.SIGTERM, syscall.SIGHUP)
@@ -79,7 +81,14 @@ func run(args []string) int {
 		return report(err)
 	}
 	call.BindTo(ctx, (*context.Context)(nil))
-	call.Bind(place{root: root, here: here})
+	at := place{root: root, here: here, task: "task"}
+	if wrapped {
+		// What is shown can be typed as it stands, from here.
+		if at.task = overlay.Relative(filepath.Join(root, "task"), here); at.task == "task" {
+			at.task = "./task"
+		}
+	}
+	call.Bind(at)
 	return report(call.Run())
 }
 

@@ -2,6 +2,7 @@ package main
 
 import (
 	"bufio"
+	"context"
 	"fmt"
 	"os"
 	"path/filepath"
@@ -17,6 +18,7 @@ import (
 type place struct {
 	root string
 	here string
+	task string // how the reader calls task: "task", or where the wrapper is
 }
 
 // findRoot finds the workbook's folder: this one, or one above it, or the one
@@ -57,18 +59,33 @@ func isRoot(dir string) bool {
 
 // chapter is the flag that most commands have.
 type chapterFlag struct {
-	Chapter string `help:"Number or name of the chapter." placeholder:"N"`
+	Chapter string `help:"Number or name of the chapter; without it the first unfinished one." placeholder:"N"`
 }
 
-func (f chapterFlag) find() (book.Chapter, error) {
-	if f.Chapter == "" {
-		return book.Chapter{}, wrongUsage("which chapter? Say --chapter N (with task: chapter=N)")
+// find returns the chapter that was named, or the first unfinished one.
+func (f chapterFlag) find(ctx context.Context, p place) (book.Chapter, error) {
+	if f.Chapter != "" {
+		c, err := book.Find(f.Chapter)
+		if err != nil {
+			return c, usageError{err}
+		}
+		return c, nil
 	}
-	c, err := book.Find(f.Chapter)
+	chapters, err := book.Chapters()
 	if err != nil {
-		return c, usageError{err}
+		return book.Chapter{}, err
 	}
-	return c, nil
+	last := len(chapters) - 1
+	for _, c := range chapters[:last] {
+		r, err := checkLearner(ctx, p, c)
+		if err != nil {
+			return c, err
+		}
+		if statusOf(r.Verdict) != nil {
+			return c, nil
+		}
+	}
+	return chapters[last], nil
 }
 
 // implFlag chooses the implementation that is judged.

@@ -20,7 +20,7 @@ type soakCmd struct {
 }
 
 func (c soakCmd) Run(ctx context.Context, p place) error {
-	chapter, err := c.find()
+	chapter, err := c.find(ctx, p)
 	if err != nil {
 		return err
 	}
@@ -31,7 +31,7 @@ func (c soakCmd) Run(ctx context.Context, p place) error {
 	if c.Runs < 1 {
 		return wrongUsage("--runs takes a number from 1, not %d", c.Runs)
 	}
-	s := screen.New(os.Stdout)
+	s := screen.New(os.Stdout, p.task)
 	begun := time.Now()
 	soak := check.Soak{
 		Options: check.Options{Root: p.root, Chapter: chapter, Impl: impl, Race: c.Race, From: p.here},
@@ -59,8 +59,8 @@ func (c soakCmd) Run(ctx context.Context, p place) error {
 	}
 	if !same {
 		odd := tally.Odd
-		s.Line("\nThe verdicts differ. Run %d (seed %d), step %d was %s:\n\n%s\n\nAgain: task test chapter=%d step=%d seed=%d",
-			odd.Run, odd.Seed, odd.Step.Number, odd.Step.Verdict, odd.Step.Message, chapter.Number, odd.Step.Number, odd.Seed)
+		s.Line("\nThe verdicts differ. Run %d (seed %d), step %d was %s:\n\n%s\n\nAgain: %s test chapter=%d step=%d seed=%d",
+			odd.Run, odd.Seed, odd.Step.Number, odd.Step.Verdict, odd.Step.Message, p.task, chapter.Number, odd.Step.Number, odd.Seed)
 		return exitStatus(failed)
 	}
 	s.Line("\nOne verdict for every step in %d runs; nothing was left behind.", c.Runs)

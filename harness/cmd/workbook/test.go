@@ -5,9 +5,11 @@ import (
 	"encoding/json"
 	"fmt"
 	"os"
+	"path/filepath"
 
 	"ipcworkbook/harness/book"
 	"ipcworkbook/harness/check"
+	"ipcworkbook/harness/overlay"
 	"ipcworkbook/harness/screen"
 	"ipcworkbook/harness/verdict"
 )
@@ -22,7 +24,7 @@ type testCmd struct {
 }
 
 func (t testCmd) Run(ctx context.Context, p place) error {
-	c, err := t.choose(ctx, p)
+	c, err := t.find(ctx, p)
 	if err != nil {
 		return err
 	}
@@ -45,30 +47,9 @@ func (t testCmd) Run(ctx context.Context, p place) error {
 			return err
 		}
 	} else {
-		screen.New(os.Stdout).Result(r)
+		screen.New(os.Stdout, p.task).Result(r)
 	}
 	return statusOf(r.Verdict)
-}
-
-// choose returns the chapter that was named, or the first unfinished one.
-func (t testCmd) choose(ctx context.Context, p place) (book.Chapter, error) {
-	if t.Chapter != "" {
-		return t.find()
-	}
-	chapters, err := book.Chapters()
-	if err != nil {
-		return book.Chapter{}, err
-	}
-	for _, c := range chapters[:len(chapters)-1] {
-		r, err := checkLearner(ctx, p, c)
-		if err != nil {
-			return c, err
-		}
-		if statusOf(r.Verdict) != nil {
-			return c, nil
-		}
-	}
-	return chapters[len(chapters)-1], nil
 }
 
 func checkLearner(ctx context.Context, p place, c book.Chapter) (check.Result, error) {
@@ -115,7 +96,7 @@ func (listCmd) Run(ctx context.Context, p place) error {
 	if err != nil {
 		return err
 	}
-	s := screen.New(os.Stdout)
+	s := screen.New(os.Stdout, p.task)
 	s.Line("A workbook on Linux inter-process communication.\n")
 	next := ""
 	for _, c := range chapters {
@@ -124,9 +105,14 @@ func (listCmd) Run(ctx context.Context, p place) error {
 			return err
 		}
 		s.Line("  %d  %-24s %2d of %2d steps   %s", c.Number, c.Title, r.Passed(), len(c.Steps), r.Verdict)
-		if first, failed := r.First(); failed && next == "" {
-			next = fmt.Sprintf("Next: chapter %d, step %d: %s.\n\n  read  %s/README.md\n  run   task test chapter=%d",
-				c.Number, first.Number, first.Title, c.Dir(), c.Number)
+		first, failed := r.First()
+		if r.Verdict == verdict.Broken && next == "" {
+			next = fmt.Sprintf("Next: mend chapter %d, which does not build. Its first error is at %s:%d.\n\n  run   %s test chapter=%d",
+				c.Number, first.File, first.Line, p.task, c.Number)
+		}
+		if failed && next == "" {
+			next = fmt.Sprintf("Next: chapter %d, step %d: %s.\n\n  read  %s/README.md\n  run   %s test chapter=%d",
+				c.Number, first.Number, first.Title, overlay.Relative(filepath.Join(p.root, c.Dir()), p.here), p.task, c.Number)
 		}
 	}
 	if next == "" {
@@ -144,7 +130,7 @@ type hintCmd struct {
 }
 
 func (h hintCmd) Run(ctx context.Context, p place) error {
-	c, err := h.find()
+	c, err := h.find(ctx, p)
 	if err != nil {
 		return err
 	}
@@ -161,6 +147,9 @@ func (h hintCmd) Run(ctx context.Context, p place) error {
 		if err != nil {
 			return err
 		}
+		if r.Verdict == verdict.Broken {
+			return check.BrokenError(r.Message)
+		}
 		first, failed := r.First()
 		if !failed {
 			fmt.Println("Every step passes: no hint is needed.")
@@ -175,11 +164,11 @@ func (h hintCmd) Run(ctx context.Context, p place) error {
 	if h.Level < 1 || h.Level > len(step.Hints) {
 		return wrongUsage("step %d has hints of level 1 to %d", step.Number, len(step.Hints))
 	}
-	s := screen.New(os.Stdout)
+	s := screen.New(os.Stdout, p.task)
 	s.Line("Step %d: %s. Hint %d of %d:\n", step.Number, step.Title, h.Level, len(step.Hints))
 	s.Paragraph(step.Hints[h.Level-1])
 	if h.Level < len(step.Hints) {
-		s.Line("\nMore: task hint chapter=%d step=%d level=%d", c.Number, step.Number, h.Level+1)
+		s.Line("\nMore: %s hint chapter=%d step=%d level=%d", p.task, c.Number, step.Number, h.Level+1)
 	}
 	return nil
 }

@@ -18,7 +18,7 @@ type verifyCmd struct {
 func (c verifyCmd) Run(ctx context.Context, p place) error {
 	o := verify.Options{Root: p.root}
 	if c.Chapter != "" {
-		chapter, err := c.find()
+		chapter, err := c.find(ctx, p)
 		if err != nil {
 			return err
 		}
@@ -32,7 +32,7 @@ func (c verifyCmd) Run(ctx context.Context, p place) error {
 		o.Own = true
 		o.Words = wordsOf(p)
 	}
-	s := screen.New(os.Stdout)
+	s := screen.New(os.Stdout, p.task)
 	o.Progress = func(r verify.Row) { s.Law(r) }
 	rows, err := verify.Run(ctx, o)
 	if err != nil {

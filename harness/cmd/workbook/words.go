@@ -39,7 +39,7 @@ func (c wordsCmd) Run(ctx context.Context, p place) error {
 	if ctx.Err() != nil {
 		return ctx.Err()
 	}
-	s := screen.New(os.Stdout)
+	s := screen.New(os.Stdout, p.task)
 	for _, r := range rows {
 		s.Law(r)
 	}
