@@ -94,7 +94,7 @@ func (s *step) kill() {
 		for _, pid := range pids {
 			unix.Kill(pid, unix.SIGKILL)
 		}
-		children := procfs.Children(os.Getpid())
+		children := s.children()
 		if len(children) == 0 {
 			return
 		}
@@ -116,7 +116,7 @@ func (s *step) kill() {
 
 // reap collects the orphans that have ended.
 func (s *step) reap() {
-	for _, pid := range procfs.Children(os.Getpid()) {
+	for _, pid := range s.children() {
 		if pid != s.cmd.Process.Pid {
 			var status unix.WaitStatus
 			unix.Wait4(pid, &status, unix.WNOHANG, nil)

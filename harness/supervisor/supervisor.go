@@ -28,6 +28,7 @@ import (
 	"os/signal"
 	"path/filepath"
 	"runtime"
+	"strings"
 	"sync/atomic"
 	"syscall"
 	"time"
@@ -135,7 +136,7 @@ func (s *step) start(out, errs io.Writer) error {
 	}
 	var err error
 	// Made by the lab when a test asks for it; removed here.
-	s.dir = filepath.Join(os.TempDir(), fmt.Sprintf("ipc-%d-%x", os.Getpid(), rand.Uint32()))
+	s.dir = filepath.Join(s.tempDir(), fmt.Sprintf("ipc-%d-%x", os.Getpid(), rand.Uint32()))
 	if s.parent, err = parentGone(); err != nil {
 		return err
 	}
@@ -192,6 +193,16 @@ func (s *step) start(out, errs io.Writer) error {
 	s.settled = make(chan verdict.Settled)
 	s.begin("")
 	return nil
+}
+
+// tempDir is the folder for temporary files that the step is told of.
+func (s *step) tempDir() string {
+	for _, entry := range s.spec.Env {
+		if dir, ok := strings.CutPrefix(entry, "TMPDIR="); ok {
+			return dir
+		}
+	}
+	return os.TempDir()
 }
 
 // unlessDumping leaves out what the runtime writes on standard error when the

@@ -3,6 +3,7 @@ package supervisor
 import (
 	"fmt"
 	"os"
+	"slices"
 	"syscall"
 	"time"
 
@@ -39,8 +40,21 @@ func (s *step) begin(test string) {
 	s.cpuAt = procfs.Look(s.pids()).CPU()
 }
 
+// helper is the pid of the process that removes temporary files, if this process
+// has started one: it is no part of the step.
+var helper int
+
+func isHelper(pid int) bool { return pid == helper }
+
 // pids returns the processes of the step, the test itself first.
-func (s *step) pids() []int { return procfs.Descendants(os.Getpid()) }
+func (s *step) pids() []int {
+	return slices.DeleteFunc(procfs.Descendants(os.Getpid()), isHelper)
+}
+
+// children returns those of them whose parent is this process.
+func (s *step) children() []int {
+	return slices.DeleteFunc(procfs.Children(os.Getpid()), isHelper)
+}
 
 // watch returns when the step is over, or when its end is decided.
 func (s *step) watch() {

@@ -184,10 +184,10 @@ func TestTheWrapperHandsOnTheStatus(t *testing.T) {
 		status int
 		last   string
 	}{
-		{".", "test chapter=1 step=1", 1, "Hint: task hint chapter=1 step=1"},
+		{".", "test chapter=1 step=1", 1, "Hint: ./task hint chapter=1 step=1"},
 		{".", "test chapter=1 step=1 impl=reference", 0, "Step 1 passes."},
 		{".", "test chapter=99", 2, "Choose one of: 1 (pipe)"},
-		{"chapters/01-pipe", "test chapter=1 step=1", 1, "Edit pipe.go:"},
+		{"chapters/01-pipe", "test chapter=1 step=1", 1, "Hint: ../../task hint chapter=1 step=1"},
 		{".", "test chapter=1;exit step=1", 2, "Choose one of: 1 (pipe)"},
 	} {
 		status, out, errs := call(t, filepath.Join(root, c.dir), task, strings.Fields(c.args)...)
