@@ -26,7 +26,7 @@ func Build(ctx context.Context, o Options) (*Built, error) {
 	if _, err := chosen(o); err != nil {
 		return nil, err
 	}
-	tmp, remove, err := tempDir()
+	tmp, remove, err := TempDir()
 	if err != nil {
 		return nil, err
 	}

@@ -173,7 +173,7 @@ func (b *Built) step(ctx context.Context, s book.Step, seed uint64) (Step, error
 			// What the step makes is gone with the workbook, even by SIGKILL.
 			"TMPDIR=" + b.tmp,
 		},
-		Deadline: deadline,
+		Deadline: verdict.Deadline,
 	})
 	if err != nil {
 		return Step{}, err
@@ -217,9 +217,6 @@ func (b *Built) placeOf(s book.Step, f verdict.Finding) site {
 	}
 	return b.sites[s.Edit]
 }
-
-// deadline is how long a step may take before the supervisor looks at it.
-const deadline = 2 * time.Second
 
 // Close removes what Build made.
 func (b *Built) Close() { b.remove() }

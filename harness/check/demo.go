@@ -18,7 +18,7 @@ func BuildDemo(ctx context.Context, o Options) (program string, remove func(), e
 	if problem := o.Impl.Problem(o.Chapter.Name); problem != "" {
 		return "", nil, BrokenError(problem)
 	}
-	tmp, clean, err := tempDir()
+	tmp, clean, err := TempDir()
 	if err != nil {
 		return "", nil, err
 	}

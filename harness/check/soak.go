@@ -54,11 +54,11 @@ func (s Soak) Run(ctx context.Context) (Tally, error) {
 	var tally Tally
 	// Everything temporary goes into a folder of this run's own, which has to
 	// be empty in the end.
-	tmp, err := os.MkdirTemp("", "soak-")
+	tmp, remove, err := TempDir()
 	if err != nil {
 		return tally, err
 	}
-	defer os.RemoveAll(tmp)
+	defer remove()
 	if err := os.Setenv("TMPDIR", tmp); err != nil {
 		return tally, err
 	}

@@ -59,9 +59,9 @@ func supervisor(ctx context.Context, spec verdict.Spec) (*exec.Cmd, error) {
 	return cmd, nil
 }
 
-// tempDir makes a folder that is gone when the returned function was called, or
+// TempDir makes a folder that is gone when the returned function was called, or
 // when this process has ended, even by SIGKILL: a helper process sees to it.
-func tempDir() (string, func(), error) {
+func TempDir() (string, func(), error) {
 	// The helper comes first, so that there is no moment in which the folder is
 	// there and nobody would remove it.
 	dir := filepath.Join(os.TempDir(), fmt.Sprintf("workbook-%d-%x", os.Getpid(), rand.Uint32()))

@@ -67,7 +67,5 @@ func Main(m *testing.M) {
 		os.Exit(4)
 	}
 	up.send(verdict.Event{Kind: verdict.Ready})
-	code := m.Run()
-	up.send(verdict.Event{Kind: verdict.Done})
-	os.Exit(code)
+	os.Exit(m.Run())
 }

@@ -38,7 +38,7 @@ func Plain() {
 		Args:     os.Args[1:],
 		Dir:      dir,
 		Env:      []string{"GOTRACEBACK=all", "TMPDIR=" + tmp},
-		Deadline: Deadline,
+		Deadline: verdict.Deadline,
 	}, os.Stdout, os.Stderr)
 	os.RemoveAll(tmp)
 	if report.Finding.Verdict == "" {

@@ -39,10 +39,6 @@ import (
 	"ipcworkbook/harness/verdict"
 )
 
-// Deadline is how long a step may take before the supervisor looks whether it
-// still moves. A step that does may go on, up to ten times that.
-const Deadline = 2 * time.Second
-
 // Enter turns this process into a supervisor if it was started as one, and does
 // not return then. Every program that judges calls it first.
 func Enter() {

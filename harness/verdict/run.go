@@ -2,6 +2,10 @@ package verdict
 
 import "time"
 
+// Deadline is how long a step may take before its supervisor looks whether it
+// still moves. A step that does may go on, up to ten times that.
+const Deadline = 2 * time.Second
+
 // Spec is what a supervisor is asked to run: one compiled test binary, one step.
 // It reaches the supervisor as JSON on its standard input.
 type Spec struct {
@@ -58,7 +62,6 @@ const (
 	End    = "end"    // a test ended; Finding says how
 	Settle = "settle" // asks: does anything in this step still move? Answered by a Settled
 	Child  = "child"  // a child process of the step ended; How says how
-	Done   = "done"   // all tests ran
 )
 
 // Settled is the supervisor's answer to Settle.

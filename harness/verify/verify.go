@@ -17,7 +17,6 @@ package verify
 import (
 	"context"
 	"fmt"
-	"os"
 	"path/filepath"
 	"slices"
 	"sync"
@@ -83,13 +82,13 @@ func Run(ctx context.Context, o Options) ([]Row, error) {
 		}
 	}
 	for _, c := range o.Chapters {
-		tmp, err := os.MkdirTemp("", "verify-")
+		tmp, remove, err := check.TempDir()
 		if err != nil {
 			return all, err
 		}
 		v := &verifier{Options: o, chapter: c, tmp: tmp}
 		err = v.laws(ctx)
-		os.RemoveAll(tmp)
+		remove()
 		all = append(all, v.rows...)
 		if err != nil {
 			return all, fmt.Errorf("chapter %d: %w", c.Number, err)
