@@ -27,8 +27,9 @@ func (c *Case) explainRead(w *wait) (lines, advice []string) {
 		return append(lines, unreadLine(unread)...), nil
 	}
 	lines = append(lines, line+" Its write end is still open in")
+	// What was found explains the wait; what could not be read is told only where
+	// nothing was found.
 	lines = append(lines, list(holders, w.p.PID)...)
-	lines = append(lines, unreadLine(unread)...)
 
 	advice = []string{"A reader sees end of file only when every copy of the write end is closed."}
 	self := slices.ContainsFunc(holders, func(h holder) bool { return h.p.PID == w.p.PID })
@@ -69,8 +70,9 @@ func (c *Case) explainWrite(w *wait) (lines, advice []string) {
 		verb = "Nobody reads from it. " + verb
 	}
 	lines = append(lines, verb)
+	// What was found explains the wait; what could not be read is told only where
+	// nothing was found.
 	lines = append(lines, list(holders, w.p.PID)...)
-	lines = append(lines, unreadLine(unread)...)
 	if !slices.ContainsFunc(holders, func(h holder) bool { return h.p.PID != w.p.PID }) {
 		advice = append(advice, "Here only the writer itself could do that: no other process has the read end.")
 	}
