@@ -5,9 +5,9 @@ import (
 	"strings"
 )
 
-// callOf finds the system call on a goroutine's stack: its number and its first
-// argument.
-func callOf(g *Goroutine) (number, fd int, ok bool) {
+// callOf finds the system call on a goroutine's stack: its number and its
+// arguments, as far as the dump shows them.
+func callOf(g *Goroutine) (number int, args []uint64, ok bool) {
 	for _, f := range g.Frames {
 		pkg, name, _ := strings.Cut(f.Func[strings.LastIndexByte(f.Func, '/')+1:], ".")
 		switch pkg {
@@ -15,7 +15,7 @@ func callOf(g *Goroutine) (number, fd int, ok bool) {
 		case "runtime":
 			continue
 		default:
-			return 0, 0, false
+			return 0, nil, false
 		}
 		if !strings.Contains(strings.ToLower(name), "syscall") {
 			continue
@@ -24,13 +24,31 @@ func callOf(g *Goroutine) (number, fd int, ok bool) {
 		if strings.Contains(f.Args, "?") {
 			continue
 		}
-		n, ok1 := f.arg(0)
-		a, ok2 := f.arg(1)
-		if ok1 && ok2 {
-			return int(n), int(int32(a)), true
+		n, ok := f.arg(0)
+		for i := 1; ok; i++ {
+			a, more := f.arg(i)
+			if !more {
+				break
+			}
+			args = append(args, a)
+		}
+		if len(args) > 0 {
+			return int(n), args, true
 		}
 	}
-	return 0, 0, false
+	return 0, nil, false
+}
+
+// made reports whether the thread is in a call with these arguments. A
+// descriptor is an int in C: the upper half of its register means nothing.
+func (t *Thread) made(number int, args []uint64) bool {
+	if t.Running || t.Number != number {
+		return false
+	}
+	if onDescriptor[t.Syscall] {
+		return t.fd() == int(int32(args[0]))
+	}
+	return t.Args[0] == args[0] // the others may have changed: a deadline, a length
 }
 
 // inPoller reports whether a goroutine waits until a descriptor is ready. One

@@ -57,14 +57,14 @@ func (w *wait) classify(spinning bool) {
 var hasThread = set("syscall", "running", "runnable", "preempted", "copystack")
 
 func (w *wait) classifyCall(spinning bool) {
-	number, fd, known := callOf(w.g)
-	blocked := w.p.blockedThreads()
-	for _, t := range blocked {
-		if known && t.Number == number && (!onDescriptor[t.Syscall] || t.fd() == fd) {
+	number, args, known := callOf(w.g)
+	for i := range w.p.Threads {
+		if t := &w.p.Threads[i]; known && t.made(number, args) {
 			w.block(t)
 			return
 		}
 	}
+	blocked := w.p.blockedThreads()
 	// The stack does not say which call it is. If only one thread is blocked, it
 	// can only be this goroutine's.
 	if !known && !spinning && w.owner > nobody && len(blocked) == 1 {
@@ -72,7 +72,7 @@ func (w *wait) classifyCall(spinning bool) {
 		return
 	}
 	if known {
-		w.setCall(syscallName(number), fd)
+		w.setCall(syscallName(number), int(int32(args[0])))
 	}
 	switch {
 	case spinning && w.p.callsReadable():

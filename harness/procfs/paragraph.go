@@ -14,6 +14,20 @@ func (c *Case) paragraph(w *wait) (lines, advice []string) {
 		lines, advice = c.explainRead(w)
 	case w.writesPipe():
 		lines, advice = c.explainWrite(w)
+	case w.onSocket():
+		lines, advice = c.explainSocket(w)
+	case w.onQueue():
+		lines, advice = c.explainQueue(w)
+	case w.onSystemV():
+		lines, advice = c.explainSystemV(w)
+	case w.onFutex():
+		lines, advice = c.explainFutex(w)
+	case w.onLock():
+		lines, advice = c.explainLock(w)
+	case w.onChild():
+		lines, advice = c.explainChild(w)
+	case w.onSignal():
+		lines, advice = c.explainSignal(w)
 	case w.how == inProcess:
 		lines, advice = w.explainGoroutine()
 	default:

@@ -96,9 +96,9 @@ var modes = map[string]byte{
 	"write": 'w', "writev": 'w', "pwritev2": 'w', "vmsplice": 'w',
 }
 
-// idle are the calls in which the threads of any Go program rest. They say
-// nothing about what the program waits for.
-var idle = set("futex", "epoll_wait", "epoll_pwait", "epoll_pwait2",
+// idle are the calls, beside futex, in which the threads of any Go program rest.
+// They say nothing about what the program waits for.
+var idle = set("epoll_wait", "epoll_pwait", "epoll_pwait2",
 	"nanosleep", "clock_nanosleep", "restart_syscall", "rt_sigtimedwait", "")
 
 func set(names ...string) map[string]bool {

@@ -6,12 +6,25 @@ import "slices"
 func (p *Process) blockedThreads() []*Thread {
 	var blocked []*Thread
 	for i := range p.Threads {
-		if t := &p.Threads[i]; !t.Running && !idle[t.Syscall] {
+		if t := &p.Threads[i]; !t.Running && !t.idle() {
 			blocked = append(blocked, t)
 		}
 	}
 	return blocked
 }
+
+// idle reports whether the thread is where the threads of any Go program rest.
+// The runtime's own futexes are private to the process. One without that flag is
+// the program's, and may be shared with others.
+func (t *Thread) idle() bool {
+	if t.Syscall == "futex" {
+		return t.Args[1]&futexPrivate != 0
+	}
+	return idle[t.Syscall]
+}
+
+// futexPrivate is FUTEX_PRIVATE_FLAG of futex(2).
+const futexPrivate = 128
 
 // callsReadable reports whether /proc told the system calls of the process.
 func (p *Process) callsReadable() bool {
