@@ -3,6 +3,7 @@ package pipe_test
 import (
 	"encoding/binary"
 	"fmt"
+	"math/rand/v2"
 	"os"
 	"strings"
 
@@ -57,6 +58,20 @@ func pattern(n int) []byte {
 		p[i] = byte(i ^ i>>8 ^ i>>16)
 	}
 	return p
+}
+
+// sizesUpTo are the sizes of a hundred messages. The first one is not empty.
+func sizesUpTo(most int, random *rand.Rand) []int {
+	sizes := []int{most}
+	for range 99 {
+		sizes = append(sizes, random.IntN(most+1))
+	}
+	return sizes
+}
+
+// join writes numbers as a role takes them: "1,2,3".
+func join(numbers []int) string {
+	return strings.ReplaceAll(strings.Trim(fmt.Sprint(numbers), "[]"), " ", ",")
 }
 
 // ignoredSignals returns the mask of ignored signals, as /proc shows it.

@@ -1,6 +1,7 @@
 package pipe_test
 
 import (
+	"bytes"
 	"encoding/binary"
 	"errors"
 	"fmt"
@@ -22,8 +23,8 @@ import (
 func TestBothEndsAreCloseOnExec(t *testing.T) {
 	l := lab.New(t)
 	r, w := open(l)
-	l.MustBePipe("New(): the Reader", r)
-	l.MustBePipe("New(): the Writer", w)
+	l.MustBe("New(): the Reader", r, lab.Pipe)
+	l.MustBe("New(): the Writer", w, lab.Pipe)
 
 	assert.Equal(l, "reading", l.Access(r), "New(), what the Reader is open for: are the ends swapped?")
 	assert.Equal(l, "writing", l.Access(w), "New(), what the Writer is open for: are the ends swapped?")
@@ -106,7 +107,8 @@ var consumer = lab.NewRole("consumer", func(c *lab.Child) error {
 })
 
 // Step 3: messages keep their boundaries however the bytes arrive: one at a
-// time, or many messages at once. Empty messages too.
+// time, many messages at once, or in pieces that know nothing of frames. Empty
+// messages too.
 func TestMessagesKeepTheirBoundaries(t *testing.T) {
 	l := lab.New(t)
 	r, w := open(l)
@@ -136,6 +138,20 @@ func TestMessagesKeepTheirBoundaries(t *testing.T) {
 		require.NoError(l, expect(r, want), "Recv() of %q, which arrived together with others: does a Recv read more than its own message, and lose it?", want)
 	}
 	require.Equal(l, "one", string(first), "the first message, after later ones were received: does every Recv use the same buffer?")
+
+	// A relay passes on the end of one message, say, with a part of the next
+	// header.
+	r, w = open(l)
+	relayed := pipe.NewReader(l.Relay(r, lab.Around(pipe.HeaderSize)))
+	l.CloseAtEnd(relayed)
+	sizes := sizesUpTo(20, l.Rand("sizes"))
+	l.Start(sendsPatterns, lab.HandOver("w", w), lab.Tell("sizes", join(sizes)))
+	for i, size := range sizes {
+		require.NoError(l, expect(relayed, string(pattern(size))),
+			"Recv() of message %d through a relay: does a Recv read more than its own message, and lose it?", i+1)
+	}
+	_, err = relayed.Recv()
+	require.ErrorIs(l, err, io.EOF, "Recv() through a relay, after the last message")
 }
 
 // Step 4: a message larger than the pipe's capacity gets through.
@@ -147,13 +163,29 @@ func TestMessageLargerThanThePipe(t *testing.T) {
 
 	producer := l.Start(sendsPatterns, lab.HandOver("w", w), lab.Tell("sizes", fmt.Sprintf("%d,%d,0", len(large), pipe.MaxMessage)))
 	producer.Blocks("the pipe is full and nobody reads yet")
-	producer.Interrupt() // a write that has begun is short then
+	producer.Interrupt(1) // a write that has begun is short then
 	for _, size := range []int{len(large), pipe.MaxMessage, 0} {
 		got, err := r.Recv()
 		require.NoError(l, err, "Recv() of %d bytes: does Send go on after a short write?", size)
 		require.Equal(l, size, len(got), "length of what Recv() returned")
 		require.True(l, string(got) == string(pattern(size)), "Recv() of %d bytes: the bytes are others than were sent; does Send go on after a short write?", size)
 	}
+
+	// Every write of this sender is short, not only its first one.
+	r, w = open(l)
+	raw, page, half := l.File(r), os.Getpagesize(), l.Capacity(r)/2
+	producer = l.Start(sendsPatterns, lab.HandOver("w", w), lab.Tell("sizes", strconv.Itoa(len(large))))
+	var arrived bytes.Buffer
+	random := l.Rand("room")
+	for range 3 {
+		producer.Blocks("the pipe is full: does Send go on after every short write?")
+		producer.Interrupt(1)
+		_, err := io.CopyN(&arrived, raw, int64(page+random.IntN(half)))
+		require.NoError(l, err, "making room in the pipe")
+	}
+	_, err := arrived.ReadFrom(raw)
+	require.NoError(l, err, "reading the rest of the raw frame")
+	require.True(l, arrived.String() == string(frame(string(large))), "the raw frame of a Send() that was interrupted: does Send go on after every short write?")
 
 	r, w = open(l)
 	send := l.Call("Send() of MaxMessage+1 bytes", func() error { return w.Send(make([]byte, pipe.MaxMessage+1)) })
@@ -224,7 +256,42 @@ func TestWriterKilledInsideAMessage(t *testing.T) {
 		victim.Kill()
 		recv.Returns(io.ErrUnexpectedEOF)
 	}
+
+	// Killed in the middle of Send, in a later message and in a larger one.
+	random := l.Rand("cut")
+	size := 2<<16 + random.IntN(1<<12)
+	length := pipe.HeaderSize + size
+	for _, sent := range []int{
+		1 + random.IntN(pipe.HeaderSize-1), // inside the header
+		pipe.HeaderSize,
+		pipe.HeaderSize + 1<<16, // a whole number of buffers, for who reads piece by piece
+		pipe.HeaderSize + 1 + random.IntN(size-1),
+	} {
+		r, w := open(l)
+		victim := l.Start(sendsOnAndOn, lab.HandOver("w", w), lab.Tell("size", strconv.Itoa(size)))
+		whole := random.IntN(2)
+		relayed := pipe.NewReader(l.Relay(r, lab.Around(pipe.HeaderSize), lab.KillAfter(whole*length+sent, victim)))
+		l.CloseAtEnd(relayed)
+		for range whole {
+			require.NoError(l, expect(relayed, string(pattern(size))), "Recv() of a whole message before the cut")
+		}
+		recv := l.Call(fmt.Sprintf("Recv() of the first %d bytes of a frame of %d, sent by Send()", sent, length),
+			func() error { _, err := relayed.Recv(); return err })
+		recv.Returns(io.ErrUnexpectedEOF)
+	}
 }
+
+var sendsOnAndOn = lab.NewRole("victim in Send", func(c *lab.Child) error {
+	size, err := strconv.Atoi(c.Text("size"))
+	if err != nil {
+		return err
+	}
+	for w := pipe.NewWriter(c.File("w")); ; {
+		if err := w.Send(pattern(size)); err != nil {
+			return fmt.Errorf("Send() of %d bytes: %w", size, err)
+		}
+	}
+})
 
 var writesRaw = lab.NewRole("victim", func(c *lab.Child) error {
 	n, err := c.File("w").WriteString(c.Text("bytes"))
@@ -310,7 +377,7 @@ func TestSharedWritersNeverMix(t *testing.T) {
 	// Four processes, sizes that are no multiple of a page.
 	const each = 500
 	r, w = open(l)
-	random := l.Rand()
+	random := l.Rand("sizes")
 	for id := range 4 {
 		var sizes []string
 		for range each {
@@ -356,7 +423,7 @@ func TestFIFOJoinsTwoProcesses(t *testing.T) {
 	var path string
 	for i, order := range [][]*lab.Role{{fifoReader, fifoWriter}, {fifoWriter, fifoReader}, {fifoReader, fifoWriter}} {
 		// Whoever is first makes the FIFO; the third pair uses that of the second.
-		path = fmt.Sprintf("%s/fifo%d", l.Dir(), min(i, 1))
+		path = l.Path(fmt.Sprintf("fifo%d", min(i, 1)))
 		first := l.Start(order[0], lab.Tell("path", path))
 		first.Blocks("nobody has opened the other side: is it a FIFO, and opened for one direction only?")
 		second := l.Start(order[1], lab.Tell("path", path))
@@ -373,7 +440,7 @@ func TestFIFOJoinsTwoProcesses(t *testing.T) {
 	require.NoError(l, err, "the FIFO after both have closed")
 	require.Equal(l, "prw-------", info.Mode().String(), "mode of what OpenReader or OpenWriter made: is it a FIFO, for its owner only?")
 
-	regular := l.Dir() + "/regular"
+	regular := l.Path("regular")
 	require.NoError(l, os.WriteFile(regular, []byte("precious"), 0o600), "writing a regular file")
 	_, err = pipe.OpenReader(regular)
 	require.Error(l, err, "OpenReader() of a regular file")

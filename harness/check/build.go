@@ -16,6 +16,7 @@ import (
 	"strings"
 
 	"ipcworkbook/harness/book"
+	"ipcworkbook/harness/launch"
 	"ipcworkbook/harness/overlay"
 	"ipcworkbook/harness/verdict"
 )
@@ -26,7 +27,7 @@ func Build(ctx context.Context, o Options) (*Built, error) {
 	if _, err := chosen(o); err != nil {
 		return nil, err
 	}
-	tmp, remove, err := TempDir()
+	tmp, remove, err := launch.Folder()
 	if err != nil {
 		return nil, err
 	}

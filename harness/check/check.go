@@ -20,6 +20,7 @@ import (
 	"time"
 
 	"ipcworkbook/harness/book"
+	"ipcworkbook/harness/launch"
 	"ipcworkbook/harness/overlay"
 	"ipcworkbook/harness/verdict"
 )
@@ -48,6 +49,8 @@ type Step struct {
 	Message string          `json:"message"`
 	File    string          `json:"file"` // where to look or to edit, relative to Options.From
 	Line    int             `json:"line"`
+	// Seed is that of the run, if the step's course depends on it and it failed.
+	Seed uint64 `json:"seed,omitempty"`
 }
 
 // Result is how a chapter ended.
@@ -58,7 +61,9 @@ type Result struct {
 	// Message says what holds for the chapter as a whole: why it does not
 	// build, or which tests were edited.
 	Message string `json:"message,omitempty"`
-	Steps   []Step `json:"steps"`
+	// Note says what this machine does not allow, if that matters.
+	Note  string `json:"note,omitempty"`
+	Steps []Step `json:"steps"`
 }
 
 // Passed returns how many steps passed.
@@ -72,11 +77,14 @@ func (r Result) Passed() int {
 	return n
 }
 
-// First returns the first step that did not pass.
+// First returns the first step that did not pass: one that somebody can mend, if
+// there is one, before one that this machine cannot run.
 func (r Result) First() (Step, bool) {
-	for _, s := range r.Steps {
-		if s.Verdict != verdict.Pass {
-			return s, true
+	for _, lacking := range []bool{false, true} {
+		for _, s := range r.Steps {
+			if s.Verdict != verdict.Pass && lacking == (s.Verdict == verdict.Unsupported) {
+				return s, true
+			}
 		}
 	}
 	return Step{}, false
@@ -141,6 +149,10 @@ func (b *Built) Run(ctx context.Context, seed uint64) (Result, error) {
 		all = append(all, s.Verdict)
 	}
 	r.Verdict = verdict.Of(all)
+	if why := launch.Refused(); why != "" {
+		r.Note = fmt.Sprintf("Steps run without namespaces of their own here (%s). "+
+			"What a step leaves in the kernel is told by its name and its maker.", why)
+	}
 	return r, nil
 }
 
@@ -162,7 +174,7 @@ func chosen(o Options) ([]book.Step, error) {
 // step runs one step and judges it.
 func (b *Built) step(ctx context.Context, s book.Step, seed uint64) (Step, error) {
 	begun := time.Now()
-	report, err := supervise(ctx, verdict.Spec{
+	report, err := launch.Run(ctx, verdict.Spec{
 		Path: b.binary,
 		Args: []string{"-test.run=^" + s.Test + "$", "-test.paniconexit0", "-test.v=test2json", "-test.count=1", "-test.timeout=0"},
 		Dir:  filepath.Join(b.o.Root, b.o.Chapter.Dir()),
@@ -174,7 +186,7 @@ func (b *Built) step(ctx context.Context, s book.Step, seed uint64) (Step, error
 			"TMPDIR=" + b.tmp,
 		},
 		Deadline: verdict.Deadline,
-	})
+	}, nil, nil, nil)
 	if err != nil {
 		return Step{}, err
 	}
@@ -186,6 +198,9 @@ func (b *Built) step(ctx context.Context, s book.Step, seed uint64) (Step, error
 		Number: s.Number, Test: s.Test, Title: s.Title, Verdict: f.Verdict,
 		Seconds: time.Since(begun).Round(time.Millisecond).Seconds(),
 		Message: b.over.Text(ownFolder.ReplaceAllString(f.Message, "…/"), b.o.From),
+	}
+	if f.Verdict != verdict.Pass && report.Seeded {
+		step.Seed = seed
 	}
 	if f.Verdict != verdict.Pass {
 		at := b.placeOf(s, f)
@@ -201,7 +216,7 @@ func (b *Built) step(ctx context.Context, s book.Step, seed uint64) (Step, error
 
 // ownFolder is the step's folder for temporary files. Its path says nothing to a
 // reader, and is gone already.
-var ownFolder = regexp.MustCompile(`[^\s"]*/ipc-\d+-[0-9a-f]+/t\d+/`)
+var ownFolder = regexp.MustCompile(`[^\s"]*/ipc-\d+/(?:t\d+|tmp)/`)
 
 var calledFunction = regexp.MustCompile(`\b([A-Z]\w*)\(`)
 

@@ -8,6 +8,7 @@ import (
 	"os/exec"
 	"path/filepath"
 
+	"ipcworkbook/harness/launch"
 	"ipcworkbook/harness/overlay"
 )
 
@@ -18,7 +19,7 @@ func BuildDemo(ctx context.Context, o Options) (program string, remove func(), e
 	if problem := o.Impl.Problem(o.Chapter.Name); problem != "" {
 		return "", nil, BrokenError(problem)
 	}
-	tmp, clean, err := TempDir()
+	tmp, clean, err := launch.Folder()
 	if err != nil {
 		return "", nil, err
 	}

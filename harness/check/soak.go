@@ -6,6 +6,7 @@ import (
 	"os"
 	"strings"
 
+	"ipcworkbook/harness/launch"
 	"ipcworkbook/harness/verdict"
 )
 
@@ -54,7 +55,7 @@ func (s Soak) Run(ctx context.Context) (Tally, error) {
 	var tally Tally
 	// Everything temporary goes into a folder of this run's own, which has to
 	// be empty in the end.
-	tmp, remove, err := TempDir()
+	tmp, remove, err := launch.Folder()
 	if err != nil {
 		return tally, err
 	}

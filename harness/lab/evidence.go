@@ -3,7 +3,6 @@ package lab
 import (
 	"fmt"
 	"os"
-	"strings"
 
 	"golang.org/x/sys/unix"
 
@@ -53,16 +52,6 @@ func (l *Lab) Capacity(end conn) int {
 		l.fail(wrongEnd(err))
 	}
 	return n
-}
-
-// MustBePipe asserts that an end is an end of a pipe: the chapter's mechanism,
-// and no other that would do the same.
-func (l *Lab) MustBePipe(what string, end conn) {
-	if target := l.Target(end); !strings.HasPrefix(target, "pipe:[") {
-		l.fail(failure{Verdict: verdict.Wrong, Call: what,
-			Detail: []string{"expected: a descriptor of a pipe", "got:      " + target},
-			Reason: "This chapter is about pipe(2)."})
-	}
 }
 
 // Target returns what a descriptor is, as /proc/self/fd shows it: pipe:[4711].

@@ -24,21 +24,17 @@
 package lab
 
 import (
-	"errors"
 	"fmt"
-	"io/fs"
-	"math/rand/v2"
 	"os"
 	"path/filepath"
 	"runtime"
-	"strconv"
 	"strings"
+	"sync/atomic"
 	"syscall"
 	"testing"
 	"time"
 
 	"ipcworkbook/harness/residue"
-	"ipcworkbook/harness/todo"
 	"ipcworkbook/harness/verdict"
 )
 
@@ -52,137 +48,27 @@ type Lab struct {
 	failures  []failure
 	processes []*Process
 	closers   []func()
-	before    residue.Descriptors
-	missing   string // why the step is unsupported here
-	dir       string
+	open      residue.Descriptors // before the step
+	places    residue.Places
+	before    residue.Objects
+	missing   string     // why the step is unsupported here
+	files     string     // the folder of the paths that were given out
+	launched  []*Process // relays among them
+	seeded    atomic.Bool
 }
 
 // New starts a step: its deadline runs from here. It ends with the test. A
 // benchmark has no deadline: it may take as long as it is asked to.
 func New(t testing.TB) *Lab {
 	t.Helper()
-	l := &Lab{t: t}
+	l := &Lab{t: t, places: residue.Here()}
 	if _, isTest := t.(*testing.T); isTest {
 		up.send(verdict.Event{Kind: verdict.Start, Test: t.Name()})
 	}
 	t.Cleanup(l.end)
-	l.before = residue.OpenDescriptors()
+	l.before = residue.Look(l.places)
+	l.open = residue.OpenDescriptors()
 	return l
-}
-
-// end waits for the processes, closes what the test opened, looks for what was
-// left behind, and tells the supervisor how the step ended.
-func (l *Lab) end() {
-	if unwinding() && len(l.failures) == 0 && l.missing == "" {
-		// A panic or a Goexit of somebody else's is on its way up: the test has
-		// not come to its end. The supervisor sees what becomes of it.
-		return
-	}
-	if l.missing == "" {
-		l.endProcesses()
-	}
-	for _, p := range l.processes {
-		p.cmd.Process.Kill()
-		<-p.ended
-	}
-	for _, closeIt := range l.closers {
-		closeIt()
-	}
-	if dir, err := os.Getwd(); dir != folder {
-		l.record(failure{Verdict: verdict.Residue, Call: "after the step",
-			Detail: []string{"expected: the working directory is still " + folder,
-				"got:      " + dir + orNothing(err)},
-			Reason: "The working directory belongs to the whole process. A package leaves it alone."})
-		l.t.Fail()
-		_ = os.Chdir(folder)
-	}
-	if len(l.failures) == 0 && l.missing == "" {
-		if left := residue.OpenDescriptors().Since(l.before); len(left) > 0 {
-			l.record(failure{Verdict: verdict.Residue, Call: "after the step",
-				Detail: append([]string{"descriptors are still open that were not open before it:"}, left...),
-				Reason: "What the package opens it closes: in Close, or at once if it is not needed any more."})
-			l.t.Fail()
-		}
-	}
-	f := verdict.Finding{Verdict: verdict.Pass}
-	switch {
-	case len(l.failures) > 0:
-		l.printed()
-		f = l.failures[0].finding()
-		if os.Getenv(verdict.EnvJudged) == "" {
-			fmt.Fprint(l.t.Output(), f.Verdict, ": ", f.Message, "\n")
-		}
-	case l.missing != "":
-		f = verdict.Finding{Verdict: verdict.Unsupported, Message: l.missing}
-	}
-	up.send(verdict.Event{Kind: verdict.End, Test: l.t.Name(), Finding: f})
-}
-
-// unwinding reports whether this goroutine is on its way out by a panic or by
-// runtime.Goexit. Clean-ups run on that way too, and testing.T does not know of
-// the panic yet.
-func unwinding() bool {
-	pcs := make([]uintptr, 64)
-	frames := runtime.CallersFrames(pcs[:runtime.Callers(1, pcs)])
-	for {
-		f, more := frames.Next()
-		if f.Function == "runtime.gopanic" || f.Function == "runtime.Goexit" {
-			return true
-		}
-		if !more {
-			return false
-		}
-	}
-}
-
-// endProcesses waits for processes that the test has not looked at: a role that
-// failed or crashed fails the test too. In a test that has failed they are not
-// waited for, since what they wait for may never come; but one that had ended
-// with an error by then is the likelier cause.
-func (l *Lab) endProcesses() {
-	failed := len(l.failures) > 0
-	if failed && len(l.processes) > 0 {
-		// One that crashed may still be on its way out.
-		settle()
-	}
-	for _, p := range l.processes {
-		if failed {
-			select {
-			case <-p.ended:
-			default:
-				continue
-			}
-		} else {
-			<-p.ended
-		}
-		if p.err == nil || p.killed || (p.checked && !failed) {
-			continue
-		}
-		f := finding(p.crash, p.role+" ended with an error", p.err)
-		_, isTodo := todo.In(p.err.Error())
-		switch {
-		case !failed:
-			l.record(f)
-			l.t.Fail()
-		case p.crash.Verdict != "" || isTodo:
-			l.failures = append([]failure{f}, l.failures...)
-		case !strings.Contains(l.failures[0].text(), p.err.Error()):
-			l.failures[0].Beside = append(l.failures[0].Beside, fmt.Sprintf("process %d ended: %v", p.PID(), p.err))
-			// That it ended is likelier than what the test would have guessed.
-			l.failures[0].Reason = ""
-		}
-	}
-}
-
-// printed adds what the processes printed to the failure.
-func (l *Lab) printed() {
-	for _, p := range l.processes {
-		text := strings.TrimSpace(string(p.output.Bytes()))
-		if text != "" && p.crash.Verdict == "" {
-			l.failures[0].Beside = append(l.failures[0].Beside, p.name()+" printed:\n  "+
-				strings.ReplaceAll(verdict.LastLines(text), "\n", "\n  "))
-		}
-	}
 }
 
 // Helper marks the caller as a helper. It is part of what testify asks for.
@@ -229,31 +115,6 @@ func (l *Lab) CloseAtEnd(ends ...interface{ Close() error }) {
 	for _, e := range ends {
 		l.closers = append(l.closers, func() { _ = e.Close() })
 	}
-}
-
-// Dir returns a folder for this test alone. Its path is short enough for the
-// address of a socket.
-func (l *Lab) Dir() string {
-	if l.dir == "" {
-		parent := os.Getenv(verdict.EnvDir)
-		err := os.Mkdir(parent, 0o700)
-		if err != nil && !errors.Is(err, fs.ErrExist) {
-			l.Fault("making a folder: %v", err)
-		}
-		dir, err := os.MkdirTemp(parent, "t")
-		if err != nil {
-			l.Fault("making a folder: %v", err)
-		}
-		l.dir = dir
-	}
-	return l.dir
-}
-
-// Rand returns a source of random numbers. The seed is the run's: the same seed
-// gives the same numbers, and a failure says which it was.
-func (l *Lab) Rand() *rand.Rand {
-	seed, _ := strconv.ParseUint(os.Getenv(verdict.EnvSeed), 10, 64)
-	return rand.New(rand.NewPCG(seed, 0))
 }
 
 // folder is the chapter's folder: tests start in it.

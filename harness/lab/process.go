@@ -6,9 +6,9 @@ import (
 	"fmt"
 	"os"
 	"os/exec"
-	"strconv"
 	"strings"
 	"sync"
+	"sync/atomic"
 	"syscall"
 
 	"golang.org/x/sys/unix"
@@ -24,6 +24,8 @@ type Process struct {
 	cmd    *exec.Cmd
 	line   *line
 	output *supervisor.Output
+	number int // of those that the test has started
+	lines  int // the descriptors of its two lines begin here
 
 	begun   chan struct{}        // closed when the role has begun, or ended before
 	reports chan json.RawMessage // closed after the last one
@@ -31,7 +33,8 @@ type Process struct {
 	err     error                // how it ended; read after ended is closed
 	crash   verdict.Finding      // set if it crashed
 	killed  bool
-	checked bool // the test has looked at how it ended
+	doomed  atomic.Bool // it is to be killed by SIGKILL: that is no failure
+	checked bool        // the test has looked at how it ended
 }
 
 // Start starts a process that plays a role. It gets what is handed over, and
@@ -39,14 +42,22 @@ type Process struct {
 // one that returned an error or crashed fails the test.
 func (l *Lab) Start(r *Role, handed ...Handed) *Process {
 	l.t.Helper()
+	p := l.launch(r, handed)
+	l.processes = append(l.processes, p)
+	return p
+}
+
+// launch is Start for a process that the test need not know of.
+func (l *Lab) launch(r *Role, handed []Handed) *Process {
+	l.t.Helper()
 	p := &Process{
-		lab: l, role: r.name, output: &supervisor.Output{},
+		lab: l, role: r.name, number: len(l.launched) + 1, output: &supervisor.Output{},
 		begun: make(chan struct{}), reports: make(chan json.RawMessage, 1024), ended: make(chan struct{}),
 	}
 	if err := p.start(handed); err != nil {
 		l.Fault("starting %s: %v", r.name, err)
 	}
-	l.processes = append(l.processes, p)
+	l.launched = append(l.launched, p)
 	// From here on a process that does not move waits in its role, and not
 	// for its turn to start.
 	<-p.begun
@@ -82,7 +93,8 @@ func (p *Process) start(handed []Handed) error {
 	// A grandchild that outlives the process may hold its output open.
 	p.cmd.WaitDelay = outputDelay
 
-	g := given{Files: map[string]int{}, Texts: map[string]string{}}
+	g := given{Files: map[string]int{}, Texts: map[string]string{}, Seed: p.lab.seed(),
+		Stream: fmt.Sprintf("%s, process %d, %s", p.lab.t.Name(), p.number, p.role)}
 	const first = 3 // after standard input, output and error
 	for _, h := range handed {
 		if h.end == nil {
@@ -101,13 +113,13 @@ func (p *Process) start(handed []Handed) error {
 	if err != nil {
 		return err
 	}
-	control := first + len(p.cmd.ExtraFiles)
+	p.lines = first + len(p.cmd.ExtraFiles)
 	p.cmd.ExtraFiles = append(p.cmd.ExtraFiles, theirs, crashLine)
 	p.cmd.Env = append(os.Environ(),
 		verdict.EnvRole+"="+p.role,
 		envGiven+"="+string(text),
-		fmt.Sprintf("%s=%d", verdict.EnvControl, control),
-		fmt.Sprintf("%s=%d", verdict.EnvCrash, control+1))
+		fmt.Sprintf("%s=%d", verdict.EnvControl, p.lines),
+		fmt.Sprintf("%s=%d", verdict.EnvCrash, p.lines+1))
 	if err := p.cmd.Start(); err != nil {
 		return err
 	}
@@ -132,12 +144,23 @@ func (p *Process) follow() {
 			last = m
 			continue
 		}
+		if m.Seeded {
+			p.lab.useSeed()
+			continue
+		}
+		if m.Dies {
+			p.doomed.Store(true)
+			continue
+		}
 		p.reports <- m.Report
 	}
 	begun()
 	close(p.reports)
 	err := p.cmd.Wait()
 	p.line.f.Close()
+	if p.doomed.Load() && supervisor.ExitStatus(err) == 128+int(unix.SIGKILL) {
+		p.killed = true
+	}
 	switch {
 	case last.Done && last.Err != "":
 		p.err = fmt.Errorf("%s: %s", p.role, last.Err)
@@ -202,23 +225,6 @@ func (p *Process) mustEndWell() {
 	p.lab.t.Helper()
 	if err := p.Wait(); err != nil {
 		p.lab.fail(finding(p.crash, p.role+" ended with an error", err))
-	}
-}
-
-// Interrupt sends SIGURG, which a Go program ignores, to every thread of the
-// process. A write that waits after a part of its bytes is short then
-// (signal(7)), as it may be at any time.
-func (p *Process) Interrupt() {
-	p.lab.t.Helper()
-	pid := p.cmd.Process.Pid
-	threads, err := os.ReadDir(fmt.Sprintf("/proc/%d/task", pid))
-	if err != nil {
-		p.lab.Fault("listing the threads of %s: %v", p.name(), err)
-	}
-	for _, t := range threads {
-		if tid, err := strconv.Atoi(t.Name()); err == nil {
-			unix.Tgkill(pid, tid, unix.SIGURG)
-		}
 	}
 }
 

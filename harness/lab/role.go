@@ -5,6 +5,7 @@ import (
 	"fmt"
 	"os"
 	"runtime"
+	"syscall"
 	"time"
 )
 
@@ -44,6 +45,9 @@ type Child struct {
 type given struct {
 	Files map[string]int    `json:"files"` // descriptor numbers
 	Texts map[string]string `json:"texts"`
+	// What the process's random numbers follow from.
+	Seed   uint64 `json:"seed"`
+	Stream string `json:"stream"`
 }
 
 const envGiven = "IPC_GIVEN"
@@ -51,6 +55,8 @@ const envGiven = "IPC_GIVEN"
 // message goes from a child process up to the test.
 type message struct {
 	Begun  bool            `json:"begun,omitempty"`
+	Seeded bool            `json:"seeded,omitempty"` // the role uses the seed
+	Dies   bool            `json:"dies,omitempty"`   // it kills itself now
 	Report json.RawMessage `json:"report,omitempty"`
 	Done   bool            `json:"done,omitempty"`
 	Err    string          `json:"err,omitempty"`
@@ -101,6 +107,14 @@ func (c *Child) Wait() {
 	if err := c.line.receive(&word); err != nil {
 		os.Exit(0)
 	}
+}
+
+// Die ends this process by SIGKILL, as a crash of the machine's would: nothing is
+// flushed, and no deferred call runs. For the test it is no failure.
+func (c *Child) Die() {
+	c.line.send(message{Dies: true})
+	syscall.Kill(os.Getpid(), syscall.SIGKILL)
+	select {}
 }
 
 // Report hands a value to the test, which takes it with [Process.Report].

@@ -5,8 +5,8 @@ import (
 	"strings"
 )
 
-// ring is processes that wait for each other: each waits for a pipe whose other
-// end the next one has. It is empty if there are none.
+// ring is processes that wait for each other: each waits for a pipe, a socket
+// or a queue whose other end the next one has. It is empty if there are none.
 type ring []wait
 
 // ring looks for processes that wait for each other.
@@ -16,7 +16,7 @@ func (c *Case) ring(all []wait) ring {
 	}
 	waits := map[int][]wait{} // of each process
 	for _, w := range all {
-		if w.owner != lab && (w.readsPipe() || w.writesPipe()) {
+		if w.owner != lab && w.hasEnds() {
 			waits[w.p.PID] = append(waits[w.p.PID], w)
 		}
 	}
@@ -51,10 +51,25 @@ func (c *Case) walk(waits map[int][]wait, at, goal int, path ring) ring {
 	return nil
 }
 
+// hasEnds reports whether the wait is for something that has another end.
+func (w *wait) hasEnds() bool {
+	return w.readsPipe() || w.writesPipe() || w.onQueue() || w.onSocket() && w.farSocket() != 0
+}
+
 // hasOtherEnd reports whether the process could end the wait.
 func (p *Process) hasOtherEnd(w *wait) bool {
+	socket := uint64(0)
+	if w.onSocket() {
+		socket = w.farSocket()
+	}
 	return slices.ContainsFunc(p.Files, func(f File) bool {
-		return f.same(*w.file) && (w.readsPipe() && f.Writes() || w.writesPipe() && f.Reads())
+		switch {
+		case socket != 0:
+			return f.same(w.endOf(socket))
+		case !f.same(*w.file):
+			return false
+		}
+		return w.mode == 'r' && f.Writes() || w.mode == 'w' && f.Reads()
 	})
 }
 
@@ -71,11 +86,15 @@ func (r ring) text() []string {
 		return nil
 	}
 	var names []string
-	reads := 0
+	reads, writes := 0, 0
 	for _, w := range r {
 		names = append(names, w.p.name())
-		if w.readsPipe() {
+		switch {
+		case w.call == "connect":
+		case w.mode == 'r':
 			reads++
+		case w.mode == 'w':
+			writes++
 		}
 	}
 	lines := []string{and(names) + " wait for each other."}
@@ -83,15 +102,43 @@ func (r ring) text() []string {
 	if len(r) == 2 {
 		everybody = "Both"
 	}
-	switch reads {
-	case len(r):
-		lines = append(lines, everybody+" read and nobody writes: one has to write, or to close, before it reads.")
-	case 0:
-		lines = append(lines, everybody+" write into a full pipe and nobody reads: one has to read before it writes on.")
+	switch {
+	case reads == len(r):
+		lines = append(lines, everybody+r.reading())
+	case writes == len(r):
+		lines = append(lines, everybody+r.writing())
 	default:
 		lines = append(lines, "Each needs something that only the other's next call would give.")
 	}
 	return lines
+}
+
+// all reports whether it is so for each wait.
+func (r ring) all(is func(*wait) bool) bool {
+	return !slices.ContainsFunc(r, func(w wait) bool { return !is(&w) })
+}
+
+func (r ring) reading() string {
+	switch {
+	case r.all((*wait).onQueue):
+		return " receive and nobody sends: one has to send before it receives."
+	case slices.ContainsFunc(r, func(w wait) bool { return w.onStream() }):
+		return " read and nobody writes: one has to write before it reads. One that has written all says so with CloseWrite."
+	}
+	return " read and nobody writes: one has to write, or to close, before it reads."
+}
+
+func (r ring) writing() string {
+	full := "what is full"
+	switch {
+	case r.all((*wait).onQueue):
+		return " send into a full queue and nobody receives: one has to receive before it sends on."
+	case r.all((*wait).onSocket):
+		full = "full buffers"
+	case r.all((*wait).writesPipe):
+		full = "a full pipe"
+	}
+	return " write into " + full + " and nobody reads: one has to read before it writes on."
 }
 
 func and(names []string) string {

@@ -48,6 +48,9 @@ func (t *Thread) made(number int, args []uint64) bool {
 	if onDescriptor[t.Syscall] {
 		return t.fd() == int(int32(args[0]))
 	}
+	if t.Syscall == "waitid" && len(args) > 1 && int32(t.Args[1]) != int32(args[1]) {
+		return false // another child
+	}
 	return t.Args[0] == args[0] // the others may have changed: a deadline, a length
 }
 
@@ -65,6 +68,14 @@ func pollerCall(g *Goroutine, mode byte) string {
 			return "accept"
 		case "net.(*netFD).connect":
 			return "connect"
+		}
+		if name, ok := strings.CutPrefix(f.Func, "internal/poll.(*FD)."); ok {
+			switch {
+			case strings.HasPrefix(name, "ReadFrom"), strings.HasPrefix(name, "ReadMsg"):
+				return "receive"
+			case strings.HasPrefix(name, "WriteTo"), strings.HasPrefix(name, "WriteMsg"):
+				return "send"
+			}
 		}
 	}
 	if mode == 'w' {

@@ -1,13 +1,18 @@
 package procfs
 
+import "slices"
+
 // dumpWaits returns how each goroutine of a process waits.
 func (c *Case) dumpWaits(p *Process) []wait {
 	gs := ParseDump(c.Dumps[p.PID])
 	var ws []wait
+	notified := slices.ContainsFunc(gs, func(g Goroutine) bool { return g.calls("os/signal.loop") })
 	claimed := map[*Thread]bool{}
 	for i := range gs {
 		frame, who := c.place(&gs[i])
 		w := wait{p: p, g: &gs[i], fd: -1, frame: frame, owner: who}
+		w.started = c.ownerOf(gs[i].CreatedBy) == learner
+		w.notified = notified
 		w.classify(c.Spinning)
 		w.promote()
 		claimed[w.t] = true
@@ -19,12 +24,20 @@ func (c *Case) dumpWaits(p *Process) []wait {
 	// A thread that was blocked, and no goroutine now: when other processes
 	// ended, it went on before it gave its dump. /proc saw it while it hung.
 	for _, w := range c.threadWaits(p) {
-		if w.t != nil && !claimed[w.t] && (w.readsPipe() || w.writesPipe() || w.opensFIFO()) {
+		if w.t != nil && !claimed[w.t] && w.owner != lab && w.waitsForOthers() {
 			w.owner = test
 			ws = append(ws, w)
 		}
 	}
 	return ws
+}
+
+// waitsForOthers reports whether the wait is for another process, as far as a
+// thread alone can tell.
+func (w *wait) waitsForOthers() bool {
+	return w.readsPipe() || w.writesPipe() || w.opensFIFO() || w.onSocket() || w.onQueue() ||
+		w.onSignal() ||
+		w.onSystemV() || w.onFutex() || w.onLock()
 }
 
 // promote is for a process of the lab's own that does something between two
@@ -45,6 +58,8 @@ func (w *wait) classify(spinning bool) {
 		file, mode := w.p.polled(w.g)
 		w.how, w.mode, w.call = inPoller, mode, pollerCall(w.g, mode)
 		w.setFile(file)
+	case w.g.calls("time.Sleep"):
+		w.how = inProcess // also if it is about to wake up
 	case hasThread[w.g.Wait]:
 		w.classifyCall(spinning)
 	default:

@@ -21,6 +21,10 @@ type Case struct {
 	// is what is in its Go files that are no tests.
 	Folder string
 
+	// Before is a look at the processes some time before they were read. It tells
+	// who wakes up again and again. It may be empty.
+	Before Sight
+
 	// After is how long was waited.
 	After time.Duration
 
@@ -73,7 +77,7 @@ func Explain(c Case) Explanation {
 	}
 	for i := range c.Processes {
 		if p := &c.Processes[i]; p.Zombie {
-			t.short(p.name() + " has ended, and nobody waited for it yet")
+			t.short(c.explainZombie(p))
 		}
 	}
 	for _, e := range c.Ended {
@@ -89,7 +93,7 @@ func (w *wait) rank() int {
 	switch {
 	case w.how == burning:
 		return 0
-	case w.owner == learner && w.how != inProcess:
+	case w.owner == learner && (w.how != inProcess || w.first):
 		return 1
 	case w.owner == learner:
 		return 2

@@ -47,6 +47,19 @@ type File struct {
 	// it. Both are -1 if that is not known. Space frees by page, so a pipe can
 	// be full with less than its capacity in it.
 	Filled, Capacity int
+
+	// Hangup says that this is the read end of a pipe and that nobody has its
+	// write end open any more. It is false if that is not known.
+	Hangup bool
+
+	// Signals are those that a Signalfd takes.
+	Signals SignalSet
+
+	// Queue is what is known of an MQueue, nil for anything else.
+	Queue *PosixQueue
+
+	// Locks are those that were taken with this descriptor or a copy of it.
+	Locks []Lock
 }
 
 // Watched is one line of an epoll's fdinfo.
@@ -83,7 +96,10 @@ func readFiles(pid int) ([]File, error) {
 	for _, fd := range fds {
 		if f, ok := readFile(pid, fd); ok {
 			if f.isPipe() {
-				f.Filled, f.Capacity = pipeFill(pid, fd)
+				f.Filled, f.Capacity, f.Hangup = pipeFill(pid, fd)
+			}
+			if f.Kind == MQueue {
+				f.Queue = queueFill(pid, fd)
 			}
 			files = append(files, f)
 		}
@@ -111,6 +127,9 @@ func readFile(pid, fd int) (File, bool) {
 		f.Dev, f.Inode = uint64(st.Dev), st.Ino
 	}
 	f.Kind = kind(target, st.Mode)
+	if f.Kind == Regular && isQueue(link) {
+		f.Kind = MQueue
+	}
 	f.parseInfo(string(info))
 	return f, true
 }
@@ -124,6 +143,12 @@ func (f *File) parseInfo(info string) {
 		case "Pid":
 			f.Process, _ = strconv.Atoi(strings.TrimSpace(value))
 			f.Process = max(f.Process, 0) // it is -1 for a process that ended
+		case "sigmask":
+			f.Signals = parseSet(value)
+		case "lock":
+			if l, _, ok := parseLock(value); ok {
+				f.Locks = append(f.Locks, l)
+			}
 		case "tfd":
 			if w, ok := parseWatched(line); ok {
 				f.Watched = append(f.Watched, w)

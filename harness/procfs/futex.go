@@ -1,7 +1,69 @@
 package procfs
 
-// onFutex reports whether the wait is about a futex of the program's own.
-func (w *wait) onFutex() bool { return false }
+import "encoding/binary"
 
-// explainFutex says what the futex holds and who holds the lock.
-func (c *Case) explainFutex(w *wait) (lines, advice []string) { return nil, nil }
+// Futex is what a thread in futex(2) waits for, if the word could be shared with
+// other processes.
+type Futex struct {
+	Addr    uint64
+	Command uint64 // without the flags
+	Private bool   // FUTEX_PRIVATE_FLAG: threads of other processes cannot wake it
+
+	Word  uint32 // what is there now
+	Known bool   // whether it could be read
+	Value uint32 // it waits because the word was this
+	Mask  uint32 // which wake-ups it accepts (FUTEX_WAIT_BITSET)
+
+}
+
+// Commands, flags and bits of futex(2).
+const (
+	futexWait       = 0
+	futexLockPI     = 6
+	futexWaitBitset = 9
+	futexLockPI2    = 13
+
+	futexPrivate  = 128 // FUTEX_PRIVATE_FLAG
+	futexRealtime = 256 // FUTEX_CLOCK_REALTIME
+
+	futexOwnerDied = 1 << 30    // FUTEX_OWNER_DIED, in the word
+	futexThread    = 1<<30 - 1  // FUTEX_TID_MASK
+	anyWakeUp      = 0xffffffff // FUTEX_BITSET_MATCH_ANY
+)
+
+// readFutexes looks at each thread that waits on a word of the program's own.
+//
+// The threads of every Go program rest in futexes of the runtime. Those are
+// private, and in memory that nobody shares.
+func (p *Process) readFutexes() {
+	for i := range p.Threads {
+		t := &p.Threads[i]
+		if t.Syscall != "futex" {
+			continue
+		}
+		f := &Futex{
+			Addr:    t.Args[0],
+			Command: t.Args[1] &^ (futexPrivate | futexRealtime),
+			Private: t.Args[1]&futexPrivate != 0,
+			Value:   uint32(t.Args[2]),
+			Mask:    anyWakeUp,
+		}
+		if m := p.mapping(f.Addr); f.Private && (m == nil || !m.Shared) {
+			continue
+		}
+		if f.Command == futexWaitBitset {
+			f.Mask = uint32(t.Args[5])
+		}
+		var b [4]byte
+		if readMemory(p.PID, f.Addr, b[:]) == nil {
+			f.Word, f.Known = binary.NativeEndian.Uint32(b[:]), true
+		}
+		t.Futex = f
+	}
+}
+
+// locksPI reports whether the kernel itself knows the word as a lock.
+func (f *Futex) locksPI() bool { return f.Command == futexLockPI || f.Command == futexLockPI2 }
+
+// onFutex reports whether the wait is about a futex of the program's own.
+func (w *wait) onFutex() bool { return w.how == inCall && w.t != nil && w.t.Futex != nil }

@@ -46,7 +46,7 @@ var (
 	stoppedPattern = regexp.MustCompile(`\n *When it was stopped it was in read\(2\); fd 3 is pipe:\[\d+\]\.`)
 	outsidePattern = regexp.MustCompile(`as fd \d+, which`)
 	spinPattern    = regexp.MustCompile(`:\d+, Spin\b`) // it jumps between two lines
-	tempPattern    = regexp.MustCompile(`/\S*/(\w+\.fifo)`)
+	tempPattern    = regexp.MustCompile(`/\S*/(\w+\.(?:fifo|shm|lock))`)
 )
 
 // normal replaces what is different in every run. Numbers become 1, 2, … in
@@ -61,6 +61,7 @@ func normal(s string) string {
 	s = cpuPattern.ReplaceAllString(s, "used N s")
 	s = outsidePattern.ReplaceAllString(s, "as fd N, which")
 	s = spinPattern.ReplaceAllString(s, ":N, Spin")
+	s = normalFutex(normalSystemV(s))
 	// A loop is hit in its system call nearly always, but not always.
 	s = stoppedPattern.ReplaceAllString(s, "")
 	// An ordinary user may not look at everybody's processes.

@@ -8,6 +8,9 @@ import (
 // heading is the first line of a paragraph: who waits, in which call, where.
 func (w *wait) heading() string {
 	s := w.p.name()
+	if w.p.stopped() && w.g == nil {
+		return s + " is stopped"
+	}
 	switch w.how {
 	case inCall:
 		s += " is blocked in " + manual(w.call)
@@ -15,6 +18,9 @@ func (w *wait) heading() string {
 		s += " is blocked in " + article(w.call)
 	case inProcess:
 		s += " waits"
+		if w.g.calls("time.Sleep") {
+			s = w.p.name() + " sleeps"
+		}
 	case burning:
 		s += " burns CPU"
 	case unknown:
@@ -58,6 +64,8 @@ func (w *wait) fileLine() string {
 		return "It is about " + fd + "."
 	case w.file.Kind == FIFO:
 		return fd + " is the FIFO " + w.file.Target + "."
+	case w.file.Kind == MQueue:
+		return fd + " is the message queue " + w.file.queueName() + "."
 	}
 	return fd + " is " + w.file.Target + "."
 }

@@ -26,7 +26,7 @@ func Hold(ps []Process) (release func()) {
 		}
 		for _, f := range p.Files {
 			switch f.Kind {
-			case Pipe, FIFO, Socket, Regular:
+			case Pipe, FIFO, Socket, MQueue, Regular:
 			default:
 				continue
 			}

@@ -64,8 +64,9 @@ func filesLike(pid int, of File) ([]File, error) {
 	var files []File
 	for _, fd := range fds {
 		target, err := os.Readlink(procPath(pid, "fd", strconv.Itoa(fd)))
-		// A FIFO can have several names. A pipe has one.
-		if err != nil || of.Kind == Pipe && target != of.Target || of.Kind != Pipe && !strings.HasPrefix(target, "/") {
+		// A FIFO can have several names. A pipe or a socket has one.
+		named := of.Kind != Pipe && of.Kind != Socket
+		if err != nil || !named && target != of.Target || named && !strings.HasPrefix(target, "/") {
 			continue
 		}
 		if f, ok := readFile(pid, fd); ok && f.same(of) {

@@ -21,7 +21,6 @@ func kind(target string, mode uint32) Kind {
 		"/memfd:":                Memfd,
 		"pipe:[":                 Pipe,
 		"socket:[":               Socket,
-		"mqueue:[":               MQueue,
 	} {
 		if strings.HasPrefix(target, prefix) {
 			return k

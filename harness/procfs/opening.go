@@ -22,8 +22,11 @@ func opening(pid int, t Thread) *File {
 	f := &File{FD: -1, Target: path, Flags: flags, Filled: -1, Capacity: -1}
 	// The process may have another root, and other mounts, than we have.
 	var st unix.Stat_t
-	if err := unix.Stat(procPath(pid, "root")+path, &st); err == nil {
+	switch err := unix.Stat(procPath(pid, "root")+path, &st); err {
+	case nil:
 		f.Kind, f.Dev, f.Inode = kind(path, st.Mode), uint64(st.Dev), st.Ino
+	case unix.ENOENT:
+		f.Target += deleted // it was there, or the call would have failed
 	}
 	return f
 }

@@ -1,13 +1,19 @@
 package procfs
 
-import "fmt"
+import (
+	"fmt"
+
+	"golang.org/x/sys/unix"
+)
 
 // paragraph explains one wait: its lines, and what to do about it. A new kind
 // of thing gets its case here and a file of its own.
 func (c *Case) paragraph(w *wait) (lines, advice []string) {
 	switch {
+	case w.p.stopped() && w.g == nil:
+		lines, advice = explainStopped()
 	case w.how == burning:
-		lines, advice = w.explainSpin()
+		lines, advice = c.explainSpin(w)
 	case w.opensFIFO():
 		lines, advice = c.explainOpen(w)
 	case w.readsPipe():
@@ -28,12 +34,17 @@ func (c *Case) paragraph(w *wait) (lines, advice []string) {
 		lines, advice = c.explainChild(w)
 	case w.onSignal():
 		lines, advice = c.explainSignal(w)
+	case w.sleeps():
+		lines, advice = c.explainSleep(w)
 	case w.how == inProcess:
-		lines, advice = w.explainGoroutine()
+		lines, advice = c.explainGoroutine(w)
 	default:
 		lines = c.explainOther(w)
 	}
-	if w.g == nil {
+	if w.how == inCall && !w.sleeps() && c.wakes(w) {
+		lines = append(lines, "It does not stay there: it went on and came back between two looks. Does a loop call it with a timeout?")
+	}
+	if w.g == nil && w.p.dumps() {
 		lines = append(lines, noLine(len(c.Dumps[w.p.PID]) > 0))
 	}
 	return append([]string{w.heading()}, lines...), advice
@@ -41,10 +52,7 @@ func (c *Case) paragraph(w *wait) (lines, advice []string) {
 
 // explainOther names what is known of a wait that has no file of its own here.
 func (c *Case) explainOther(w *wait) []string {
-	ends := w.p.waitsFor()
 	switch {
-	case (w.call == "waitid" || w.call == "wait4") && len(ends) == 1:
-		return []string{"It waits for the end of " + c.nameOf(ends[0]) + "."}
 	case w.t != nil && len(w.t.Polls) > 1:
 		lines := []string{"It waits for one of"}
 		for _, p := range w.t.Polls {
@@ -64,6 +72,13 @@ func (c *Case) explainOther(w *wait) []string {
 		return []string{line}
 	}
 	return nil
+}
+
+// dumps reports whether the process is a Go program, which gives a dump on SIGQUIT
+// unless it has seen to it that it gives none. A Go program has several threads,
+// and its runtime catches that signal.
+func (p *Process) dumps() bool {
+	return !p.stopped() && len(p.Threads) != 1 && (p.Signals.Caught | p.Signals.Ignored).has(unix.SIGQUIT)
 }
 
 // noLine says why the line is not known.

@@ -22,18 +22,22 @@ func (c *Case) explainRead(w *wait) (lines, advice []string) {
 		line += fmt.Sprintf(" %d bytes are in it.", w.file.Filled)
 	}
 	holders, unread := c.holders(*w.file, File.Writes)
+	// What was found explains the wait; what could not be read is told only where
+	// nothing was found.
 	if len(holders) == 0 {
 		lines = append(lines, line, "No write end of it was found.")
+		lines = append(lines, c.sameName(*w.file)...)
 		return append(lines, unreadLine(unread)...), nil
 	}
 	lines = append(lines, line+" Its write end is still open in")
-	// What was found explains the wait; what could not be read is told only where
-	// nothing was found.
 	lines = append(lines, list(holders, w.p.PID)...)
+	if namesakes := c.sameName(*w.file); len(namesakes) > 0 {
+		return append(lines, namesakes...), anew
+	}
 
 	advice = []string{"A reader sees end of file only when every copy of the write end is closed."}
 	self := slices.ContainsFunc(holders, func(h holder) bool { return h.p.PID == w.p.PID })
-	others := slices.ContainsFunc(holders, func(h holder) bool { return h.p.PID != w.p.PID })
+	parent := slices.ContainsFunc(holders, func(h holder) bool { return h.p.PID == w.p.Parent })
 	switch {
 	case self && w.file.Kind == FIFO && w.file.Writes():
 		advice = append(advice, "A FIFO that is opened for reading and writing never ends: open it for reading only.")
@@ -41,8 +45,12 @@ func (c *Case) explainRead(w *wait) (lines, advice []string) {
 		advice = append(advice, "Close the end you do not use right after the start.",
 			"If it should wait for a message and not for the end: all that was sent has been read.",
 			"Did it read more than its own message, or ask for more than was sent?")
-	case others:
-		advice = append(advice, "Until then it waits for bytes: one of the writers must write, or all must close.")
+	case parent:
+		advice = append(advice, "Until then it waits for bytes. Here its parent has one: it must write, or close its own.",
+			"After the start of a child a parent still has what it handed over (os/exec leaves an os.File open).")
+	default:
+		advice = append(advice, "Until then it waits for bytes: one of the writers must write, or all must close.",
+			"Who is not to write should not have it: a child inherits what is not close-on-exec (O_CLOEXEC).")
 	}
 	return lines, advice
 }
@@ -66,28 +74,33 @@ func (c *Case) explainWrite(w *wait) (lines, advice []string) {
 	}
 	lines = append(lines, line)
 	verb := "Its read end is open in"
-	if c.nobodyReads(*w.file, holders) {
+	unwanted := c.nobodyWaits(holders, func(v *wait) bool { return v.readsPipe() && v.file.same(*w.file) })
+	if unwanted {
 		verb = "Nobody reads from it. " + verb
 	}
 	lines = append(lines, verb)
-	// What was found explains the wait; what could not be read is told only where
-	// nothing was found.
 	lines = append(lines, list(holders, w.p.PID)...)
+	if namesakes := c.sameName(*w.file); len(namesakes) > 0 {
+		return append(lines, namesakes...), anew
+	}
 	if !slices.ContainsFunc(holders, func(h holder) bool { return h.p.PID != w.p.PID }) {
-		advice = append(advice, "Here only the writer itself could do that: no other process has the read end.")
+		return lines, append(advice, "Here only the writer itself could do that: no other process has the read end.")
+	}
+	if unwanted {
+		advice = append(advice, "If nobody is to read any more, every copy of the read end must be closed: then write(2) fails with EPIPE.")
 	}
 	return lines, advice
 }
 
-// nobodyReads reports whether it is certain that no process waits in a read of
-// this pipe. What processes outside of the step do is not known.
-func (c *Case) nobodyReads(pipe File, holders []holder) bool {
+// nobodyWaits reports whether it is certain that none of the holders waits in
+// such a call. What processes outside of the step do is not known.
+func (c *Case) nobodyWaits(holders []holder, is func(*wait) bool) bool {
 	for _, h := range holders {
 		if !h.inStep {
 			return false
 		}
 		for _, w := range c.waits(h.p) {
-			if w.how == unknown || w.how == burning || w.readsPipe() && w.file.same(pipe) {
+			if w.how == unknown || w.how == burning || is(&w) {
 				return false
 			}
 		}

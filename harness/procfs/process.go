@@ -30,12 +30,26 @@ type Process struct {
 	// FilesErr says why Files is not known. With nil it is complete.
 	FilesErr error
 
+	// Sockets are those of its network namespace, nil if it has none. NoPeers
+	// says that the kernel tells no other ends of UNIX sockets here.
+	Sockets []SocketInfo
+	NoPeers bool
+
+	// Maps is the memory that the process could share with others.
+	Maps []Mapping
+
 	Signals Signals
+
+	// Shared are the files that it has mapped and shares with others. It is
+	// read only of a process that runs.
+	Shared []string
 }
 
-// Signals are the masks of a process. Bit n-1 stands for signal n.
+// Signals are the masks of a process. Which signals are blocked is told by
+// each thread for itself.
 type Signals struct {
-	Blocked, Ignored, Caught uint64
+	Ignored, Caught SignalSet
+	Pending         SignalSet // for the process, so any thread may take them
 }
 
 // Read reads what /proc says of a process now. It is an error only if there is
@@ -56,6 +70,7 @@ func Read(pid int) (Process, error) {
 		Signals: readSignals(pid),
 	}
 	p.Threads = readThreads(pid)
+	p.Shared = readShared(pid, p.Threads)
 	// The first thread of a Go program can end while the others go on. The
 	// process is a zombie only if all of them are.
 	for _, t := range p.Threads {
@@ -65,6 +80,9 @@ func Read(pid int) (Process, error) {
 	}
 	if !p.Zombie {
 		p.Files, p.FilesErr = readFiles(pid)
+		p.Sockets, p.NoPeers = readSockets(pid, p.Files)
+		p.Maps = readMaps(pid)
+		p.readFutexes()
 	}
 	return p, nil
 }
@@ -95,16 +113,6 @@ func role(pid int, comm string) (role string, control int) {
 		return "the test", control
 	}
 	return comm, control
-}
-
-func readSignals(pid int) Signals {
-	b, _ := os.ReadFile(procPath(pid, "status"))
-	f := fields(b)
-	mask := func(name string) uint64 {
-		n, _ := strconv.ParseUint(f[name], 16, 64)
-		return n
-	}
-	return Signals{Blocked: mask("SigBlk"), Ignored: mask("SigIgn"), Caught: mask("SigCgt")}
 }
 
 // file returns the process's file with that descriptor, or nil.

@@ -1,7 +1,5 @@
 package procfs
 
-import "golang.org/x/sys/unix"
-
 // explainLab is one line about a process that only waits for another one of the
 // step. The test waits for its children; a child waits for the test's word.
 func (c *Case) explainLab(w *wait) string {
@@ -22,27 +20,16 @@ func (c *Case) explainLab(w *wait) string {
 func (p *Process) waitsFor() []int {
 	var pids []int
 	for i := range p.Threads {
-		t := &p.Threads[i]
-		switch {
-		case t.Running:
-		case t.Syscall == "wait4" && int32(t.Args[0]) > 0:
-			pids = append(pids, int(int32(t.Args[0])))
-		case t.Syscall == "waitid" && t.Args[0] == unix.P_PID:
-			pids = append(pids, int(int32(t.Args[1])))
-		case t.Syscall == "waitid" && t.Args[0] == unix.P_PIDFD:
-			if f := p.file(int(int32(t.Args[1]))); f != nil && f.Process > 0 {
-				pids = append(pids, f.Process)
-			}
+		if pid := p.endFor(&p.Threads[i]); pid > 0 {
+			pids = append(pids, pid)
 		}
 	}
 	return pids
 }
 
 func (c *Case) nameOf(pid int) string {
-	for i := range c.Processes {
-		if c.Processes[i].PID == pid {
-			return c.Processes[i].name()
-		}
+	if p := c.process(pid); p != nil {
+		return p.name()
 	}
 	p := Process{PID: pid, Role: "a process"}
 	return p.name()

@@ -4,10 +4,12 @@ import (
 	"fmt"
 	"strings"
 	"time"
+
+	"golang.org/x/sys/unix"
 )
 
 // explainSpin is about a process that never sleeps.
-func (w *wait) explainSpin() (lines, advice []string) {
+func (c *Case) explainSpin(w *wait) (lines, advice []string) {
 	var cpu time.Duration
 	for _, t := range w.p.Threads {
 		cpu += t.CPU
@@ -20,18 +22,47 @@ func (w *wait) explainSpin() (lines, advice []string) {
 	if w.frame.File == "" && w.g != nil {
 		lines = append(lines, "At which line is not known: the runtime could not stop it there.")
 	}
+	advice = []string{"A loop must sleep in the kernel until there is something to do, or it must end."}
 	if w.call != "" {
 		line := "When it was stopped it was in " + manual(w.call)
 		if file := w.fileLine(); file != "" {
 			line += "; " + strings.TrimSuffix(file, ".")
 		}
 		lines = append(lines, line+".")
+		why, more := c.atOnce(w)
+		return append(lines, why...), append(advice, more...)
 	}
-	advice = []string{"A loop must sleep in the kernel until there is something to do, or it must end."}
-	if w.call == "read" {
-		advice = append(advice, "At end of file read(2) returns 0 at once, every time. Is that taken for \"try again\"?")
+	if w.g != nil && w.g.calls("runtime.Gosched") {
+		return lines, append(advice, "runtime.Gosched lets others run, and then it goes on at once: it waits for nothing.")
 	}
-	return lines, advice
+	if len(w.p.Shared) > 0 {
+		lines = append(lines, "It has mapped memory that it shares: "+strings.Join(w.p.Shared, ", ")+".")
+		advice = append(advice, "Who waits for another process to change shared memory sleeps in a futex(2), or on a semaphore.")
+	}
+	return lines, append(advice, c.zombieAdvice(w.p)...)
+}
+
+// atOnce says why a call that can wait does not.
+func (c *Case) atOnce(w *wait) (lines, advice []string) {
+	nonblocking := w.file != nil && w.file.Flags&unix.O_NONBLOCK != 0
+	switch {
+	case w.call == "kill":
+		return nil, c.zombieAdvice(w.p)
+	case w.call == "wait4" || w.call == "waitid":
+		return nil, []string{"With WNOHANG it returns at once while the child lives: without that it waits."}
+	case w.mode == 'r' && w.file != nil && w.file.Hangup && w.file.Filled == 0:
+		return []string{"The pipe is at its end: it is empty, and nobody has the write end open."},
+			[]string{"At end of file read(2) returns 0 at once, every time. Is that taken for \"try again\"?"}
+	case w.mode == 'r' && nonblocking:
+		return []string{"It does not block (O_NONBLOCK): while there is nothing to read, read(2) returns EAGAIN at once."},
+			[]string{"Wait with poll(2) before the next try, or leave the descriptor blocking. An os.File does that by itself."}
+	case w.mode == 'w' && nonblocking:
+		return []string{"It does not block (O_NONBLOCK): while there is no room, write(2) returns EAGAIN at once."},
+			[]string{"Wait with poll(2) before the next try, or leave the descriptor blocking. An os.File does that by itself."}
+	case w.mode == 'r':
+		return nil, []string{"At end of file read(2) returns 0 at once, every time. Is that taken for \"try again\"?"}
+	}
+	return nil, nil
 }
 
 // seconds writes a duration as people say it: "2 s", "0.1 s".

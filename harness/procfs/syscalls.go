@@ -53,6 +53,7 @@ var syscalls = map[int]string{
 	unix.SYS_RESTART_SYSCALL: "restart_syscall",
 	unix.SYS_SCHED_YIELD:     "sched_yield",
 
+	unix.SYS_KILL:   "kill",
 	unix.SYS_WAIT4:  "wait4",
 	unix.SYS_WAITID: "waitid",
 
@@ -94,12 +95,14 @@ var onDescriptor = set("read", "readv", "pread64", "preadv", "preadv2",
 var modes = map[string]byte{
 	"read": 'r', "readv": 'r', "preadv2": 'r', "tee": 'r', "splice": 'r',
 	"write": 'w', "writev": 'w', "pwritev2": 'w', "vmsplice": 'w',
+	"recvfrom": 'r', "recvmsg": 'r', "recvmmsg": 'r', "mq_timedreceive": 'r',
+	"sendto": 'w', "sendmsg": 'w', "sendmmsg": 'w', "mq_timedsend": 'w',
 }
 
 // idle are the calls, beside futex, in which the threads of any Go program rest.
 // They say nothing about what the program waits for.
 var idle = set("epoll_wait", "epoll_pwait", "epoll_pwait2",
-	"nanosleep", "clock_nanosleep", "restart_syscall", "rt_sigtimedwait", "")
+	"nanosleep", "clock_nanosleep", "restart_syscall", "")
 
 func set(names ...string) map[string]bool {
 	m := map[string]bool{}

@@ -1,7 +1,98 @@
 package procfs
 
+import (
+	"fmt"
+	"os"
+	"path/filepath"
+	"strconv"
+	"strings"
+)
+
+// SystemV is a System V queue or set of semaphores in which a thread waits. See
+// sysvipc(7).
+type SystemV struct {
+	ID  int
+	Key uint32 // 0 is IPC_PRIVATE
+	Err error  // why its state may not be read
+
+	Queue     *MessageQueue // of a thread in msgrcv or msgsnd
+	Semaphore *Semaphore    // of a thread in semop, nil if its memory may not be read
+}
+
+// systemV reads the thing that a thread waits in, nil for any other thread.
+func systemV(pid int, t Thread) *SystemV {
+	isQueue := t.Syscall == "msgrcv" || t.Syscall == "msgsnd"
+	isSet := t.Syscall == "semop" || t.Syscall == "semtimedop"
+	if !isQueue && !isSet || !sameIPC(pid) {
+		return nil
+	}
+	table, column := "sem", "semid"
+	if isQueue {
+		table, column = "msg", "msqid"
+	}
+	row := systemVRow(table, column, t.fd())
+	if row == nil {
+		return nil
+	}
+	v := &SystemV{ID: t.fd(), Key: uint32(row["key"])}
+	if isQueue {
+		v.readQueue(t, row)
+	} else {
+		v.readSemaphore(pid, t)
+	}
+	return v
+}
+
+// sameIPC reports whether the process is in our IPC namespace. In another one
+// the same number is another thing.
+func sameIPC(pid int) bool {
+	own, err := os.Readlink(filepath.Join(root, "self", "ns", "ipc"))
+	theirs, err2 := os.Readlink(procPath(pid, "ns", "ipc"))
+	return err == nil && err2 == nil && own == theirs
+}
+
+// systemVRow is the line of one object in /proc/sysvipc/msg or sem, by column.
+// Anybody may read it, whatever the permissions of the object. See
+// proc_sysvipc(5). It is nil if there is no such object.
+func systemVRow(table, idColumn string, id int) map[string]int {
+	b, err := os.ReadFile(filepath.Join(root, "sysvipc", table))
+	if err != nil {
+		return nil
+	}
+	head, rest, _ := strings.Cut(string(b), "\n")
+	columns := strings.Fields(head)
+	for line := range strings.Lines(rest) {
+		row := map[string]int{}
+		for i, value := range strings.Fields(line) {
+			if i < len(columns) {
+				row[columns[i]], _ = strconv.Atoi(value)
+			}
+		}
+		if row[idColumn] == id {
+			return row
+		}
+	}
+	return nil
+}
+
 // onSystemV reports whether the wait is about a System V queue or semaphore.
-func (w *wait) onSystemV() bool { return false }
+func (w *wait) onSystemV() bool { return w.how == inCall && w.t != nil && w.t.SystemV != nil }
 
 // explainSystemV says what is in the queue, or what the semaphore is at.
-func (c *Case) explainSystemV(w *wait) (lines, advice []string) { return nil, nil }
+func (c *Case) explainSystemV(w *wait) (lines, advice []string) {
+	switch w.call {
+	case "msgrcv":
+		return c.explainReceive(w)
+	case "msgsnd":
+		return c.explainSend(w)
+	}
+	return c.explainSemaphore(w)
+}
+
+// name is the id and the key: "5 (key 0x1f)".
+func (v *SystemV) name() string {
+	if v.Key == 0 {
+		return fmt.Sprintf("%d (key IPC_PRIVATE)", v.ID)
+	}
+	return fmt.Sprintf("%d (key %#x)", v.ID, v.Key)
+}

@@ -24,11 +24,27 @@ type Thread struct {
 	// and if the thread's memory may not be read.
 	Opens *File
 
+	// To is where a thread in connect(2), sendto(2) or sendmsg(2) connects or
+	// sends to; nil if it gave no address, or if that may not be read.
+	To *Address
+
+	// Blocked are the signals that the thread blocks, Pending those that wait for
+	// this thread only. Awaits are those that it waits for in rt_sigtimedwait(2):
+	// the kernel does not count them as blocked meanwhile. It is empty if the
+	// thread's memory may not be read.
+	Blocked, Pending, Awaits SignalSet
+
 	// Polls are the descriptors that a thread in poll(2) waits for.
 	Polls []Polled
 
-	Running bool // on a processor, or waiting for one
-	CPU     time.Duration
+	// Only the one that fits the call is there.
+	SystemV *SystemV
+	Futex   *Futex
+	Locking *Locking
+
+	Running  bool // on a processor, or waiting for one
+	switches switches
+	CPU      time.Duration
 }
 
 func readThreads(pid int) []Thread {
@@ -44,8 +60,13 @@ func readThreads(pid int) []Thread {
 		if b, err := os.ReadFile(dir + "/syscall"); err == nil {
 			t.parseSyscall(string(b))
 		}
+		t.readStatus(dir)
+		t.Awaits = awaiting(pid, t)
 		t.Opens = opening(pid, t)
 		t.Polls = polling(pid, t)
+		t.SystemV = systemV(pid, t)
+		t.Locking = locking(pid, t)
+		t.To = addressing(pid, t)
 		threads = append(threads, t)
 	}
 	return threads

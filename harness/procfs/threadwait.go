@@ -6,7 +6,9 @@ import "slices"
 func (p *Process) blockedThreads() []*Thread {
 	var blocked []*Thread
 	for i := range p.Threads {
-		if t := &p.Threads[i]; !t.Running && !t.idle() {
+		t := &p.Threads[i]
+		alone := len(p.Threads) == 1 && t.Syscall != "" // no Go program has one thread only
+		if !t.Running && (alone || !t.idle()) {
 			blocked = append(blocked, t)
 		}
 	}
@@ -14,17 +16,12 @@ func (p *Process) blockedThreads() []*Thread {
 }
 
 // idle reports whether the thread is where the threads of any Go program rest.
-// The runtime's own futexes are private to the process. One without that flag is
-// the program's, and may be shared with others.
 func (t *Thread) idle() bool {
 	if t.Syscall == "futex" {
-		return t.Args[1]&futexPrivate != 0
+		return t.Futex == nil // the runtime's own
 	}
 	return idle[t.Syscall]
 }
-
-// futexPrivate is FUTEX_PRIVATE_FLAG of futex(2).
-const futexPrivate = 128
 
 // callsReadable reports whether /proc told the system calls of the process.
 func (p *Process) callsReadable() bool {
@@ -57,11 +54,14 @@ func (c *Case) threadWaits(p *Process) []wait {
 }
 
 // restingWait is for a Go program whose threads all rest. If it watches only
-// one pipe, it waits for that.
+// one pipe, socket or queue, it waits for that.
 func (p *Process) restingWait() wait {
 	w := wait{p: p, fd: -1}
-	files := p.watched(func(_ Watched, f *File) bool { return f.isPipe() || f.Kind == Socket })
-	if len(files) != 1 || !files[0].isPipe() || files[0].Reads() == files[0].Writes() {
+	files := p.watched(func(_ Watched, f *File) bool { return f.isPipe() || f.Kind == Socket || f.Kind == MQueue })
+	if len(files) == 1 && files[0].Kind == Socket {
+		return w.restsOnSocket(files[0])
+	}
+	if len(files) != 1 || files[0].Reads() == files[0].Writes() {
 		return w
 	}
 	w.how, w.call, w.mode = inPoller, "read", 'r'

@@ -14,6 +14,14 @@ type wait struct {
 
 	frame Frame // empty if it is not known
 	owner owner
+
+	// What is known of the other goroutines of the process.
+	started  bool   // the learner's code started it, and not the test
+	notified bool   // the program has called signal.Notify
+	first    bool   // a lock that comes before calls
+	callsToo bool   // others of them wait in calls
+	same     []wait // others at the same line, for the same thing
+	others   []wait // others that wait inside the process
 }
 
 type how int
@@ -39,20 +47,32 @@ func (c *Case) waits(p *Process) []wait {
 	}
 	for who := learner; who > nobody; who-- {
 		if len(found[who]) > 0 {
+			if who == learner {
+				return company(tellingFirst(gather(found[who])))
+			}
 			return tellingFirst(found[who])
 		}
 	}
 	// No dump, or one without a line that people know.
+	if p.stopped() {
+		return []wait{{p: p, fd: -1}}
+	}
 	return c.threadWaits(p)
 }
 
 // tellingFirst puts what waits for another process before what waits for
-// another goroutine, since the second is usually there because of the first.
+// another goroutine, since the second is usually there because of the first. A
+// lock can be the other way round (see gather).
 func tellingFirst(ws []wait) []wait {
 	var sorted []wait
+	for _, w := range ws {
+		if w.first {
+			sorted = append(sorted, w)
+		}
+	}
 	for _, how := range []how{burning, inCall, inPoller, unknown, inProcess} {
 		for _, w := range ws {
-			if w.how == how {
+			if w.how == how && !w.first {
 				sorted = append(sorted, w)
 			}
 		}

@@ -1,8 +1,7 @@
-// Package residue finds what a test left behind.
 package residue
 
 import (
-	"fmt"
+	"cmp"
 	"os"
 	"slices"
 	"strconv"
@@ -59,14 +58,14 @@ func runtimesOwn(target string) bool {
 		strings.HasPrefix(target, "/proc/")
 }
 
-// Since returns what is open now and was not open before, a line for each.
-func (d Descriptors) Since(before Descriptors) []string {
-	var left []string
+// Since returns what is open now and was not open before.
+func (d Descriptors) Since(before Descriptors) []Object {
+	var left []Object
 	for fd, target := range d {
 		if before[fd] != target {
-			left = append(left, fmt.Sprintf("fd %d is %s", fd, target))
+			left = append(left, Object{Kind: Descriptor, ID: fd, Detail: target})
 		}
 	}
-	slices.Sort(left)
+	slices.SortFunc(left, func(a, b Object) int { return cmp.Compare(a.ID, b.ID) })
 	return left
 }

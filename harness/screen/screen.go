@@ -23,6 +23,10 @@ type Screen struct {
 	w     io.Writer
 	color bool
 	task  string
+
+	// Options are how the run was asked for, beside chapter, step and seed:
+	// "impl=reference race=1". The command that replays it needs them.
+	Options string
 }
 
 // New returns a screen on a file. Task is how the reader calls go-task.
@@ -30,11 +34,14 @@ func New(f *os.File, task string) Screen {
 	return Screen{w: f, task: task, color: os.Getenv("NO_COLOR") == "" && term.IsTerminal(int(f.Fd()))}
 }
 
+// To returns a screen that is no terminal.
+func To(w io.Writer, task string) Screen { return Screen{w: w, task: task} }
+
 const width = 78
 
 var signs = map[verdict.Verdict]string{
 	verdict.Pass: "✓", verdict.Todo: "·", verdict.Wrong: "✗", verdict.Hung: "⧖", verdict.Crashed: "!",
-	verdict.Residue: "♲", verdict.Unsupported: "–", verdict.Broken: "✗", verdict.Fault: "?", verdict.Slow: "▼",
+	verdict.Residue: "♲", verdict.Unsupported: "–", verdict.Broken: "#", verdict.Fault: "?", verdict.Slow: "▼",
 }
 
 var colors = map[verdict.Verdict]string{
@@ -68,6 +75,9 @@ func (s Screen) Result(r check.Result) {
 	}
 	if r.Message != "" && r.Verdict != verdict.Broken {
 		s.Line("\n%s", wrap(r.Message))
+	}
+	if r.Note != "" {
+		s.Line("\n%s", wrap(r.Note))
 	}
 	first, failed := r.First()
 	if !failed {
@@ -118,6 +128,18 @@ func (s Screen) Failure(r check.Result, step check.Step) {
 			continue
 		}
 		s.Line("  %s", strings.TrimRight(line, "\n"))
+	}
+	if step.Seed != 0 {
+		again := fmt.Sprintf("%s test chapter=%d step=%d seed=%d %s", s.task, r.Chapter, step.Number, step.Seed, s.Options)
+		s.Line("\nAgain: %s", strings.TrimSpace(again))
+	}
+	switch step.Verdict {
+	case verdict.Unsupported:
+		s.Line("\nNothing of yours is wrong here. All other steps %s.", map[bool]string{true: "pass", false: "are judged as ever"}[r.Verdict == verdict.Unsupported])
+		return
+	case verdict.Fault:
+		s.Line("\nNothing of yours is wrong here. Please report this, with the lines above.")
+		return
 	}
 	edit := ""
 	if step.File != "" {

@@ -3,6 +3,7 @@ package supervisor
 import (
 	"bytes"
 	"fmt"
+	"path/filepath"
 	"strings"
 
 	"golang.org/x/sys/unix"
@@ -60,27 +61,62 @@ func crashText(who string, status int, stderr []byte, folder string) string {
 	default:
 		fmt.Fprintf(&b, "%s ended by itself with exit status %d.\nDoes your code call os.Exit or log.Fatal? A package returns errors and lets its user decide.", who, status)
 	}
-	for _, g := range procfs.ParseDump([]byte(rest)) {
-		frames := learnerFrames(g, folder)
-		if len(frames) == 0 {
+	b.WriteString(framesText(procfs.ParseDump([]byte(rest)), folder))
+	return b.String()
+}
+
+// framesText shows the stack of the goroutine that crashed: the learner's frames
+// first, those of the runtime and of the test runner last.
+func framesText(all []procfs.Goroutine, folder string) string {
+	if len(all) == 0 {
+		return ""
+	}
+	// The first one is the goroutine that crashed; with GOTRACEBACK=all the
+	// others follow.
+	crashed := all[0]
+	for _, g := range all {
+		if len(learnerFrames(g, folder)) > 0 {
+			crashed = g
+			break
+		}
+	}
+	var b strings.Builder
+	again := 0
+	frames := learnerFrames(crashed, folder)
+	if len(frames) > 0 {
+		b.WriteString("\n\nYour code, innermost first:")
+	}
+	for i, f := range frames {
+		if i > 0 && f.Func == frames[i-1].Func && f.Line == frames[i-1].Line {
+			again++
 			continue
 		}
-		fmt.Fprintf(&b, "\n\nYour code, innermost first:")
-		again := 0
-		for i, f := range frames {
-			if i > 0 && f.Func == frames[i-1].Func && f.Line == frames[i-1].Line {
-				again++
-				continue
-			}
-			fmt.Fprintf(&b, "\n  %s:%d  %s", f.File, f.Line, f.Func)
+		fmt.Fprintf(&b, "\n  %s:%d  %s", f.File, f.Line, f.Func)
+	}
+	if again > 10 {
+		fmt.Fprintf(&b, "\n  … and the same line %d times more: does it call itself without end?", again)
+	}
+	var rest []procfs.Frame
+	for _, f := range crashed.Frames {
+		if !strings.HasPrefix(f.File, folder+"/") {
+			rest = append(rest, f)
 		}
-		if again > 10 {
-			fmt.Fprintf(&b, "\n  … and the same line %d times more: does it call itself without end?", again)
+	}
+	for i, f := range rest {
+		switch {
+		case i == 0:
+			b.WriteString("\n\nAround it, the runtime and the test runner:")
+		case i == mostFrames:
+			fmt.Fprintf(&b, "\n  … and %d more", len(rest)-i)
+			return b.String()
 		}
-		break
+		fmt.Fprintf(&b, "\n  %s  (%s:%d)", f.Func, filepath.Base(f.File), f.Line)
 	}
 	return b.String()
 }
+
+// mostFrames is how many frames are shown that are not the learner's.
+const mostFrames = 6
 
 // crashHead finds the line with which the runtime announces a crash.
 func crashHead(text string) (head, rest string, found bool) {

@@ -2,10 +2,8 @@ package supervisor
 
 import (
 	"errors"
-	"fmt"
 	"os"
 	"os/exec"
-	"strings"
 	"syscall"
 	"time"
 
@@ -24,8 +22,12 @@ func (s *step) finish() {
 	// Nobody holds the outputs any more, so they end.
 	<-s.outputs
 	<-s.outputs
-	if err := os.RemoveAll(s.dir); err != nil && !decided {
-		s.report.Finding = fault("removing the step's folder: %v", err)
+	objects, err := s.remains()
+	if removeErr := os.RemoveAll(s.dir); err == nil {
+		err = removeErr
+	}
+	if err != nil && !decided {
+		s.report.Finding = fault("cleaning up after the step: %v", err)
 		return
 	}
 	if decided {
@@ -36,8 +38,10 @@ func (s *step) finish() {
 		s.report.Finding = f
 		return
 	}
-	if len(left) > 0 {
-		s.report.Finding = verdict.Finding{Verdict: verdict.Residue, Message: residue(left)}
+	// What the lab found wrong weighs more than what stayed because of it.
+	if said := s.report.Ends[s.last].Verdict; said == verdict.Pass && len(left)+len(objects) > 0 {
+		s.report.Test = s.last
+		s.report.Finding = verdict.Finding{Verdict: verdict.Residue, Message: leftText(left, objects)}
 	}
 }
 
@@ -69,16 +73,6 @@ func (s *step) leftovers(decided bool) []procfs.Process {
 		}
 	}
 	return left
-}
-
-func residue(left []procfs.Process) string {
-	var b strings.Builder
-	b.WriteString("The step was right, but left processes behind:\n")
-	for _, p := range left {
-		fmt.Fprintf(&b, "  %s (pid %d)\n", p.Role, p.PID)
-	}
-	b.WriteString("Who starts a process waits for its end (wait4(2)).")
-	return b.String()
 }
 
 // kill kills and reaps until nothing is left. A process may start others while

@@ -25,6 +25,8 @@ const (
 // hang explains a step that does not go on. It looks before it asks for dumps,
 // because a program that dumps ends, and its end sets others free.
 func (s *step) hang(spinning bool) {
+	begun := time.Now()
+	defer func() { s.report.Explaining = time.Since(begun) }()
 	var c procfs.Case
 	for _, pid := range s.pids() {
 		// A process that ended meanwhile is no part of the hang.

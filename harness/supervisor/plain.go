@@ -1,46 +1,35 @@
 package supervisor
 
 import (
+	"context"
 	"fmt"
-	"math/rand/v2"
 	"os"
-	"os/exec"
-	"path/filepath"
+	"os/signal"
 	"slices"
 	"strings"
 	"syscall"
 	"testing"
 
+	"golang.org/x/sys/unix"
+
+	"ipcworkbook/harness/launch"
 	"ipcworkbook/harness/verdict"
 )
 
 // Plain puts a test binary that `go test` started below a supervisor: this
-// process becomes the supervisor and does not return. In every other process it
-// does nothing. It has to run before any of the learner's code: package lab
-// calls it in its initialisation, which comes before that of every package that
-// imports lab.
+// process starts itself again as one, waits, and does not return. In every other
+// process it does nothing. It has to run before any of the learner's code:
+// package lab calls it in its initialisation, which comes before that of every
+// package that imports lab.
 func Plain() {
 	if !testing.Testing() || os.Getenv(verdict.EnvControl) != "" || os.Getenv(verdict.EnvRole) != "" {
 		return
 	}
-	dir, err := os.Getwd()
+	report, err := plain()
 	if err != nil {
 		fmt.Fprintln(os.Stderr, "supervisor:", err)
 		os.Exit(4)
 	}
-	tmp, err := tidiedFolder()
-	if err != nil {
-		fmt.Fprintln(os.Stderr, "supervisor:", err)
-		os.Exit(4)
-	}
-	report := Run(verdict.Spec{
-		Path:     "/proc/self/exe",
-		Args:     os.Args[1:],
-		Dir:      dir,
-		Env:      []string{"GOTRACEBACK=all", "TMPDIR=" + tmp},
-		Deadline: verdict.Deadline,
-	}, os.Stdout, os.Stderr)
-	os.RemoveAll(tmp)
 	if report.Finding.Verdict == "" {
 		os.Exit(report.Code)
 	}
@@ -48,19 +37,36 @@ func Plain() {
 	os.Exit(1)
 }
 
-// tidiedFolder makes the folder for all that is temporary. A helper process
-// removes it when this one is gone, even by SIGKILL.
-func tidiedFolder() (string, error) {
-	dir := filepath.Join(os.TempDir(), fmt.Sprintf("workbook-%d-%x", os.Getpid(), rand.Uint32()))
-	janitor := exec.Command("/proc/self/exe")
-	janitor.Args = []string{"workbook supervisor"} // what ps shows
-	janitor.Env = append(os.Environ(), verdict.EnvSupervise+"=1", verdict.EnvTidy+"="+dir)
-	janitor.SysProcAttr = &syscall.SysProcAttr{Setsid: true}
-	if err := janitor.Start(); err != nil {
-		return "", err
+func plain() (verdict.Report, error) {
+	dir, err := os.Getwd()
+	if err != nil {
+		return verdict.Report{}, err
 	}
-	helper = janitor.Process.Pid
-	return dir, os.Mkdir(dir, 0o700)
+	tmp, remove, err := launch.Folder()
+	if err != nil {
+		return verdict.Report{}, err
+	}
+	defer remove()
+	// go test may be killed, and nobody tells this process.
+	ctx, stop := context.WithCancel(context.Background())
+	defer stop()
+	if fd, err := unix.PidfdOpen(os.Getppid(), 0); err == nil {
+		go func() {
+			<-gone(fd)
+			stop()
+		}()
+	}
+	// SIGQUIT comes from go test -timeout.
+	signals := make(chan os.Signal, 4)
+	signal.Notify(signals, syscall.SIGINT, syscall.SIGTERM, syscall.SIGHUP, syscall.SIGQUIT)
+	return launch.Run(ctx, verdict.Spec{
+		Path:     "/proc/self/exe",
+		Args:     os.Args[1:],
+		Dir:      dir,
+		Env:      []string{"GOTRACEBACK=all", "TMPDIR=" + tmp},
+		Deadline: verdict.Deadline,
+		Show:     true,
+	}, os.Stdout, os.Stderr, signals)
 }
 
 // printFinding tells go test what the supervisor found, in the words of a test

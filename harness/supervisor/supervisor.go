@@ -1,15 +1,11 @@
 // Package supervisor starts one step of a chapter, watches it, looks at it when
 // it hangs, and kills and reaps all of it at the end, however the end comes.
 //
-// A supervisor is a small process that runs no learner code. There are two ways
-// to become one:
-//
-//   - a program that judges (the workbook) starts itself again with
-//     [verdict.EnvSupervise] set, a [verdict.Spec] on standard input, and reads
-//     a [verdict.Report] from standard output;
-//   - a test binary that `go test` runs becomes one by itself, and starts the
-//     test binary a second time below it. The package's initialisation does
-//     that, before any of the learner's code has run.
+// A supervisor is a small process that runs no learner code. Package launch
+// starts it: a program that judges (the workbook), or a test binary that `go
+// test` runs, starts itself again with [verdict.EnvSupervise] set, a
+// [verdict.Spec] on standard input, a pidfd of itself as descriptor 3, and takes
+// a [verdict.Report] from descriptor 4.
 //
 // The supervisor is the subreaper of all that the step starts (PR_SET_CHILD_SUBREAPER):
 // a process whose parent is gone becomes its child, and cannot be lost. It ends
@@ -22,7 +18,6 @@ import (
 	"encoding/json"
 	"fmt"
 	"io"
-	"math/rand/v2"
 	"os"
 	"os/exec"
 	"os/signal"
@@ -36,44 +31,63 @@ import (
 	"golang.org/x/sys/unix"
 
 	"ipcworkbook/harness/procfs"
+	"ipcworkbook/harness/residue"
 	"ipcworkbook/harness/verdict"
 )
 
 // Enter turns this process into a supervisor if it was started as one, and does
 // not return then. Every program that judges calls it first.
 func Enter() {
-	if os.Getenv(verdict.EnvSupervise) == "" {
+	task := os.Getenv(verdict.EnvSupervise)
+	if task == "" {
 		return
 	}
 	os.Unsetenv(verdict.EnvSupervise)
-	if folder := os.Getenv(verdict.EnvTidy); folder != "" {
-		tidy(folder)
+	syscall.CloseOnExec(parentFD)
+	syscall.CloseOnExec(reportFD)
+	if task == "tidy" {
+		tidy(os.Getenv(verdict.EnvTidy))
 	}
 	var spec verdict.Spec
 	if err := json.NewDecoder(os.Stdin).Decode(&spec); err != nil {
 		fmt.Fprintln(os.Stderr, "supervisor: reading the spec:", err)
 		os.Exit(4)
 	}
-	var out, errs Output
-	report := Run(spec, &out, &errs)
-	report.Stdout, report.Stderr = out.Bytes(), errs.Bytes()
-	if err := json.NewEncoder(os.Stdout).Encode(report); err != nil {
+	report := run(spec)
+	if err := json.NewEncoder(os.NewFile(reportFD, "report")).Encode(report); err != nil {
 		fmt.Fprintln(os.Stderr, "supervisor: writing the report:", err)
 		os.Exit(4)
 	}
 	os.Exit(0)
 }
 
-// Run runs one test binary below this process and returns what it saw. The
-// test's output goes to out and errs. Run may be called once in a process, and
-// changes the process: it becomes a subreaper.
-func Run(spec verdict.Spec, out, errs io.Writer) verdict.Report {
+// The descriptors that whoever starts a supervisor hands to it.
+const (
+	parentFD = 3 // a pidfd of the starter
+	reportFD = 4 // the write end of a pipe
+)
+
+// run runs one test binary below this process and returns what it saw. It is
+// called once in a process, and changes it.
+func run(spec verdict.Spec) verdict.Report {
 	s := &step{
 		spec:   spec,
 		report: verdict.Report{Ends: map[string]verdict.Finding{}},
+		who:    map[int]string{},
 		begun:  time.Now(),
 	}
-	if err := s.start(out, errs); err != nil {
+	// The parent-death signal of what it starts is bound to this thread, and
+	// so are capabilities.
+	runtime.LockOSThread()
+	if spec.Alone {
+		if err := s.isolate(); err != nil {
+			s.report.Refused = err.Error()
+			return s.report
+		}
+	} else if isDir("/dev/mqueue") {
+		s.queues = "/dev/mqueue"
+	}
+	if err := s.start(); err != nil {
 		os.RemoveAll(s.dir)
 		s.report.Finding = fault("starting the test binary: %v", err)
 		return s.report
@@ -81,6 +95,9 @@ func Run(spec verdict.Spec, out, errs io.Writer) verdict.Report {
 	s.watch()
 	s.finish()
 	s.report.Took = time.Since(s.begun)
+	if !spec.Show {
+		s.report.Stdout, s.report.Stderr = s.outs.Bytes(), s.errs.Bytes()
+	}
 	return s.report
 }
 
@@ -103,6 +120,7 @@ type step struct {
 	outs    *Output // what came on standard output
 	errs    *Output // what came on standard error, to explain a crash
 	dir     string  // the step's own folder, removed at the end
+	queues  string  // where the POSIX queues can be listed, "" if nowhere
 
 	events   chan verdict.Event // closed when the lab's line is closed
 	parent   <-chan struct{}    // closed when whoever started us is gone
@@ -110,7 +128,11 @@ type step struct {
 	settling bool
 	settled  chan verdict.Settled
 
+	before residue.Objects // what was there already
+	who    map[int]string  // the processes of the step that the lab told of, with their roles
+
 	phase    string // the test that runs, or "" between tests
+	last     string // the test that runs or ran last
 	ready    bool   // TestMain was reached
 	phaseEnd time.Time
 	cpuAt    time.Duration // CPU time of the step when the phase began
@@ -121,9 +143,7 @@ type step struct {
 
 // start starts the test binary with two descriptors of the supervisor's: the
 // control line and the crash line.
-func (s *step) start(out, errs io.Writer) error {
-	// The parent-death signal below is bound to this thread.
-	runtime.LockOSThread()
+func (s *step) start() error {
 	// First of all: from here on there is something to clean up.
 	s.signals = make(chan os.Signal, 4)
 	signal.Notify(s.signals, syscall.SIGINT, syscall.SIGTERM, syscall.SIGHUP, syscall.SIGQUIT)
@@ -131,8 +151,13 @@ func (s *step) start(out, errs io.Writer) error {
 		return os.NewSyscallError("prctl", err)
 	}
 	var err error
-	// Made by the lab when a test asks for it; removed here.
-	s.dir = filepath.Join(s.tempDir(), fmt.Sprintf("ipc-%d-%x", os.Getpid(), rand.Uint32()))
+	if s.dir, err = os.MkdirTemp(s.tempDir(), "ipc-"); err != nil {
+		return err
+	}
+	if err := os.Mkdir(s.ownTemp(), 0o700); err != nil {
+		return err
+	}
+	s.before = residue.Look(s.places())
 	if s.parent, err = parentGone(); err != nil {
 		return err
 	}
@@ -158,13 +183,25 @@ func (s *step) start(out, errs io.Writer) error {
 	// a race is still to be reported by another thread. A step starts many.
 	s.cmd.Env = append(s.cmd.Env, "GORACE=atexit_sleep_ms=0 "+os.Getenv("GORACE"))
 	s.cmd.Env = append(s.cmd.Env,
-		verdict.EnvControl+"=3", verdict.EnvCrash+"=4", verdict.EnvDir+"="+s.dir)
+		verdict.EnvControl+"=3", verdict.EnvCrash+"=4",
+		// What the step makes in its folders is found at its end.
+		verdict.EnvDir+"="+s.dir, "TMPDIR="+s.ownTemp())
+	if s.spec.Alone {
+		s.cmd.Env = append(s.cmd.Env, verdict.EnvAlone+"=1")
+	}
+	if s.queues != "" {
+		s.cmd.Env = append(s.cmd.Env, verdict.EnvQueues+"="+s.queues)
+	}
 	// A session of its own: no signal of the terminal reaches the step, and
 	// nothing that the step sends to its group reaches the terminal.
 	s.cmd.SysProcAttr = &syscall.SysProcAttr{Setsid: true, Pdeathsig: syscall.SIGKILL}
 
 	s.outs, s.errs = &Output{}, &Output{}
 	s.outputs = make(chan error, 2)
+	out, errs := io.Discard, io.Discard
+	if s.spec.Show {
+		out, errs = os.Stdout, os.Stderr
+	}
 	stdout, err := s.copy(io.MultiWriter(out, s.outs))
 	if err != nil {
 		return err
@@ -182,6 +219,7 @@ func (s *step) start(out, errs io.Writer) error {
 	if err != nil {
 		return err
 	}
+	s.who[s.cmd.Process.Pid] = "the test"
 	s.exited = make(chan error, 1)
 	go func() { s.exited <- s.cmd.Wait() }()
 	s.events = make(chan verdict.Event)
@@ -191,7 +229,10 @@ func (s *step) start(out, errs io.Writer) error {
 	return nil
 }
 
-// tempDir is the folder for temporary files that the step is told of.
+// ownTemp is the step's own folder for temporary files.
+func (s *step) ownTemp() string { return filepath.Join(s.dir, "tmp") }
+
+// tempDir is the folder in which all that is temporary of this run is.
 func (s *step) tempDir() string {
 	for _, entry := range s.spec.Env {
 		if dir, ok := strings.CutPrefix(entry, "TMPDIR="); ok {
@@ -249,24 +290,28 @@ func socketpair(kind int) ([2]*os.File, error) {
 	return [2]*os.File{os.NewFile(uintptr(fds[0]), "line"), os.NewFile(uintptr(fds[1]), "line")}, nil
 }
 
-// parentGone returns a channel that is closed when the parent process is gone.
+// parentGone returns a channel that is closed when whoever started this process
+// is gone. From within a PID namespace its pid cannot be known; its pidfd works.
 func parentGone() (<-chan struct{}, error) {
-	parent := os.Getppid()
-	fd, err := unix.PidfdOpen(parent, 0)
-	if err != nil || os.Getppid() != parent {
-		return nil, fmt.Errorf("whoever started this supervisor is gone already (pid %d: %v)", parent, err)
+	if _, err := unix.FcntlInt(parentFD, unix.F_GETFD, 0); err != nil {
+		return nil, fmt.Errorf("a supervisor needs a pidfd of its starter: %w", err)
 	}
-	gone := make(chan struct{})
+	return gone(parentFD), nil
+}
+
+// gone returns a channel that is closed when the process of a pidfd has ended.
+func gone(pidfd int) <-chan struct{} {
+	ended := make(chan struct{})
 	go func() {
 		for {
-			_, err := unix.Poll([]unix.PollFd{{Fd: int32(fd), Events: unix.POLLIN}}, -1)
+			_, err := unix.Poll([]unix.PollFd{{Fd: int32(pidfd), Events: unix.POLLIN}}, -1)
 			if err != unix.EINTR {
-				close(gone)
+				close(ended)
 				return
 			}
 		}
 	}()
-	return gone, nil
+	return ended
 }
 
 // listen reads the lab's events until its line is closed.

@@ -3,7 +3,6 @@ package supervisor
 import (
 	"fmt"
 	"os"
-	"slices"
 	"syscall"
 	"time"
 
@@ -40,21 +39,11 @@ func (s *step) begin(test string) {
 	s.cpuAt = procfs.Look(s.pids()).CPU()
 }
 
-// helper is the pid of the process that removes temporary files, if this process
-// has started one: it is no part of the step.
-var helper int
-
-func isHelper(pid int) bool { return pid == helper }
-
 // pids returns the processes of the step, the test itself first.
-func (s *step) pids() []int {
-	return slices.DeleteFunc(procfs.Descendants(os.Getpid()), isHelper)
-}
+func (s *step) pids() []int { return procfs.Descendants(os.Getpid()) }
 
 // children returns those of them whose parent is this process.
-func (s *step) children() []int {
-	return slices.DeleteFunc(procfs.Children(os.Getpid()), isHelper)
-}
+func (s *step) children() []int { return procfs.Children(os.Getpid()) }
 
 // watch returns when the step is over, or when its end is decided.
 func (s *step) watch() {
@@ -129,16 +118,20 @@ func (s *step) event(e verdict.Event, waiting bool) bool {
 	case verdict.Start:
 		s.ended, s.cause = nil, verdict.Finding{}
 		s.begin(e.Test)
+		s.last = e.Test
 		return true
 	case verdict.End:
 		s.report.Ends[e.Test] = e.Finding
 		s.phase = ""
 		return false
 	case verdict.Child:
+		s.who[e.PID] = e.Role
 		s.ended = append(s.ended, procfs.Ended{Role: e.Role, PID: e.PID, How: e.How})
 		if e.Finding.Verdict != "" {
 			s.cause = e.Finding
 		}
+	case verdict.Seeded:
+		s.report.Seeded = true
 	case verdict.Settle:
 		if !s.settling {
 			s.settling = true

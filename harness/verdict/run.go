@@ -14,28 +14,43 @@ type Spec struct {
 	Dir      string        `json:"dir"` // the chapter's folder
 	Env      []string      `json:"env"` // of the supervisor and of all below it, beside what they inherit
 	Deadline time.Duration `json:"deadline"`
+	// Alone says that the supervisor was started in namespaces of its own.
+	Alone bool `json:"alone"`
+	// Show lets the test's output go to the supervisor's own, and not into the
+	// report.
+	Show bool `json:"show"`
 }
 
-// Report is what a supervisor saw. It reaches whoever started it as JSON on the
-// supervisor's standard output.
+// Report is what a supervisor saw. It reaches whoever started it as JSON on
+// descriptor 4.
 type Report struct {
+	// Refused says which part of its namespaces the supervisor was refused.
+	// Then nothing was run.
+	Refused string `json:"refused,omitempty"`
 	// Ends are the steps' ends in the lab's own words, by the test's name.
 	Ends map[string]Finding `json:"ends"`
 	// Finding is the supervisor's: a hang, a crash, something left behind, or
 	// a fault. It weighs more than what the lab says. Its zero value says nothing.
 	Finding Finding `json:"finding"`
 	// Test is the test that was running when the finding was made.
-	Test   string        `json:"test,omitempty"`
+	Test string `json:"test,omitempty"`
+	// Seeded says that the test's course depended on the seed of the run.
+	Seeded bool          `json:"seeded,omitempty"`
 	Code   int           `json:"code"` // exit status of the test binary, 128+n for signal n
 	Stdout []byte        `json:"stdout"`
 	Stderr []byte        `json:"stderr"`
 	Took   time.Duration `json:"took"`
+	// Explaining is how long it took to explain a hang, from its deadline on.
+	Explaining time.Duration `json:"explaining,omitempty"`
 }
 
 // Names of the environment variables that a process of a step is started with.
 const (
-	EnvSupervise = "IPC_SUPERVISE" // set for a supervisor
-	EnvTidy      = "IPC_TIDY"      // beside it: no step, a folder to remove when the starter has ended
+	EnvSupervise = "IPC_SUPERVISE" // set for a supervisor: "step", or "tidy" for the helper below
+	EnvTidy      = "IPC_TIDY"      // for the helper: the folder to remove when its starter has ended
+	EnvTogether  = "IPC_TOGETHER"  // set by who wants no namespaces, as on a machine that refuses them
+	EnvAlone     = "IPC_ALONE"     // all: set where the step has namespaces of its own
+	EnvQueues    = "IPC_MQUEUE"    // all: where the file system of the POSIX queues is mounted, if it is
 	EnvControl   = "IPC_CONTROL"   // the test: descriptor of its line to the supervisor
 	EnvCrash     = "IPC_CRASH"     // all: descriptor that receives the runtime's dump
 	EnvRole      = "IPC_ROLE"      // a child process: which role it plays
@@ -61,6 +76,7 @@ const (
 	Start  = "start"  // a test starts; its deadline runs from here
 	End    = "end"    // a test ended; Finding says how
 	Settle = "settle" // asks: does anything in this step still move? Answered by a Settled
+	Seeded = "seeded" // from here on the test's course depends on the seed of the run
 	Child  = "child"  // a child process of the step ended; How says how
 )
 

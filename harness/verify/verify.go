@@ -24,6 +24,7 @@ import (
 
 	"ipcworkbook/harness/book"
 	"ipcworkbook/harness/check"
+	"ipcworkbook/harness/launch"
 	"ipcworkbook/harness/overlay"
 	"ipcworkbook/harness/verdict"
 )
@@ -82,7 +83,7 @@ func Run(ctx context.Context, o Options) ([]Row, error) {
 		}
 	}
 	for _, c := range o.Chapters {
-		tmp, remove, err := check.TempDir()
+		tmp, remove, err := launch.Folder()
 		if err != nil {
 			return all, err
 		}

@@ -16,15 +16,19 @@ import (
 
 	"github.com/creack/pty"
 	"github.com/stretchr/testify/require"
+
+	"ipcworkbook/harness/verdict"
 )
 
 // kills is how often a run is killed. Every kill comes at a random moment; the
 // seed is printed and WORKBOOK_KILL_SEED replays it.
 const kills = 100
 
-// Whatever is killed, at whatever moment, no process and no temporary file of
-// the run is left: a closed terminal, the workbook, a test binary, a supervisor,
-// and Ctrl-C.
+// Whatever is killed, at whatever moment, nothing of the run is left: no process,
+// no queue, segment or semaphore, no file of a socket, no temporary file. Killed
+// are the terminal, the workbook, a test binary, a supervisor; and Ctrl-C is
+// typed. What runs is chapter 1, or a step that makes all of these things, with
+// namespaces of its own and without.
 func TestNothingIsLeftWhenARunIsKilled(t *testing.T) {
 	program := buildWorkbook(t)
 	seed := uint64(time.Now().UnixNano())
@@ -41,17 +45,26 @@ func TestNothingIsLeftWhenARunIsKilled(t *testing.T) {
 	}{
 		{"closed terminal", func(r *terminalRun) { r.terminal.Close() }},
 		{"SIGKILL of the workbook", func(r *terminalRun) { r.cmd.Process.Kill() }},
-		{"SIGKILL of a test binary", func(r *terminalRun) { r.killOne(".test") }},
+		{"SIGKILL of a test binary", func(r *terminalRun) { r.killOne("pipe.test") }},
 		{"SIGKILL of a supervisor", func(r *terminalRun) { r.killOne("workbook supervisor") }},
 		{"Ctrl-C", func(r *terminalRun) { r.terminal.WriteString("\x03") }},
 	}
+	runs := []struct {
+		name    string
+		program []string
+		env     []string
+	}{
+		{"chapter 1", []string{program, "test", "--chapter", "1", "--impl", "reference"}, nil},
+		{"litter", []string{"/proc/self/exe"}, []string{"WORKBOOK_LITTER=1"}},
+		{"litter without namespaces", []string{"/proc/self/exe"}, []string{"WORKBOOK_LITTER=1", verdict.EnvTogether + "=1"}},
+	}
 	for i := range kills {
-		way := ways[i%len(ways)]
-		r := startAtTerminal(t, program)
+		way, run := ways[i%len(ways)], runs[i%len(runs)]
+		r := startAtTerminal(t, run.program, run.env)
 		// The moment is what varies here: nothing is waited for.
 		time.Sleep(time.Duration(random.IntN(1500)) * time.Millisecond)
 		way.kill(r)
-		r.mustBeGone(i, way.name)
+		r.mustBeGone(fmt.Sprintf("kill %d of %s: %s", i, run.name, way.name))
 	}
 }
 
@@ -63,23 +76,23 @@ func buildWorkbook(t *testing.T) string {
 	return program
 }
 
-// terminalRun is `workbook test` on the reference, at a terminal of its own.
+// terminalRun is a run at a terminal of its own.
 type terminalRun struct {
 	t        *testing.T
 	cmd      *exec.Cmd
 	terminal *os.File
 	tmp      string
+	notes    string // what it made, if it notes that
 	ended    chan struct{}
 }
 
-func startAtTerminal(t *testing.T, program string) *terminalRun {
+func startAtTerminal(t *testing.T, program, env []string) *terminalRun {
 	t.Helper()
-	r := &terminalRun{t: t, tmp: t.TempDir(), ended: make(chan struct{})}
-	root, err := filepath.Abs("../../..")
-	require.NoError(t, err)
-	r.cmd = exec.Command(program, "test", "--chapter", "1", "--impl", "reference")
-	r.cmd.Dir = root
-	r.cmd.Env = append(os.Environ(), "TMPDIR="+r.tmp)
+	r := &terminalRun{t: t, tmp: t.TempDir(), notes: filepath.Join(t.TempDir(), "notes"), ended: make(chan struct{})}
+	r.cmd = exec.Command(program[0], program[1:]...)
+	r.cmd.Env = append(os.Environ(), "TMPDIR="+r.tmp, "LITTER_NOTES="+r.notes)
+	r.cmd.Env = append(r.cmd.Env, env...)
+	var err error
 	r.terminal, err = pty.Start(r.cmd)
 	require.NoError(t, err)
 	go io.Copy(io.Discard, r.terminal)
@@ -120,9 +133,8 @@ func (r *terminalRun) killOne(word string) {
 	}
 }
 
-func (r *terminalRun) mustBeGone(i int, way string) {
+func (r *terminalRun) mustBeGone(what string) {
 	r.t.Helper()
-	what := fmt.Sprintf("kill %d, %s", i, way)
 	select {
 	case <-r.ended:
 	case <-time.After(30 * time.Second):
@@ -135,6 +147,7 @@ func (r *terminalRun) mustBeGone(i int, way string) {
 		left, err := os.ReadDir(r.tmp)
 		require.NoError(r.t, err)
 		if len(processes) == 0 && len(left) == 0 {
+			mustBeGone(r.t, r.notes, what)
 			return
 		}
 		if time.Now().After(deadline) {

@@ -93,6 +93,18 @@ type implFlag struct {
 	Impl string `help:"Judge the non-test Go files of this folder in place of the learner's. \"reference\" is the reference solution, \"wrong/NAME\" a known-wrong one." placeholder:"DIR"`
 }
 
+// options is how a reader writes this flag, and --race, for task.
+func (f implFlag) options(race bool) string {
+	text := ""
+	if f.Impl != "" {
+		text = "impl=" + f.Impl
+	}
+	if race {
+		text += " race=1"
+	}
+	return text
+}
+
 func (f implFlag) open(p place, c book.Chapter) (overlay.Impl, error) {
 	dir := f.Impl
 	switch dir {

@@ -59,8 +59,8 @@ func (c soakCmd) Run(ctx context.Context, p place) error {
 	}
 	if !same {
 		odd := tally.Odd
-		s.Line("\nThe verdicts differ. Run %d (seed %d), step %d was %s:\n\n%s\n\nAgain: %s test chapter=%d step=%d seed=%d",
-			odd.Run, odd.Seed, odd.Step.Number, odd.Step.Verdict, odd.Step.Message, p.task, chapter.Number, odd.Step.Number, odd.Seed)
+		s.Line("\nThe verdicts differ. Run %d (seed %d), step %d was %s:\n\n%s\n\nAgain: %s test chapter=%d step=%d seed=%d %s",
+			odd.Run, odd.Seed, odd.Step.Number, odd.Step.Verdict, odd.Step.Message, p.task, chapter.Number, odd.Step.Number, odd.Seed, c.options(c.Race))
 		return exitStatus(failed)
 	}
 	s.Line("\nOne verdict for every step in %d runs; nothing was left behind.", c.Runs)

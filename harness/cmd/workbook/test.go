@@ -47,7 +47,9 @@ func (t testCmd) Run(ctx context.Context, p place) error {
 			return err
 		}
 	} else {
-		screen.New(os.Stdout, p.task).Result(r)
+		s := screen.New(os.Stdout, p.task)
+		s.Options = t.options(t.Race)
+		s.Result(r)
 	}
 	return statusOf(r.Verdict)
 }

@@ -1,0 +1,90 @@
+package main
+
+import (
+	"context"
+	"fmt"
+	"os"
+	"path/filepath"
+	"strings"
+	"testing"
+	"unsafe"
+
+	"github.com/stretchr/testify/require"
+	"golang.org/x/sys/unix"
+
+	"ipcworkbook/harness/book"
+	"ipcworkbook/harness/check"
+	"ipcworkbook/harness/overlay"
+	"ipcworkbook/harness/supervisor"
+)
+
+// TestMain lets this test binary be a workbook whose only step makes all kinds of
+// things that outlive their makers, in the test and in a child.
+func TestMain(m *testing.M) {
+	supervisor.Enter()
+	if os.Getenv("WORKBOOK_LITTER") == "" {
+		os.Exit(m.Run())
+	}
+	if err := litter(); err != nil {
+		fmt.Fprintln(os.Stderr, err)
+		os.Exit(1)
+	}
+	os.Exit(0)
+}
+
+func litter() error {
+	root, err := filepath.Abs("../../..")
+	if err != nil {
+		return err
+	}
+	c, err := book.Find("1")
+	if err != nil {
+		return err
+	}
+	impl, err := overlay.Open(filepath.Join(root, c.Solution()))
+	if err != nil {
+		return err
+	}
+	source, err := os.ReadFile("testdata/litter_test.go.txt")
+	if err != nil {
+		return err
+	}
+	tests := map[string][]byte{"main_test.go": c.Tests()["main_test.go"], "litter_test.go": source}
+	c.Steps = []book.Step{{Number: 1, Test: "TestLitter", Title: "litters", Edit: "New"}}
+	for range 100 { // until it is killed
+		r, err := check.Run(context.Background(), check.Options{Root: root, Chapter: c, Impl: impl, Tests: tests, From: root})
+		if err != nil || r.Verdict != "residue" {
+			return fmt.Errorf("%v %+v", err, r)
+		}
+	}
+	return nil
+}
+
+// mustBeGone asserts that nothing is left of what is noted in a file: lines of
+// "name /ipc-…" and "key 123".
+func mustBeGone(t *testing.T, notes, what string) {
+	t.Helper()
+	text, err := os.ReadFile(notes)
+	if os.IsNotExist(err) {
+		return // it was killed before it made anything
+	}
+	require.NoError(t, err)
+	for line := range strings.Lines(string(text)) {
+		var key int
+		var name string
+		if n, _ := fmt.Sscanf(line, "key %d\n", &key); n == 1 {
+			for _, call := range []uintptr{unix.SYS_MSGGET, unix.SYS_SEMGET, unix.SYS_SHMGET} {
+				_, _, errno := unix.Syscall(call, uintptr(key), 0, 0)
+				require.Equal(t, unix.ENOENT, errno, "%s: system call %d finds key %d", what, call, key)
+			}
+		}
+		if n, _ := fmt.Sscanf(line, "name %s\n", &name); n == 1 {
+			p, err := unix.BytePtrFromString(name[1:])
+			require.NoError(t, err)
+			_, _, errno := unix.Syscall6(unix.SYS_MQ_OPEN, uintptr(unsafe.Pointer(p)), unix.O_RDONLY, 0, 0, 0, 0)
+			require.Equal(t, unix.ENOENT, errno, "%s: the queue %s", what, name)
+			require.NoFileExists(t, "/dev/shm"+name, what)
+			require.NoFileExists(t, "/dev/shm/sem."+name[1:], what)
+		}
+	}
+}

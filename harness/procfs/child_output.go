@@ -1,0 +1,47 @@
+package procfs
+
+import "fmt"
+
+// explainOutput is about exec.Cmd.Wait, whose command has ended. Unless its
+// output is an os.File, a goroutine of os/exec copies it from a pipe, and Wait
+// returns when that is at its end.
+func (c *Case) explainOutput(w *wait) (lines, advice []string) {
+	lines = []string{"Its command has ended, but exec.Cmd.Wait returns only when all of its output is copied, too."}
+	found := false
+	for _, g := range ParseDump(c.Dumps[w.p.PID]) {
+		if g.CreatedBy.Func != "os/exec.(*Cmd).Start" || !g.inPoller() {
+			continue
+		}
+		f, mode := w.p.polled(&g)
+		if f == nil || mode != 'r' {
+			continue
+		}
+		if g.calls("os/exec.(*Cmd).childStdin") {
+			lines[0] = "Its command has ended, but exec.Cmd.Wait returns only when its Stdin has been read to the end, too."
+			return append(lines, fmt.Sprintf("That is read from fd %d, %s.", f.FD, f.Target)), []string{
+				"Stdin of exec.Cmd is copied until its end, even if nobody takes it any more.",
+				"Give the command an os.File, or StdinPipe and close that. exec.Cmd.WaitDelay bounds the wait.",
+			}
+		}
+		if !f.isPipe() {
+			continue
+		}
+		found = true
+		line := fmt.Sprintf("It comes from fd %d, %s.", f.FD, f.Target)
+		holders, unread := c.holders(*f, File.Writes)
+		if len(holders) == 0 {
+			lines = append(lines, line+" No write end of it was found.")
+			lines = append(lines, unreadLine(unread)...)
+			continue
+		}
+		lines = append(lines, line+" The write end is still open in")
+		lines = append(lines, list(holders, w.p.PID)...)
+	}
+	if !found {
+		return lines, nil
+	}
+	return lines, []string{
+		"The command started a process that has inherited its stdout or stderr, and that lives on.",
+		"End that one too, or give it another output. exec.Cmd.WaitDelay bounds the wait.",
+	}
+}

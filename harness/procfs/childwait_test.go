@@ -1,0 +1,147 @@
+package procfs_test
+
+import (
+	"path/filepath"
+	"strconv"
+	"testing"
+	"time"
+
+	"github.com/stretchr/testify/assert"
+	"github.com/stretchr/testify/require"
+	"golang.org/x/sys/unix"
+
+	"ipcworkbook/harness/procfs"
+	"ipcworkbook/harness/procfs/testdata/chapter"
+)
+
+var (
+	catHelper   = helper("cat", chapter.Cat)
+	zeros       = helper("zeros", chapter.Zeros)
+	background  = helper("background", chapter.Background)
+	unreadInput = helper("unread", func() { chapter.Unread(file(3)) })
+	waitRaw     = helper("wait raw", chapter.WaitRaw)
+	waitID      = helper("waitid", chapter.WaitID)
+	waitPidfd   = helper("wait pidfd", chapter.WaitPidfd)
+	waitAny     = helper("wait any", chapter.WaitAny)
+	waitStopped = helper("wait stopped", chapter.WaitStopped)
+)
+
+// family waits until a process and all that it started hang, and reads them.
+// They end with the test.
+func family(t *testing.T, parent *child, members int) []procfs.Process {
+	t.Helper()
+	var pids []int
+	eventually(t, "the family hangs", func() bool {
+		pids = append([]int{parent.pid()}, procfs.Descendants(parent.pid())...)
+		if len(pids) != members {
+			return false
+		}
+		first := procfs.Look(pids)
+		time.Sleep(20 * time.Millisecond)
+		second := procfs.Look(pids)
+		return first.Asleep() && second.Asleep() && first.SameAs(second)
+	})
+	return readFamily(t, pids)
+}
+
+func readFamily(t *testing.T, pids []int) []procfs.Process {
+	t.Helper()
+	var ps []procfs.Process
+	for i, pid := range pids {
+		p, err := procfs.Read(pid)
+		require.NoError(t, err)
+		ps = append(ps, p)
+		if i > 0 {
+			pidfd, err := unix.PidfdOpen(pid, 0)
+			require.NoError(t, err)
+			t.Cleanup(func() {
+				unix.PidfdSendSignal(pidfd, unix.SIGKILL, nil, 0)
+				unix.Close(pidfd)
+			})
+		}
+	}
+	return ps
+}
+
+// explainFamily asks the parent only for its dump: its children give none.
+func explainFamily(t *testing.T, name string, parent *child, ps []procfs.Process) procfs.Explanation {
+	t.Helper()
+	e := procfs.Explain(procfs.Case{
+		Processes: ps,
+		Dumps:     dumps(t, ps[:1], false, parent),
+		Folder:    chapterFolder,
+		After:     2 * time.Second,
+	})
+	golden(t, name, e.Text)
+	return e
+}
+
+func TestWaitForAChild(t *testing.T) {
+	for name, by := range map[string]string{
+		"child-stdin": catHelper, "child-stdout": zeros, "child-raw": waitRaw, "child-waitid": waitID,
+		"child-pidfd": waitPidfd, "child-stopped": waitStopped,
+	} {
+		t.Run(name, func(t *testing.T) {
+			parent := start(t, "server", by, nil)
+			e := explainFamily(t, name, parent, family(t, parent, 2))
+			assert.NotZero(t, e.Line)
+		})
+	}
+}
+
+func TestWaitForAnyChild(t *testing.T) {
+	parent := start(t, "server", waitAny, nil)
+	explainFamily(t, "child-any", parent, family(t, parent, 2))
+}
+
+func TestWaitForTheOutputOfAChild(t *testing.T) {
+	parent := start(t, "server", background, nil)
+	hang(t, parent)
+	// The grandchild is an orphan now, so it is nobody's descendant here.
+	ps := read(t, parent)
+	eventually(t, "the grandchild is there", func() bool {
+		pid := holderOf(ps[0].Files, "sleep")
+		if pid != 0 {
+			ps = append(ps, readFamily(t, []int{parent.pid(), pid})[1])
+		}
+		return pid != 0
+	})
+	explainFamily(t, "child-output", parent, ps)
+}
+
+// holderOf finds a process of that command that has one of the pipes.
+func holderOf(files []procfs.File, command string) int {
+	names, _ := filepath.Glob("/proc/[0-9]*")
+	for _, name := range names {
+		pid, _ := strconv.Atoi(filepath.Base(name))
+		p, err := procfs.Read(pid)
+		if err != nil || p.Role != command {
+			continue
+		}
+		for _, f := range p.Files {
+			for _, g := range files {
+				if f.Kind == procfs.Pipe && f.FD == 1 && f.Target == g.Target {
+					return pid
+				}
+			}
+		}
+	}
+	return 0
+}
+
+func TestWaitForTheInputOfAChild(t *testing.T) {
+	r, _ := pipe(t)
+	parent := start(t, "server", unreadInput, nil, r)
+	explainFamily(t, "child-input", parent, family(t, parent, 1))
+}
+
+func TestWaitForAChildWithoutADump(t *testing.T) {
+	for name, by := range map[string]string{"raw": waitRaw, "pidfd": waitPidfd} {
+		t.Run(name, func(t *testing.T) {
+			parent := start(t, "server", by, []string{"PROCFS_DEAF=1"})
+			ps := family(t, parent, 2)
+			e := procfs.Explain(procfs.Case{Processes: ps, Folder: chapterFolder, After: time.Second})
+			golden(t, "child-no-dump-"+name, e.Text)
+		})
+	}
+}

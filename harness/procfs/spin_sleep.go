@@ -1,0 +1,64 @@
+package procfs
+
+import "time"
+
+// moved reports whether a thread did something between the look before and the
+// time at which it was read.
+func (c *Case) moved(p *Process, t *Thread) bool {
+	g, seen := c.Before.threads[threadID{p.PID, t.TID}]
+	return seen && g.switches != t.switches
+}
+
+// wakes reports whether a wait is part of a loop that looks, sleeps, and looks
+// again. A goroutine may sleep in any thread.
+func (c *Case) wakes(w *wait) bool {
+	if w.t != nil {
+		return c.moved(w.p, w.t)
+	}
+	if w.g == nil || !w.g.calls("time.Sleep") {
+		return false
+	}
+	for i := range w.p.Threads {
+		if c.moved(w.p, &w.p.Threads[i]) {
+			return true
+		}
+	}
+	return false
+}
+
+// sleeps reports whether a thread waits for nothing but time.
+func (w *wait) sleeps() bool {
+	return w.how == inCall && (w.call == "nanosleep" || w.call == "clock_nanosleep")
+}
+
+// explainSleep is about code that sleeps for a while.
+func (c *Case) explainSleep(w *wait) (lines, advice []string) {
+	what := "It sleeps"
+	if w.g != nil && w.how == inProcess {
+		what = "It is in time.Sleep" + w.g.sleepTime()
+	}
+	if !c.wakes(w) {
+		return []string{what + " until its time is over."}, nil
+	}
+	lines = []string{what + ". It wakes up again and again, and goes back to sleep at this line."}
+	if advice = c.zombieAdvice(w.p); advice == nil {
+		advice = []string{
+			"What the loop looks for does not come. Who should bring it, and is that one still there?",
+			"A call that blocks (read, poll, wait4, a channel) needs no such loop.",
+		}
+	}
+	return lines, advice
+}
+
+// sleepTime is how long the goroutine sleeps, in brackets; empty if the dump does
+// not show it.
+func (g *Goroutine) sleepTime() string {
+	for _, f := range g.Frames {
+		if f.Func == "time.Sleep" {
+			if n, ok := f.arg(0); ok && f.Args[len(f.Args)-1] != '?' {
+				return "(" + time.Duration(n).String() + ")"
+			}
+		}
+	}
+	return ""
+}
