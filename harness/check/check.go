@@ -216,7 +216,7 @@ func (b *Built) step(ctx context.Context, s book.Step, seed uint64) (Step, error
 
 // ownFolder is the step's folder for temporary files. Its path says nothing to a
 // reader, and is gone already.
-var ownFolder = regexp.MustCompile(`[^\s"]*/ipc-\d+/(?:t\d+|tmp)/`)
+var ownFolder = regexp.MustCompile(`[^\s"]*/workbook-[0-9a-f]{8}/s\d+/(?:t\d+|tmp)/`)
 
 var calledFunction = regexp.MustCompile(`\b([A-Z]\w*)\(`)
 

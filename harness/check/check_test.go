@@ -249,7 +249,8 @@ func TestTheImplementationIsWhatIsBuilt(t *testing.T) {
 	require.NoError(t, os.WriteFile(filepath.Join(dir, "pipe_test.go"), []byte("package pipe\n\nfunc TestMain() {}\n"), 0o600))
 	impl, err := overlay.Open(dir)
 	require.NoError(t, err)
-	require.Equal(t, verdict.Pass, run(t, impl).Verdict)
+	passed := run(t, impl)
+	require.Equal(t, verdict.Pass, passed.Verdict, "%+v", passed.Steps)
 
 	// A panic names the file that was built, not the one in the chapter's folder.
 	require.NoError(t, os.WriteFile(filepath.Join(dir, "more.go"), []byte(

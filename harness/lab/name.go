@@ -44,7 +44,7 @@ func (l *Lab) Key() int {
 }
 
 // Path returns the path of a file in a folder of this test's own. The same what
-// gives the same path. It is short enough for the address of a socket.
+// gives the same path.
 //
 // The file itself may stay when the step ends. All else that stays in that folder
 // is residue: a lock beside the file, or a temporary one that was to be renamed.
@@ -60,11 +60,19 @@ func (l *Lab) Path(what string) string {
 		l.files = dir
 	}
 	path := filepath.Join(l.files, what)
+	l.note(residue.Path, path)
+	return path
+}
+
+// SocketPath is Path for the file of a socket. The address of a socket is short:
+// where TMPDIR is a long path the step is unsupported.
+func (l *Lab) SocketPath(what string) string {
+	path := l.Path(what)
 	// A byte of the address is for the NUL at its end (unix(7)).
 	if longest := len(unix.RawSockaddrUnix{}.Path) - 1; len(path) > longest {
-		l.Fault("%s has %d bytes; the address of a socket has %d. Is TMPDIR a long path?", path, len(path), longest)
+		l.Unsupported("The address of a socket has at most %d bytes (unix(7)), and %s has %d.\n"+
+			"TMPDIR=/tmp in the environment makes it shorter.", longest, path, len(path))
 	}
-	l.note(residue.Path, path)
 	return path
 }
 

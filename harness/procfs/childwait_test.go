@@ -2,6 +2,7 @@ package procfs_test
 
 import (
 	"path/filepath"
+	"slices"
 	"strconv"
 	"testing"
 	"time"
@@ -23,25 +24,32 @@ var (
 	waitID      = helper("waitid", chapter.WaitID)
 	waitPidfd   = helper("wait pidfd", chapter.WaitPidfd)
 	waitAny     = helper("wait any", chapter.WaitAny)
+	stolen      = helper("stolen", func() { waitSomewhere(chapter.Stolen) })
 	waitStopped = helper("wait stopped", chapter.WaitStopped)
 )
 
-// family waits until a process and all that it started hang, and reads them.
-// They end with the test.
-func family(t *testing.T, parent *child, members int) []procfs.Process {
+// family waits until a process and the commands that it started hang, and reads
+// them. They end with the test. (os.StartProcess makes one more, to try what
+// clone(2) can do, and that is gone at once.)
+func family(t *testing.T, parent *child, commands ...string) []procfs.Process {
 	t.Helper()
 	var pids []int
 	eventually(t, "the family hangs", func() bool {
-		pids = append([]int{parent.pid()}, procfs.Descendants(parent.pid())...)
-		if len(pids) != members {
-			return false
-		}
 		first := procfs.Look(pids)
+		pids = append([]int{parent.pid()}, procfs.Descendants(parent.pid())...)
 		time.Sleep(20 * time.Millisecond)
 		second := procfs.Look(pids)
-		return first.Asleep() && second.Asleep() && first.SameAs(second)
+		return first.Asleep() && second.Asleep() && first.SameAs(second) && slices.Equal(rolesOf(pids[1:]), commands)
 	})
 	return readFamily(t, pids)
+}
+
+func rolesOf(pids []int) (roles []string) {
+	for _, pid := range pids {
+		p, _ := procfs.Read(pid)
+		roles = append(roles, p.Role)
+	}
+	return roles
 }
 
 func readFamily(t *testing.T, pids []int) []procfs.Process {
@@ -77,13 +85,14 @@ func explainFamily(t *testing.T, name string, parent *child, ps []procfs.Process
 }
 
 func TestWaitForAChild(t *testing.T) {
-	for name, by := range map[string]string{
-		"child-stdin": catHelper, "child-stdout": zeros, "child-raw": waitRaw, "child-waitid": waitID,
-		"child-pidfd": waitPidfd, "child-stopped": waitStopped,
+	for name, by := range map[string]struct{ helper, command string }{
+		"child-stdin": {catHelper, "cat"}, "child-stdout": {zeros, "cat"},
+		"child-raw": {waitRaw, "sleep"}, "child-waitid": {waitID, "sleep"},
+		"child-pidfd": {waitPidfd, "sleep"}, "child-stopped": {waitStopped, "sleep"},
 	} {
 		t.Run(name, func(t *testing.T) {
-			parent := start(t, "server", by, nil)
-			e := explainFamily(t, name, parent, family(t, parent, 2))
+			parent := start(t, "server", by.helper, nil)
+			e := explainFamily(t, name, parent, family(t, parent, by.command))
 			assert.NotZero(t, e.Line)
 		})
 	}
@@ -91,7 +100,7 @@ func TestWaitForAChild(t *testing.T) {
 
 func TestWaitForAnyChild(t *testing.T) {
 	parent := start(t, "server", waitAny, nil)
-	explainFamily(t, "child-any", parent, family(t, parent, 2))
+	explainFamily(t, "child-any", parent, family(t, parent, "sleep"))
 }
 
 func TestWaitForTheOutputOfAChild(t *testing.T) {
@@ -132,16 +141,26 @@ func holderOf(files []procfs.File, command string) int {
 func TestWaitForTheInputOfAChild(t *testing.T) {
 	r, _ := pipe(t)
 	parent := start(t, "server", unreadInput, nil, r)
-	explainFamily(t, "child-input", parent, family(t, parent, 1))
+	explainFamily(t, "child-input", parent, family(t, parent))
 }
 
 func TestWaitForAChildWithoutADump(t *testing.T) {
 	for name, by := range map[string]string{"raw": waitRaw, "pidfd": waitPidfd} {
 		t.Run(name, func(t *testing.T) {
 			parent := start(t, "server", by, []string{"PROCFS_DEAF=1"})
-			ps := family(t, parent, 2)
+			ps := family(t, parent, "sleep")
 			e := procfs.Explain(procfs.Case{Processes: ps, Folder: chapterFolder, After: time.Second})
 			golden(t, "child-no-dump-"+name, e.Text)
 		})
 	}
+}
+
+func TestChildThatWasReapedElsewhere(t *testing.T) {
+	r, _ := pipe(t)
+	consumer := start(t, "consumer", stolen, nil, r)
+	eventually(t, "the end of the child was taken", func() bool {
+		p := read(t, consumer)[0]
+		return slices.ContainsFunc(p.Files, func(f procfs.File) bool { return f.Reaped })
+	})
+	explain(t, "child-reaped", consumer)
 }

@@ -40,8 +40,10 @@ type File struct {
 	// Watched are the descriptors that an Epoll waits for.
 	Watched []Watched
 
-	// Process is the one that a Pidfd stands for, 0 if it ended.
+	// Process is the one that a Pidfd stands for, 0 if it ended. Reaped says that
+	// it ended and that its parent has waited for it.
 	Process int
+	Reaped  bool
 
 	// Filled and Capacity are the bytes that are in a pipe and that fit into
 	// it. Both are -1 if that is not known. Space frees by page, so a pipe can
@@ -142,7 +144,8 @@ func (f *File) parseInfo(info string) {
 			f.Flags = int(n)
 		case "Pid":
 			f.Process, _ = strconv.Atoi(strings.TrimSpace(value))
-			f.Process = max(f.Process, 0) // it is -1 for a process that ended
+			f.Reaped = f.Process == -1
+			f.Process = max(f.Process, 0)
 		case "sigmask":
 			f.Signals = parseSet(value)
 		case "lock":

@@ -149,9 +149,10 @@ func TestFutexOfOtherKindsOfMemory(t *testing.T) {
 		explain(t, "futex-memfd", consumer, start(t, "producer", mapStay, []string{"IPC_CONTROL=3"}, control(t), fd))
 	})
 	t.Run("segment", func(t *testing.T) {
+		remove := remover(t)
 		id, err := unix.SysvShmGet(int(aKey()), 4096, unix.IPC_CREAT|unix.IPC_EXCL|0o600)
 		require.NoError(t, err)
-		t.Cleanup(func() { unix.SysvShmCtl(id, unix.IPC_RMID, nil) })
+		remove("shm", id)
 		env := append([]string{"IPC_CONTROL=3"}, "SHM="+msgEnv(id)[0][len("MSG="):])
 		consumer := start(t, "consumer", futexSegment, env[1:], control(t))
 		explain(t, "futex-segment", consumer, start(t, "producer", segmentStay, env, control(t)))

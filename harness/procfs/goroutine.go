@@ -22,6 +22,9 @@ func (c *Case) explainGoroutine(w *wait) (lines, advice []string) {
 		lines = append(lines, s)
 	}
 	lines = append(lines, w.besides()...)
+	if taken, advice := w.p.reaped(); taken != nil && !onLock(w.g.Wait) {
+		return append(lines, taken...), advice
+	}
 	if onLock(w.g.Wait) || !w.callsToo {
 		advice = wakeAdvice(w.g.Wait)
 	}

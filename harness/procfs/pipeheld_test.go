@@ -54,7 +54,7 @@ func TestTheParentKeepsTheOtherEnd(t *testing.T) {
 			defer dump.Close()
 			parent := start(t, "the test", handsOver, []string{"THEN=" + by, "IPC_CONTROL=5"}, ends[0], ends[1], control(t), int(dump.Fd()))
 			closeNow(t, r, w)
-			ps := family(t, parent, 2)
+			ps := family(t, parent, "consumer")
 			require.NoError(t, unix.Kill(ps[1].PID, unix.SIGQUIT))
 			eventually(t, "the consumer has dumped", func() bool {
 				p, err := procfs.Read(ps[1].PID)

@@ -49,16 +49,6 @@ type SocketInfo struct {
 	Waiting, Backlog int
 }
 
-// socketPlace is what became of the file of a UNIX socket.
-type socketPlace int
-
-const (
-	placeUnknown socketPlace = iota
-	placeKept                // it is there
-	placeGone                // nothing is there
-	placeTaken               // something else is there
-)
-
 // readSockets reads the sockets of a process's network namespace, if the
 // process has any. partly says that the kernel told no ends and no queues of
 // UNIX sockets.
@@ -99,52 +89,6 @@ var unixSockets = func(pid int) ([]SocketInfo, error) {
 		return nil, unix.ENODATA
 	}
 	return unixDiag()
-}
-
-// placeOf compares the file that is at the path with the one that bind(2) made.
-// File systems that give another device number to stat(2) than the kernel uses
-// itself cannot be compared.
-func placeOf(pid int, s *SocketInfo, all []SocketInfo) (what socketPlace, successor uint64) {
-	if !s.isUnix() || s.Name == "" || s.Name[0] == '@' {
-		return placeUnknown, 0
-	}
-	dev, inode, err := fileAt(pid, s.Name)
-	switch absolute := s.Name[0] == '/'; {
-	case err == unix.ENOENT && absolute:
-		return placeGone, 0
-	case err != nil || s.FileInode == 0 || dev != s.FileDev:
-		return placeUnknown, 0
-	case s.hasFile(dev, inode):
-		return placeKept, 0
-	case !absolute:
-		return placeUnknown, 0 // bind(2) may have been called in another folder
-	}
-	for i := range all {
-		if o := &all[i]; o.hasFile(dev, inode) && o.receives() {
-			return placeTaken, o.Inode
-		}
-	}
-	return placeTaken, 0
-}
-
-// hasFile reports whether bind(2) made this file for the socket.
-func (s *SocketInfo) hasFile(dev, inode uint64) bool {
-	return s.FileInode != 0 && s.FileDev == dev && uint32(s.FileInode) == uint32(inode)
-}
-
-// receives reports whether the socket itself gets what is sent to its address.
-// The accepted end of a connection has the address of its listener too.
-func (s *SocketInfo) receives() bool { return s.Listening || s.Type == unix.SOCK_DGRAM }
-
-// fileAt finds a file as the process would.
-func fileAt(pid int, path string) (dev, inode uint64, err error) {
-	base := procPath(pid, "root") + "/"
-	if path[0] != '/' {
-		base = procPath(pid, "cwd") + "/"
-	}
-	var st unix.Stat_t
-	err = unix.Stat(base+path, &st)
-	return uint64(st.Dev), st.Ino, err
 }
 
 func (s *SocketInfo) isUnix() bool { return s.Family == unix.AF_UNIX }

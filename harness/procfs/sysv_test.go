@@ -52,9 +52,10 @@ func aKey() uintptr { return uintptr(0x1bc<<22 | os.Getpid()) }
 
 func newQueue(t *testing.T, key uintptr) int {
 	t.Helper()
+	remove := remover(t)
 	id, _, errno := unix.Syscall(unix.SYS_MSGGET, key, unix.IPC_CREAT|unix.IPC_EXCL|0o600, 0)
 	require.Zero(t, errno)
-	t.Cleanup(func() { unix.Syscall(unix.SYS_MSGCTL, id, unix.IPC_RMID, 0) })
+	remove("msg", int(id))
 	return int(id)
 }
 

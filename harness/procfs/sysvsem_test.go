@@ -48,9 +48,10 @@ var (
 // newSet makes semaphores. A value of -1 is left as semget(2) made it.
 func newSet(t *testing.T, key uintptr, mode uintptr, values ...int) int {
 	t.Helper()
+	remove := remover(t)
 	id, _, errno := unix.Syscall(unix.SYS_SEMGET, key, uintptr(len(values)), unix.IPC_CREAT|unix.IPC_EXCL|mode)
 	require.Zero(t, errno)
-	t.Cleanup(func() { unix.Syscall6(unix.SYS_SEMCTL, id, 0, unix.IPC_RMID, 0, 0, 0) })
+	remove("sem", int(id))
 	for i, v := range values {
 		if v >= 0 {
 			const setVal = 16

@@ -3,6 +3,7 @@ package supervisor
 import (
 	"maps"
 	"os"
+	"slices"
 	"sync"
 	"time"
 
@@ -40,6 +41,9 @@ func (s *step) hang(spinning bool) {
 	c.Dumps = s.ask(c.Processes, spinning)
 	release()
 	c.Spinning = spinning
+	if s.looked != nil {
+		c.Before = *s.looked
+	}
 	c.Folder = s.spec.Dir
 	c.After = time.Since(s.phaseEnd.Add(-s.spec.Deadline)).Round(time.Second)
 	c.Ended = s.ended
@@ -55,23 +59,51 @@ func (s *step) hang(spinning bool) {
 }
 
 // ask asks the processes of the step for the runtime's dump and returns what
-// comes, by pid. The test is asked last: its end would kill its children in the
-// middle of theirs.
+// comes, by pid. A process is asked before its children: their ends would end its
+// wait for them. The test is an exception, and the last: its end kills the
+// processes that the lab started, in the middle of their dumps.
 func (s *step) ask(processes []procfs.Process, spinning bool) map[int][]byte {
 	s.dumping.Store(true)
 	if len(processes) == 0 {
 		return nil
 	}
-	for _, some := range [][]procfs.Process{processes[1:], processes[:1]} {
+	for _, generation := range append(generations(processes[1:]), processes[:1]) {
 		var pids []int
-		for _, p := range some {
+		for _, p := range generation {
+			if !p.Dumps() {
+				continue // it would only die of it
+			}
 			// A thread that gets the signal itself shows its own stack too.
 			unix.Tgkill(p.PID, p.DumpThread(spinning), unix.SIGQUIT)
+			unix.Kill(p.PID, unix.SIGCONT) // a stopped one cannot answer
 			pids = append(pids, p.PID)
 		}
 		s.dumps.wait(pids)
 	}
 	return s.dumps.taken()
+}
+
+// generations sorts processes: first those whose parent is not among them, then
+// their children, and so on.
+func generations(all []procfs.Process) (sorted [][]procfs.Process) {
+	for len(all) > 0 {
+		isChild := func(p procfs.Process) bool {
+			return slices.ContainsFunc(all, func(q procfs.Process) bool { return q.PID == p.Parent })
+		}
+		var now, later []procfs.Process
+		for _, p := range all {
+			if isChild(p) {
+				later = append(later, p)
+			} else {
+				now = append(now, p)
+			}
+		}
+		if len(now) == 0 {
+			now, later = all, nil // pids that were used again: any order will do
+		}
+		sorted, all = append(sorted, now), later
+	}
+	return sorted
 }
 
 // dumps are the runtime's dumps that come on the crash line, by the pid of the

@@ -151,7 +151,7 @@ func (s *step) start() error {
 		return os.NewSyscallError("prctl", err)
 	}
 	var err error
-	if s.dir, err = os.MkdirTemp(s.tempDir(), "ipc-"); err != nil {
+	if s.dir, err = os.MkdirTemp(s.tempDir(), "s"); err != nil {
 		return err
 	}
 	if err := os.Mkdir(s.ownTemp(), 0o700); err != nil {

@@ -36,5 +36,10 @@ func Futex(word *uint32, command int, value uint32) {
 
 // BareFutex does not tell the runtime that it blocks.
 func BareFutex(word *uint32, value uint32) {
-	unix.RawSyscall6(unix.SYS_FUTEX, uintptr(unsafe.Pointer(word)), Wait, uintptr(value), 0, 0, 0)
+	for {
+		_, _, errno := unix.RawSyscall6(unix.SYS_FUTEX, uintptr(unsafe.Pointer(word)), Wait, uintptr(value), 0, 0, 0)
+		if errno != unix.EINTR {
+			return
+		}
+	}
 }

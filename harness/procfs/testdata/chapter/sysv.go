@@ -55,10 +55,20 @@ func Sem(id int, ops ...Operation) {
 
 // SemWithin gives up after a time.
 func SemWithin(id int, op Operation, within unix.Timespec) {
-	unix.Syscall6(unix.SYS_SEMTIMEDOP, uintptr(id), uintptr(unsafe.Pointer(&op)), 1, uintptr(unsafe.Pointer(&within)), 0, 0)
+	for {
+		_, _, errno := unix.Syscall6(unix.SYS_SEMTIMEDOP, uintptr(id), uintptr(unsafe.Pointer(&op)), 1, uintptr(unsafe.Pointer(&within)), 0, 0)
+		if errno != unix.EINTR {
+			return
+		}
+	}
 }
 
 // BareSem does not tell the runtime that it blocks.
 func BareSem(id int, op Operation) {
-	unix.RawSyscall(unix.SYS_SEMOP, uintptr(id), uintptr(unsafe.Pointer(&op)), 1)
+	for {
+		_, _, errno := unix.RawSyscall(unix.SYS_SEMOP, uintptr(id), uintptr(unsafe.Pointer(&op)), 1)
+		if errno != unix.EINTR {
+			return
+		}
+	}
 }
