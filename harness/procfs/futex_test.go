@@ -6,6 +6,7 @@ import (
 	"path/filepath"
 	"regexp"
 	"runtime"
+	"slices"
 	"testing"
 	"time"
 	"unsafe"
@@ -162,15 +163,28 @@ func TestFutexOfOtherKindsOfMemory(t *testing.T) {
 func TestFutexInABareSystemCall(t *testing.T) {
 	fd := memory(t, filepath.Join(t.TempDir(), "a.shm"))
 	consumer := start(t, "consumer", bareFutex, nil, control(t), fd)
-	eventually(t, "it waits", func() bool {
-		for _, thread := range read(t, consumer)[0].Threads {
-			if thread.Futex != nil {
-				return true
-			}
-		}
-		return false
+	explainBare(t, "futex-bare", "futex", consumer)
+}
+
+// explainBare is explain for a thread in a RawSyscall. The runtime's monitor
+// signals such a thread every 10 ms, so a look can hit it while it runs: this
+// one is repeated until it finds the thread asleep in the call.
+func explainBare(t *testing.T, name, call string, c *child) {
+	t.Helper()
+	var ps []procfs.Process
+	eventually(t, "it is in "+call, func() bool {
+		ps = read(t, c)
+		return slices.ContainsFunc(ps[0].Threads, func(t procfs.Thread) bool {
+			return t.State == 'S' && !t.Running && t.Syscall == call && (call != "futex" || t.Futex != nil)
+		})
 	})
-	explainNow(t, "futex-bare", false, consumer)
+	e := procfs.Explain(procfs.Case{
+		Processes: ps,
+		Dumps:     dumps(t, ps, false, c),
+		Folder:    chapterFolder,
+		After:     2 * time.Second,
+	})
+	golden(t, name, e.Text)
 }
 
 func TestFutexWithoutADump(t *testing.T) {

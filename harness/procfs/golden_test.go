@@ -54,8 +54,9 @@ var (
 func normal(s string) string {
 	comm, _ := os.ReadFile("/proc/self/comm")
 	s = strings.ReplaceAll(s, strings.TrimSpace(string(comm)), "COMMAND")
-	s = strings.ReplaceAll(s, here, "/abs")
-	s = tempPattern.ReplaceAllString(s, "/tmp/$1")
+	s = strings.ReplaceAll(s, filepath.Join(here, "testdata")+"/", "") // chapter/pipe.go
+	s = strings.ReplaceAll(s, " testdata/chapter/", " chapter/")
+	s = tempPattern.ReplaceAllString(s, "…/$1")
 	s = numbered(s, pidPattern, "pid %d")
 	s = numbered(s, pipePattern, "pipe:[%d]")
 	s = cpuPattern.ReplaceAllString(s, "used N s")

@@ -73,7 +73,7 @@ var (
 )
 
 func socketNormal(s string) string {
-	s = socketPath.ReplaceAllString(s, "/tmp/$1")
+	s = socketPath.ReplaceAllString(s, "…/$1")
 	s = abstractPattern.ReplaceAllString(s, "@name")
 	s = numbered(s, socketPattern, "socket:[%d]")
 	s = numbered(s, portPattern, "127.0.0.1:%d")

@@ -114,8 +114,7 @@ func TestSemaphoreOperations(t *testing.T) {
 				explain(t, "sysv-sem-"+name, c)
 				return
 			}
-			inCallOf(t, c, "semop")
-			explainNow(t, "sysv-sem-"+name, false, c)
+			explainBare(t, "sysv-sem-"+name, "semop", c)
 		})
 	}
 }

@@ -51,25 +51,42 @@ func readThreads(pid int) []Thread {
 	tids, _ := numbers(procPath(pid, "task"))
 	var threads []Thread
 	for _, tid := range tids {
-		dir := procPath(pid, "task", strconv.Itoa(tid))
+		if t, ok := readThread(pid, tid); ok {
+			threads = append(threads, t)
+		}
+	}
+	return threads
+}
+
+// again is how often a thread that runs is looked at once more. The runtime's
+// monitor interrupts a RawSyscall that blocks every 10 ms, so one that waits there
+// may be found running.
+const again = 3
+
+func readThread(pid, tid int) (t Thread, ok bool) {
+	dir := procPath(pid, "task", strconv.Itoa(tid))
+	for look := 0; look == 0 || look <= again && t.Running; look++ {
+		if look > 0 {
+			time.Sleep(time.Millisecond)
+		}
 		s, err := readStat(dir + "/stat")
 		if err != nil {
-			continue // it ended
+			return t, false // it ended
 		}
-		t := Thread{TID: tid, State: s.state, Number: -1, Running: s.state == 'R', CPU: cpuTime(dir)}
+		t = Thread{TID: tid, State: s.state, Number: -1, Running: s.state == 'R'}
 		if b, err := os.ReadFile(dir + "/syscall"); err == nil {
 			t.parseSyscall(string(b))
 		}
-		t.readStatus(dir)
-		t.Awaits = awaiting(pid, t)
-		t.Opens = opening(pid, t)
-		t.Polls = polling(pid, t)
-		t.SystemV = systemV(pid, t)
-		t.Locking = locking(pid, t)
-		t.To = addressing(pid, t)
-		threads = append(threads, t)
 	}
-	return threads
+	t.CPU = cpuTime(dir)
+	t.readStatus(dir)
+	t.Awaits = awaiting(pid, t)
+	t.Opens = opening(pid, t)
+	t.Polls = polling(pid, t)
+	t.SystemV = systemV(pid, t)
+	t.Locking = locking(pid, t)
+	t.To = addressing(pid, t)
+	return t, true
 }
 
 // parseSyscall reads the line of /proc/PID/task/TID/syscall: the number, six
