@@ -7,10 +7,12 @@ import (
 	"sync"
 
 	"golang.org/x/sys/unix"
+
+	"ipcworkbook/harness/procfs"
 )
 
 // relay is the role of the process that [Lab.Relay] starts.
-var relay = NewRole("relay", func(c *Child) error {
+var relay = NewRole(procfs.Relay, func(c *Child) error {
 	var how relayed
 	if err := json.Unmarshal([]byte(c.Text("how")), &how); err != nil {
 		return err

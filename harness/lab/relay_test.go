@@ -156,7 +156,7 @@ func TestAPieceComesAlone(t *testing.T) {
 			require.LessOrEqual(t, n, largest)
 			got = append(got, n)
 		}
-		want := &pieces{rand: source(l.seed(), t.Name()+", process 1, relay", "pieces"), sizes: []int{1, 3, 4, 5}}
+		want := &pieces{rand: source(l.seed(), t.Name()+", process 1, "+relay.name, "pieces"), sizes: []int{1, 3, 4, 5}}
 		sum := 0
 		for i, n := range got[:len(got)-1] {
 			want.nextPause()

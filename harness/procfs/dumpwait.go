@@ -14,7 +14,6 @@ func (c *Case) dumpWaits(p *Process) []wait {
 		w.started = c.ownerOf(gs[i].CreatedBy) == learner
 		w.notified = notified
 		w.classify(c.Spinning)
-		w.promote()
 		claimed[w.t] = true
 		ws = append(ws, w)
 	}
@@ -38,15 +37,6 @@ func (w *wait) waitsForOthers() bool {
 	return w.readsPipe() || w.writesPipe() || w.opensFIFO() || w.onSocket() || w.onQueue() ||
 		w.onSignal() ||
 		w.onSystemV() || w.onFutex() || w.onLock()
-}
-
-// promote is for a process of the lab's own that does something between two
-// others, such as the relay that makes reads short. It is in the lab's code but
-// waits for data, not for the test's word. That counts like a test's wait.
-func (w *wait) promote() {
-	if w.owner == lab && w.p.Control >= 0 && w.fd != w.p.Control && (w.readsPipe() || w.writesPipe()) {
-		w.owner = test
-	}
 }
 
 // classify finds out how a goroutine waits. What /proc said while the process

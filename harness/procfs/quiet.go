@@ -3,6 +3,9 @@ package procfs
 // explainLab is one line about a process that only waits for another one of the
 // step. The test waits for its children; a child waits for the test's word.
 func (c *Case) explainLab(w *wait) string {
+	if w.p.isRelay() {
+		return c.explainRelay(w.p)
+	}
 	if w.p.PID != c.Processes[0].PID {
 		return w.p.name() + " waits for the test's next word"
 	}

@@ -6,6 +6,7 @@ import (
 	"os"
 	"os/signal"
 	"slices"
+	"strconv"
 	"strings"
 	"syscall"
 	"testing"
@@ -81,8 +82,20 @@ func printFinding(r verdict.Report) {
 		fmt.Printf("%s--- FAIL: %s (%.2fs)\n", marker, r.Test, r.Took.Seconds())
 	}
 	text := string(r.Finding.Verdict) + ": " + r.Finding.Message
+	if dir, err := os.Getwd(); r.Seeded && err == nil {
+		text += "\n\n" + verdict.Again(seed(), r.Test, dir)
+	}
 	for line := range strings.Lines(text) {
 		fmt.Print("    ", line)
 	}
 	fmt.Printf("\n%sFAIL\n", marker)
+}
+
+// seed is the run's. The lab has refused one that is no number.
+func seed() uint64 {
+	n, err := strconv.ParseUint(os.Getenv(verdict.EnvSeed), 10, 64)
+	if err != nil {
+		return 1
+	}
+	return n
 }

@@ -119,6 +119,7 @@ func (s *step) event(e verdict.Event, waiting bool) bool {
 		s.ended, s.cause = nil, verdict.Finding{}
 		s.begin(e.Test)
 		s.last = e.Test
+		s.report.Seeded = false
 		return true
 	case verdict.End:
 		s.report.Ends[e.Test] = e.Finding
