@@ -113,11 +113,7 @@ func (l *Lab) uses(pid int, want Mechanism, own owner) []object {
 	if err != nil && want == SharedMapping {
 		l.Fault("reading the mappings of process %d: %v", pid, err)
 	}
-	queued, err := queues(pid)
-	if err != nil && want == SysVQueue {
-		l.Unsupported("the System V queues cannot be looked at: %v", err)
-	}
-	return slices.Concat(mapped, queued, used)
+	return slices.Concat(mapped, queues(pid), used)
 }
 
 // read reads what /proc says of a process. Who plays a role may be read by the

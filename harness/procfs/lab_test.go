@@ -36,13 +36,16 @@ func TestTheTestWaitsForAChild(t *testing.T) {
 	eventually(t, "the child reads", func() bool {
 		for _, pid := range procfs.Children(parent.pid()) {
 			consumer, _ = procfs.Read(pid)
-			if slices.ContainsFunc(consumer.Threads, func(t procfs.Thread) bool { return t.Syscall == "read" }) {
+			if slices.ContainsFunc(consumer.Threads, func(t procfs.Thread) bool { return t.Syscall == "read" && t.State == 'S' && t.Args[0] == 3 }) {
 				return true
 			}
 		}
 		return false
 	})
 	hang(t, parent)
+	// Now that it is at rest, all that is said of it belongs together.
+	consumer, err := procfs.Read(consumer.PID)
+	require.NoError(t, err)
 
 	ps := read(t, parent)
 	e := procfs.Explain(procfs.Case{

@@ -1,54 +1,43 @@
 package procfs
 
 import (
-	"os"
 	"strconv"
 	"strings"
+
+	"github.com/prometheus/procfs"
 )
 
-// Mapping is one line of /proc/PID/maps that could be shared with other
-// processes. See proc_pid_maps(5).
+// Mapping is memory of a process that comes from a file or from another object, so
+// that others could have it too. See proc_pid_maps(5).
 type Mapping struct {
 	Start, End uint64
 	Offset     uint64 // of Start in the object
 	Shared     bool   // MAP_SHARED; else MAP_PRIVATE, a copy from the first write on
-	Dev        string // as it is written there: "08:01"
-	Inode      uint64 // of the object; the id of a System V segment
+	Writable   bool
+	Dev, Inode uint64 // of the object; Inode is the id of a System V segment
 	Path       string // "/dev/shm/ring", "/memfd:ring (deleted)", "/SYSV0000002a (deleted)"
 }
 
-// readMaps leaves out what nobody else can have: memory without an object
-// behind it, which is most of what a Go program has.
-func readMaps(pid int) []Mapping {
-	b, err := os.ReadFile(procPath(pid, "maps"))
+// Maps returns the mappings of a process. Left out is what nobody else can have:
+// memory without an object behind it, which is most of what a Go program has.
+func Maps(pid int) ([]Mapping, error) {
+	fs, err := procfs.NewFS(root)
 	if err != nil {
-		return nil
+		return nil, err
 	}
+	p, err := fs.Proc(pid)
+	if err != nil {
+		return nil, err
+	}
+	all, err := p.ProcMaps()
 	var maps []Mapping
-	for line := range strings.Lines(string(b)) {
-		if m, ok := parseMapping(line); ok && m.Path != "" && m.Path[0] == '/' {
-			maps = append(maps, m)
+	for _, m := range all {
+		if strings.HasPrefix(m.Pathname, "/") {
+			maps = append(maps, Mapping{uint64(m.StartAddr), uint64(m.EndAddr), uint64(m.Offset),
+				m.Perms.Shared, m.Perms.Write, m.Dev, m.Inode, m.Pathname})
 		}
 	}
-	return maps
-}
-
-// parseMapping reads "7f01-7f02 rw-s 00001000 00:1b 77    /dev/shm/a b".
-func parseMapping(line string) (m Mapping, ok bool) {
-	f := strings.SplitN(strings.TrimSuffix(line, "\n"), " ", 6)
-	if len(f) < 6 || len(f[1]) != 4 {
-		return m, false
-	}
-	start, end, _ := strings.Cut(f[0], "-")
-	var errs [4]error
-	m.Start, errs[0] = strconv.ParseUint(start, 16, 64)
-	m.End, errs[1] = strconv.ParseUint(end, 16, 64)
-	m.Offset, errs[2] = strconv.ParseUint(f[2], 16, 64)
-	m.Inode, errs[3] = strconv.ParseUint(f[4], 10, 64)
-	m.Shared = f[1][3] == 's'
-	m.Dev = f[3]
-	m.Path = strings.TrimLeft(f[5], " ")
-	return m, errs == [4]error{}
+	return maps, err
 }
 
 // mapping returns what lies at an address, nil for memory without an object.

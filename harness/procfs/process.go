@@ -83,7 +83,7 @@ func Read(pid int) (Process, error) {
 	if !p.Zombie {
 		p.Files, p.FilesErr = readFiles(pid)
 		p.Sockets, p.NoPeers = readSockets(pid, p.Files)
-		p.Maps = readMaps(pid)
+		p.Maps, _ = Maps(pid) // one that may not be read has none
 		p.readFutexes()
 	}
 	return p, nil

@@ -4,8 +4,6 @@ import (
 	"fmt"
 	"os"
 	"path/filepath"
-	"strconv"
-	"strings"
 )
 
 // SystemV is a System V queue or set of semaphores in which a thread waits. See
@@ -49,30 +47,6 @@ func sameIPC(pid int) bool {
 	own, err := os.Readlink(filepath.Join(root, "self", "ns", "ipc"))
 	theirs, err2 := os.Readlink(procPath(pid, "ns", "ipc"))
 	return err == nil && err2 == nil && own == theirs
-}
-
-// systemVRow is the line of one object in /proc/sysvipc/msg or sem, by column.
-// Anybody may read it, whatever the permissions of the object. See
-// proc_sysvipc(5). It is nil if there is no such object.
-func systemVRow(table, idColumn string, id int) map[string]int {
-	b, err := os.ReadFile(filepath.Join(root, "sysvipc", table))
-	if err != nil {
-		return nil
-	}
-	head, rest, _ := strings.Cut(string(b), "\n")
-	columns := strings.Fields(head)
-	for line := range strings.Lines(rest) {
-		row := map[string]int{}
-		for i, value := range strings.Fields(line) {
-			if i < len(columns) {
-				row[columns[i]], _ = strconv.Atoi(value)
-			}
-		}
-		if row[idColumn] == id {
-			return row
-		}
-	}
-	return nil
 }
 
 // onSystemV reports whether the wait is about a System V queue or semaphore.

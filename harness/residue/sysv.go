@@ -2,33 +2,30 @@ package residue
 
 import (
 	"fmt"
-	"os"
-	"strconv"
-	"strings"
 
 	"golang.org/x/sys/unix"
+
+	"ipcworkbook/harness/procfs"
 )
 
-// table is one of the three files in which the kernel lists the System V objects
-// of an IPC namespace, readable for everybody (proc_sysvipc(5)). The first line
-// names the columns.
+// table is one of the three lists of System V objects.
 type table struct {
 	kind   Kind
-	path   string
+	name   string
 	id     string // the columns
 	maker  string
-	detail func(column func(string) int) string
+	detail func(row map[string]int) string
 }
 
 var tables = []table{
-	{Queue, "/proc/sysvipc/msg", "msqid", "lspid", func(column func(string) int) string {
-		return count(column("qnum"), "message", "messages")
+	{Queue, "msg", "msqid", "lspid", func(row map[string]int) string {
+		return count(row["qnum"], "message", "messages")
 	}},
-	{SemaphoreSet, "/proc/sysvipc/sem", "semid", "", func(column func(string) int) string {
-		return count(column("nsems"), "semaphore", "semaphores")
+	{SemaphoreSet, "sem", "semid", "", func(row map[string]int) string {
+		return count(row["nsems"], "semaphore", "semaphores")
 	}},
-	{Segment, "/proc/sysvipc/shm", "shmid", "cpid", func(column func(string) int) string {
-		return count(column("size"), "byte", "bytes")
+	{Segment, "shm", "shmid", "cpid", func(row map[string]int) string {
+		return count(row["size"], "byte", "bytes")
 	}},
 }
 
@@ -37,28 +34,10 @@ var tables = []table{
 const destroyed = 1000
 
 func (t table) read(found Objects) {
-	text, err := os.ReadFile(t.path)
-	if err != nil {
-		return // a kernel without System V IPC
-	}
-	lines := strings.Split(string(text), "\n")
-	names := strings.Fields(lines[0])
-	for _, line := range lines[1:] {
-		row := strings.Fields(line)
-		column := func(name string) int {
-			for i, n := range names {
-				if n == name && i < len(row) {
-					value, _ := strconv.Atoi(row[i])
-					return value
-				}
-			}
-			return 0
-		}
-		if len(row) > 0 {
-			found.add(Object{Kind: t.kind, ID: column(t.id), Key: column("key"),
-				Maker: column(t.maker), Detail: t.detail(column),
-				Removed: t.kind == Segment && column("perms")/destroyed%2 == 1})
-		}
+	for _, row := range procfs.SystemVTable(t.name) {
+		found.add(Object{Kind: t.kind, ID: row[t.id], Key: row["key"],
+			Maker: row[t.maker], Detail: t.detail(row),
+			Removed: t.kind == Segment && row["perms"]/destroyed%2 == 1})
 	}
 }
 

@@ -66,7 +66,7 @@ func crashText(who string, status int, stderr []byte, folder string) string {
 }
 
 // framesText shows the stack of the goroutine that crashed: the learner's frames
-// first, those of the runtime and of the test runner last.
+// first, those of the workbook, the test runner and the runtime last.
 func framesText(all []procfs.Goroutine, folder string) string {
 	if len(all) == 0 {
 		return ""
@@ -105,12 +105,12 @@ func framesText(all []procfs.Goroutine, folder string) string {
 	for i, f := range rest {
 		switch {
 		case i == 0:
-			b.WriteString("\n\nAround it, the runtime and the test runner:")
+			b.WriteString("\n\nAround it, the workbook, the test runner and the runtime:")
 		case i == mostFrames:
 			fmt.Fprintf(&b, "\n  … and %d more", len(rest)-i)
 			return b.String()
 		}
-		fmt.Fprintf(&b, "\n  %s  (%s:%d)", f.Func, filepath.Base(f.File), f.Line)
+		fmt.Fprintf(&b, "\n  %s  (%s:%d)", filepath.Base(f.Func), filepath.Base(f.File), f.Line)
 	}
 	return b.String()
 }

@@ -4,8 +4,10 @@ import (
 	"context"
 	"fmt"
 	"os"
+	"os/signal"
 	"path/filepath"
 	"strings"
+	"syscall"
 	"testing"
 	"unsafe"
 
@@ -51,8 +53,11 @@ func litter() error {
 	}
 	tests := map[string][]byte{"main_test.go": c.Tests()["main_test.go"], "litter_test.go": source}
 	c.Steps = []book.Step{{Number: 1, Test: "TestLitter", Title: "litters", Edit: "New"}}
+	// As in main: whoever started this may have had signals ignored.
+	ctx, stop := signal.NotifyContext(context.Background(), os.Interrupt, syscall.SIGTERM, syscall.SIGHUP)
+	defer stop()
 	for range 100 { // until it is killed
-		r, err := check.Run(context.Background(), check.Options{Root: root, Chapter: c, Impl: impl, Tests: tests, From: root})
+		r, err := check.Run(ctx, check.Options{Root: root, Chapter: c, Impl: impl, Tests: tests, From: root})
 		if err != nil || r.Verdict != "residue" {
 			return fmt.Errorf("%v %+v", err, r)
 		}
