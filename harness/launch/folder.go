@@ -17,7 +17,7 @@ func Folder() (dir string, remove func(), err error) {
 	// The helper comes first, so that there is no moment in which the folder is
 	// there and nobody would remove it.
 	dir = filepath.Join(os.TempDir(), fmt.Sprintf("workbook-%08x", rand.Uint32()))
-	janitor, err := command("tidy")
+	janitor, err := command(verdict.Helper)
 	if err != nil {
 		return "", nil, err
 	}

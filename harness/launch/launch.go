@@ -62,7 +62,7 @@ func run(ctx context.Context, spec verdict.Spec, out, errs io.Writer, signals <-
 	}
 	defer reports.Close()
 	defer theirs.Close()
-	cmd, err := command("step", theirs)
+	cmd, err := command(verdict.Supervisor, theirs)
 	if err != nil {
 		return verdict.Report{}, err
 	}
@@ -134,7 +134,7 @@ func command(task string, others ...*os.File) (*exec.Cmd, error) {
 		return nil, os.NewSyscallError("pidfd_open", err)
 	}
 	cmd := exec.Command("/proc/self/exe")
-	cmd.Args = []string{"workbook supervisor"} // what ps shows
+	cmd.Args = []string{"workbook " + task} // what ps shows
 	cmd.Env = append(os.Environ(), verdict.EnvSupervise+"="+task)
 	cmd.ExtraFiles = append([]*os.File{os.NewFile(uintptr(fd), "pidfd")}, others...)
 	// A session of its own: Ctrl-C reaches this process, which tells the

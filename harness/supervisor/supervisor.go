@@ -45,7 +45,7 @@ func Enter() {
 	os.Unsetenv(verdict.EnvSupervise)
 	syscall.CloseOnExec(parentFD)
 	syscall.CloseOnExec(reportFD)
-	if task == "tidy" {
+	if task == verdict.Helper {
 		tidy(os.Getenv(verdict.EnvTidy))
 	}
 	var spec verdict.Spec

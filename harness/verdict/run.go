@@ -46,7 +46,7 @@ type Report struct {
 
 // Names of the environment variables that a process of a step is started with.
 const (
-	EnvSupervise = "IPC_SUPERVISE" // set for a supervisor: "step", or "tidy" for the helper below
+	EnvSupervise = "IPC_SUPERVISE" // set for a supervisor: Supervisor, or Helper
 	EnvTidy      = "IPC_TIDY"      // for the helper: the folder to remove when its starter has ended
 	EnvTogether  = "IPC_TOGETHER"  // set by who wants no namespaces, as on a machine that refuses them
 	EnvAlone     = "IPC_ALONE"     // all: set where the step has namespaces of its own
@@ -57,6 +57,12 @@ const (
 	EnvDir       = "IPC_DIR"       // the step's own folder, which the supervisor removes
 	EnvJudged    = "IPC_JUDGED"    // set where somebody shows the verdicts: the lab prints none
 	EnvSeed      = "IPC_SEED"      // the seed of the run
+)
+
+// What a process that has EnvSupervise is there for.
+const (
+	Supervisor = "supervisor" // runs one step
+	Helper     = "helper"     // waits for the end of the run and cleans up
 )
 
 // Event is one line from the lab to the supervisor.

@@ -16,6 +16,7 @@ import (
 
 	"github.com/creack/pty"
 	"github.com/stretchr/testify/require"
+	"golang.org/x/sys/unix"
 
 	"ipcworkbook/harness/verdict"
 )
@@ -92,9 +93,15 @@ func startAtTerminal(t *testing.T, program, env []string) *terminalRun {
 	r.cmd = exec.Command(program[0], program[1:]...)
 	r.cmd.Env = append(os.Environ(), "TMPDIR="+r.tmp, "LITTER_NOTES="+r.notes)
 	r.cmd.Env = append(r.cmd.Env, env...)
-	var err error
-	r.terminal, err = pty.Start(r.cmd)
+	terminal, err := pty.Start(r.cmd)
 	require.NoError(t, err)
+	// pty has called File.Fd, so a Read of it blocks, and Close would wait for the
+	// Read: the terminal would stay open (golang/go#22934).
+	fd, err := unix.FcntlInt(terminal.Fd(), unix.F_DUPFD_CLOEXEC, 0)
+	require.NoError(t, err)
+	require.NoError(t, unix.SetNonblock(fd, true))
+	require.NoError(t, terminal.Close())
+	r.terminal = os.NewFile(uintptr(fd), "terminal")
 	go io.Copy(io.Discard, r.terminal)
 	go func() {
 		r.cmd.Wait()
