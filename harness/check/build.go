@@ -6,8 +6,6 @@ import (
 	"errors"
 	"fmt"
 	"go/ast"
-	"go/parser"
-	"go/token"
 	"os"
 	"os/exec"
 	"path/filepath"
@@ -15,7 +13,6 @@ import (
 	"slices"
 	"strings"
 
-	"ipcworkbook/harness/book"
 	"ipcworkbook/harness/launch"
 	"ipcworkbook/harness/overlay"
 	"ipcworkbook/harness/verdict"
@@ -159,71 +156,4 @@ func (b *Built) breaks(message, file string, line int) {
 			Verdict: verdict.Broken, Message: message, File: file, Line: line,
 		})
 	}
-}
-
-// site is a place in a file.
-type site struct {
-	file string
-	line int
-}
-
-// declarations finds where an implementation declares its functions, methods and
-// types: "New", "Reader.Recv", "Reader". A file that does not parse is left to the compiler.
-func declarations(impl overlay.Impl) map[string]site {
-	found := map[string]site{}
-	texts, err := impl.Read()
-	if err != nil {
-		return found
-	}
-	for name, text := range texts {
-		files := token.NewFileSet()
-		f, err := parser.ParseFile(files, name, text, parser.SkipObjectResolution)
-		if err != nil {
-			continue
-		}
-		for _, d := range f.Decls {
-			switch d := d.(type) {
-			case *ast.FuncDecl:
-				found[receiver(d)+d.Name.Name] = site{impl.Path(name), files.Position(d.Pos()).Line}
-			case *ast.GenDecl:
-				for _, spec := range d.Specs {
-					if t, ok := spec.(*ast.TypeSpec); ok {
-						found[t.Name.Name] = site{impl.Path(name), files.Position(t.Pos()).Line}
-					}
-				}
-			}
-		}
-	}
-	return found
-}
-
-func receiver(fn *ast.FuncDecl) string {
-	if fn.Recv == nil || len(fn.Recv.List) == 0 {
-		return ""
-	}
-	t := fn.Recv.List[0].Type
-	if star, ok := t.(*ast.StarExpr); ok {
-		t = star.X
-	}
-	if id, ok := t.(*ast.Ident); ok {
-		return id.Name + "."
-	}
-	return ""
-}
-
-// Declares reports whether an implementation declares a function or method.
-func Declares(impl overlay.Impl, name string) bool {
-	_, ok := declarations(impl)[name]
-	return ok
-}
-
-// Unknown lists the declarations that the steps name and an implementation lacks.
-func Unknown(c book.Chapter, impl overlay.Impl) []string {
-	var unknown []string
-	for _, s := range c.Steps {
-		if !Declares(impl, s.Edit) {
-			unknown = append(unknown, fmt.Sprintf("step %d: %s", s.Number, s.Edit))
-		}
-	}
-	return unknown
 }

@@ -12,9 +12,11 @@ import (
 	"context"
 	"errors"
 	"fmt"
+	"os"
 	"path/filepath"
 	"regexp"
 	"runtime"
+	"slices"
 	"strings"
 	"sync"
 	"time"
@@ -127,6 +129,8 @@ func (b *Built) Run(ctx context.Context, seed uint64) (Result, error) {
 	if err != nil {
 		return r, err
 	}
+	folder := filepath.Join(o.Root, o.Chapter.Dir())
+	before := listed(folder)
 	r.Steps = make([]Step, len(steps))
 	errs := make([]error, len(steps))
 	var running sync.WaitGroup
@@ -149,11 +153,28 @@ func (b *Built) Run(ctx context.Context, seed uint64) (Result, error) {
 		all = append(all, s.Verdict)
 	}
 	r.Verdict = verdict.Of(all)
+	if appeared := listed(folder, before...); len(appeared) > 0 {
+		r.Message = strings.TrimSpace(r.Message + fmt.Sprintf(" While this ran, something appeared in %s: %s. Does your code make it?",
+			overlay.Relative(folder, o.From), strings.Join(appeared, ", ")))
+	}
 	if why := launch.Refused(); why != "" {
 		r.Note = fmt.Sprintf("Steps run without namespaces of their own here (%s). "+
 			"What a step leaves in the kernel is told by its name and its maker.", why)
 	}
 	return r, nil
+}
+
+// listed lists a folder, without what editors make and without the names given.
+// No kernel says which of two runs made a file, so this is no verdict.
+func listed(folder string, but ...string) (names []string) {
+	entries, _ := os.ReadDir(folder)
+	for _, e := range entries {
+		name := e.Name()
+		if !slices.Contains(but, name) && !strings.HasPrefix(name, ".") && !strings.HasPrefix(name, "#") && !strings.HasSuffix(name, "~") {
+			names = append(names, name)
+		}
+	}
+	return names
 }
 
 func chosen(o Options) ([]book.Step, error) {
@@ -196,7 +217,7 @@ func (b *Built) step(ctx context.Context, s book.Step, seed uint64) (Step, error
 	}
 	step := Step{
 		Number: s.Number, Test: s.Test, Title: s.Title, Verdict: f.Verdict,
-		Seconds: time.Since(begun).Round(time.Millisecond).Seconds(),
+		Seconds: float64(time.Since(begun).Milliseconds()) / 1000,
 		Message: b.over.Text(ownFolder.ReplaceAllString(f.Message, "…/"), b.o.From),
 	}
 	if f.Verdict != verdict.Pass && report.Seeded {
@@ -223,6 +244,11 @@ var calledFunction = regexp.MustCompile(`\b([A-Z]\w*)\(`)
 // placeOf finds the function to edit where the finding names no line: the one
 // that the message says was called, or the one that the step is about.
 func (b *Built) placeOf(s book.Step, f verdict.Finding) site {
+	if f.Verdict == verdict.Crashed && strings.Contains(f.Message, "exit status") {
+		if at, only := exits(b.o.Impl); only {
+			return at
+		}
+	}
 	for _, m := range calledFunction.FindAllStringSubmatch(f.Message, -1) {
 		for name, at := range b.sites {
 			if name == m[1] || strings.HasSuffix(name, "."+m[1]) {

@@ -306,3 +306,25 @@ func TestStoppingLeavesNothing(t *testing.T) {
 	require.NoError(t, err)
 	require.Empty(t, left)
 }
+
+// The line to edit is the one that ends the program, and not the function that
+// the test happened to call.
+func TestAnExitIsShownWhereItIs(t *testing.T) {
+	impl := reference(t, overlay.Edit{File: "pipe.go", Old: "	var header [HeaderSize]byte\n	// io.EOF",
+		New: "	os.Exit(3)\n	var header [HeaderSize]byte\n	// io.EOF"})
+	r := run(t, impl, 3)
+	require.Equal(t, verdict.Crashed, r.Verdict)
+	files, err := impl.Read()
+	require.NoError(t, err)
+	require.Contains(t, strings.Split(string(files["pipe.go"]), "\n")[r.Steps[0].Line-1], "os.Exit(3)")
+}
+
+// A file in the chapter's own folder is told, though nobody is blamed for it.
+func TestAFileInTheChaptersFolderIsTold(t *testing.T) {
+	name := fmt.Sprintf("test-%d.log", os.Getpid())
+	file := filepath.Join(root(t), chapter(t).Dir(), name)
+	t.Cleanup(func() { os.Remove(file) })
+	r := run(t, reference(t, overlay.Edit{File: "pipe.go", Old: inNew, New: inNew + fmt.Sprintf("\tos.WriteFile(%q, nil, 0o600)\n", name)}), 1)
+	require.Equal(t, verdict.Pass, r.Verdict)
+	require.Contains(t, r.Message, "something appeared in chapters/01-pipe: "+name)
+}

@@ -4,6 +4,7 @@ import (
 	"context"
 	"fmt"
 	"os"
+	"slices"
 	"strings"
 
 	"ipcworkbook/harness/launch"
@@ -22,14 +23,38 @@ type Soak struct {
 // Tally is what a soak saw.
 type Tally struct {
 	Steps []StepTally
-	Odd   Odd      // the first verdict that differs from the first run's
 	Left  []string // what stayed in the folder for temporary files
+}
+
+// Differ returns the first step that did not end in the same way every time.
+func (t Tally) Differ() (StepTally, bool) {
+	return t.first(func(s StepTally) bool { return len(s.Counts) > 1 })
+}
+
+// Wrong returns the first step that somebody has to mend.
+func (t Tally) Wrong() (StepTally, bool) {
+	return t.first(func(s StepTally) bool { return s.Bad.Run > 0 })
+}
+
+func (t Tally) first(is func(StepTally) bool) (StepTally, bool) {
+	if i := slices.IndexFunc(t.Steps, is); i >= 0 {
+		return t.Steps[i], true
+	}
+	return StepTally{}, false
 }
 
 // StepTally counts one step's verdicts.
 type StepTally struct {
 	Step   Step // of the first run
 	Counts map[verdict.Verdict]int
+	Bad    Bad // the first run in which it neither passed nor was unsupported
+}
+
+// Bad is how a step ended in one run. Its zero value says that there was none.
+type Bad struct {
+	Run  int
+	Seed uint64
+	Step Step
 }
 
 func (t StepTally) String() string {
@@ -41,13 +66,6 @@ func (t StepTally) String() string {
 		}
 	}
 	return strings.Join(all, ", ")
-}
-
-// Odd is a verdict that differs.
-type Odd struct {
-	Run  int
-	Seed uint64
-	Step Step
 }
 
 // Run soaks.
@@ -83,8 +101,9 @@ func (s Soak) Run(ctx context.Context) (Tally, error) {
 			if run == 0 {
 				tally.Steps = append(tally.Steps, StepTally{Step: step, Counts: map[verdict.Verdict]int{}})
 			}
-			if step.Verdict != tally.Steps[i].Step.Verdict && tally.Odd.Run == 0 {
-				tally.Odd = Odd{Run: run + 1, Seed: seed, Step: step}
+			fine := step.Verdict == verdict.Pass || step.Verdict == verdict.Unsupported
+			if !fine && tally.Steps[i].Bad.Run == 0 {
+				tally.Steps[i].Bad = Bad{Run: run + 1, Seed: seed, Step: step}
 			}
 			tally.Steps[i].Counts[step.Verdict]++
 		}

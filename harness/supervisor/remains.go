@@ -36,7 +36,7 @@ func leftText(processes []procfs.Process, objects []residue.Object) string {
 	}
 	reasons := residue.Reasons(objects)
 	if len(processes) > 0 {
-		reasons = append([]string{"Who starts a process waits for its end (wait4(2))."}, reasons...)
+		reasons = append([]string{"If you start a process, wait for its end (wait4(2), exec.Cmd.Wait)."}, reasons...)
 	}
 	fmt.Fprintf(&b, "\n\n%s", strings.Join(reasons, "\n"))
 	return b.String()

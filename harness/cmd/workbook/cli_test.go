@@ -81,6 +81,8 @@ func TestExitStatusAndWords(t *testing.T) {
 		{"hint --chapter 1 --step 5 --level 4", 2, []string{"level 1 to 3"}},
 		{"hint --chapter 1", 0, []string{"Step 1:"}},
 		{"soak --chapter 1 --runs 0", 2, []string{"--runs"}},
+		{"soak --chapter 1 --runs 2 --impl wrong/10-limit-not-in-the-text", 1,
+			[]string{"2 wrong", "but step 10 does not pass. In run 1 (seed 1)", "Again: task test chapter=1 step=10 seed=1 impl=wrong/"}},
 		{"verify --chapter 99", 2, []string{`no chapter "99"`}},
 		{"demo --chapter 1", 1, []string{"New is not written yet"}},
 		{"demo --chapter 1 --impl " + other, 1, []string{"package socket"}},

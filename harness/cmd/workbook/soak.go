@@ -4,11 +4,12 @@ import (
 	"context"
 	"fmt"
 	"os"
+	"strings"
 	"time"
 
+	"ipcworkbook/harness/book"
 	"ipcworkbook/harness/check"
 	"ipcworkbook/harness/screen"
-	"ipcworkbook/harness/verdict"
 )
 
 type soakCmd struct {
@@ -48,25 +49,33 @@ func (c soakCmd) Run(ctx context.Context, p place) error {
 		return err
 	}
 	s.Line("")
-	same := true
 	for _, t := range tally.Steps {
 		s.Line("  %2d  %-62s %s", t.Step.Number, t.Step.Title, t)
-		same = same && len(t.Counts) == 1
 	}
 	if len(tally.Left) > 0 {
 		s.Line("\nLeft behind in the folder for temporary files: %v", tally.Left)
 		return exitStatus(failed)
 	}
-	if !same {
-		odd := tally.Odd
-		s.Line("\nThe verdicts differ. Run %d (seed %d), step %d was %s:\n\n%s\n\nAgain: %s test chapter=%d step=%d seed=%d %s",
-			odd.Run, odd.Seed, odd.Step.Number, odd.Step.Verdict, odd.Step.Message, p.task, chapter.Number, odd.Step.Number, odd.Seed, c.options(c.Race))
+	if odd, differ := tally.Differ(); differ {
+		s.Line("\nThe verdicts of step %d differ. %s", odd.Step.Number, c.bad(p, chapter, odd.Bad))
+		s.Line("\nIf this command passes, the failure does not depend on the seed, but on time or on\nchance in the code: run it several times.")
+		return exitStatus(failed)
+	}
+	if wrong, is := tally.Wrong(); is {
+		s.Line("\nOne verdict for every step in %d runs, but step %d does not pass. %s", c.Runs, wrong.Step.Number, c.bad(p, chapter, wrong.Bad))
 		return exitStatus(failed)
 	}
 	s.Line("\nOne verdict for every step in %d runs; nothing was left behind.", c.Runs)
-	if tally.Steps[0].Step.Verdict == verdict.Broken {
-		return exitStatus(failed)
-	}
 	fmt.Println()
 	return nil
+}
+
+// bad shows the first run in which a step did not pass, and how to see it again.
+func (c soakCmd) bad(p place, chapter book.Chapter, b check.Bad) string {
+	if b.Run == 0 {
+		return "In no run it was wrong." // it passes, or is unsupported
+	}
+	again := fmt.Sprintf("%s test chapter=%d step=%d seed=%d %s", p.task, chapter.Number, b.Step.Number, b.Seed, c.options(c.Race))
+	return fmt.Sprintf("In run %d (seed %d) it was %s:\n\n%s\n\nAgain: %s",
+		b.Run, b.Seed, b.Step.Verdict, b.Step.Message, strings.TrimSpace(again))
 }
