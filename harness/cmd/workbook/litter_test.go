@@ -4,8 +4,10 @@ import (
 	"context"
 	"fmt"
 	"os"
+	"os/exec"
 	"os/signal"
 	"path/filepath"
+	"regexp"
 	"strings"
 	"syscall"
 	"testing"
@@ -18,6 +20,7 @@ import (
 	"ipcworkbook/harness/check"
 	"ipcworkbook/harness/overlay"
 	"ipcworkbook/harness/supervisor"
+	"ipcworkbook/harness/verdict"
 )
 
 // TestMain lets this test binary be a workbook whose only step makes all kinds of
@@ -61,8 +64,38 @@ func litter() error {
 		if err != nil || r.Verdict != "residue" {
 			return fmt.Errorf("%v %+v", err, r)
 		}
+		notes, err := os.ReadFile(os.Getenv("LITTER_NOTES"))
+		if err != nil {
+			return err
+		}
+		for _, name := range ipcName.FindAllString(r.Steps[0].Message, -1) {
+			if !strings.Contains(string(notes), "name "+name+"\n") {
+				return fmt.Errorf("%s is somebody else's:\n%s", name, r.Steps[0].Message)
+			}
+		}
 	}
 	return nil
+}
+
+var ipcName = regexp.MustCompile(`/ipc-[0-9a-z-]+`)
+
+// Two runs at the same time, on a machine without namespaces: each tells only of
+// what is its own, and in the end nothing of either is left.
+func TestTwoRunsAtOnceDoNotMeet(t *testing.T) {
+	var runs []*exec.Cmd
+	var notes []string
+	for range 2 {
+		cmd := exec.Command("/proc/self/exe")
+		notes = append(notes, filepath.Join(t.TempDir(), "notes"))
+		cmd.Env = append(os.Environ(), "WORKBOOK_LITTER=1", verdict.EnvTogether+"=1", "LITTER_NOTES="+notes[len(notes)-1], "TMPDIR="+t.TempDir())
+		cmd.Stderr = &strings.Builder{}
+		require.NoError(t, cmd.Start())
+		runs = append(runs, cmd)
+	}
+	for i, cmd := range runs {
+		require.NoError(t, cmd.Wait(), "%v", cmd.Stderr)
+		mustBeGone(t, notes[i], "run "+fmt.Sprint(i+1))
+	}
 }
 
 // mustBeGone asserts that nothing is left of what is noted in a file: lines of
