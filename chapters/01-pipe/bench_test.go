@@ -33,7 +33,7 @@ func BenchmarkTransfer(b *testing.B) {
 				message, err := r.Recv()
 				if err != nil || string(message) != want {
 					require.NoError(l, err, "Recv()")
-					require.Fail(l, "another message than was sent", "Recv() of %d bytes", len(message))
+					l.SameBytes([]byte(want), message, "Recv() of %d bytes", size)
 				}
 			}
 			b.StopTimer()

@@ -72,7 +72,7 @@ func TestMessageArrivesInAnotherProcess(t *testing.T) {
 	r, w = open(l)
 	l.Start(producer, lab.HandOver("w", w), lab.Tell("messages", "hello"))
 	got, err := r.Recv()
-	require.NoError(l, err, "Recv() of what the producer sent")
+	require.NoError(l, err, "Recv() of what the producer sent: does Recv ask for more bytes than the frame has?")
 	require.Equal(l, "hello", string(got), "Recv() of what the producer sent")
 
 	r, w = open(l)
@@ -164,9 +164,8 @@ func TestMessageLargerThanThePipe(t *testing.T) {
 	producer.Interrupt(1) // a write that has begun is short then
 	for _, size := range []int{len(large), pipe.MaxMessage, 0} {
 		got, err := r.Recv()
-		require.NoError(l, err, "Recv() of %d bytes: does Send go on after a short write?", size)
-		require.Equal(l, size, len(got), "length of what Recv() returned")
-		require.True(l, string(got) == string(pattern(size)), "Recv() of %d bytes: the bytes are others than were sent; does Send go on after a short write?", size)
+		require.NoError(l, err, "Recv() of %d bytes: does Send go on after a short write? Does Recv take a message of MaxMessage bytes?", size)
+		l.SameBytes(pattern(size), got, "Recv() of %d bytes: does Recv read until the message is whole? Does Send go on after a short write?", size)
 	}
 
 	// Every write of this sender is short, not only its first one.
@@ -184,10 +183,10 @@ func TestMessageLargerThanThePipe(t *testing.T) {
 	whole := frame(string(large))
 	_, err := io.CopyN(&arrived, raw, int64(len(whole)-arrived.Len()))
 	require.NoError(l, err, "reading the rest of the raw frame: does Send go on after every short write?")
-	require.True(l, arrived.String() == string(whole), "the raw frame of a Send() that was interrupted: does Send go on after every short write?")
+	l.SameBytes(whole, arrived.Bytes(), "the raw frame of a Send() that was interrupted: does Send go on after every short write?")
 
 	r, w = open(l)
-	send := l.Call("Send() of MaxMessage+1 bytes", func() error { return w.Send(make([]byte, pipe.MaxMessage+1)) })
+	send := l.Call("Send() of MaxMessage+1 bytes: is the length checked before anything is written?", func() error { return w.Send(make([]byte, pipe.MaxMessage+1)) })
 	send.ReturnsSoon(pipe.ErrTooLarge)
 	waiting, err := lab.Waiting(r)
 	require.NoError(l, err, "FIONREAD")
@@ -220,7 +219,7 @@ func TestEndOfFileAfterTheLastWriter(t *testing.T) {
 	require.NoError(l, w.Close(), "Close() of our own copy of the write end")
 
 	require.NoError(l, expect(r, "last"), "Recv() of what was sent before the end")
-	recv := l.Call("Recv()", func() error { _, err := r.Recv(); return err })
+	recv := l.Call("Recv(): does Recv tell the end of the stream from an empty message?", func() error { _, err := r.Recv(); return err })
 	recv.Blocks("two processes still have the write end")
 	first.Exit()
 	recv.Blocks("one process still has the write end")
@@ -241,6 +240,7 @@ var holder = lab.NewRole("holder", func(c *lab.Child) error {
 // short message and never a clean end.
 func TestWriterKilledInsideAMessage(t *testing.T) {
 	l := lab.New(t)
+	const cut = "does Recv tell a frame that was cut from a whole one, and from a clean end between two frames?"
 	whole := frame("hello")
 	for _, sent := range []int{1, pipe.HeaderSize, pipe.HeaderSize + 2} {
 		r, w := open(l)
@@ -249,7 +249,7 @@ func TestWriterKilledInsideAMessage(t *testing.T) {
 		victim.Report(&written)
 		require.Equal(l, sent, written, "what the victim wrote")
 
-		recv := l.Call(fmt.Sprintf("Recv() of the first %d bytes of a frame of %d", sent, len(whole)),
+		recv := l.Call(fmt.Sprintf("Recv() of %d of a frame's %d bytes: %s", sent, len(whole), cut),
 			func() error { _, err := r.Recv(); return err })
 		recv.Blocks("the message is not whole and its writer lives")
 		victim.Kill()
@@ -274,7 +274,7 @@ func TestWriterKilledInsideAMessage(t *testing.T) {
 		for range whole {
 			require.NoError(l, expect(relayed, string(pattern(size))), "Recv() of a whole message before the cut")
 		}
-		recv := l.Call(fmt.Sprintf("Recv() of the first %d bytes of a frame of %d, sent by Send()", sent, length),
+		recv := l.Call(fmt.Sprintf("Recv() of %d of a frame's %d bytes, sent by Send(): %s", sent, length, cut),
 			func() error { _, err := relayed.Recv(); return err })
 		recv.Returns(io.ErrUnexpectedEOF)
 	}
@@ -312,8 +312,9 @@ func TestSendWithoutReaderReturnsEPIPE(t *testing.T) {
 	r, w := open(l)
 	require.NoError(l, w.Send([]byte("nobody reads this")), "Send() while a reader is there")
 	require.NoError(l, r.Close(), "Close() of the only read end")
-	require.ErrorIs(l, w.Send([]byte("hello")), unix.EPIPE, "Send() with no reader left")
-	require.ErrorIs(l, w.Send([]byte("hello")), unix.EPIPE, "Send() once more")
+	require.ErrorIs(l, w.Send([]byte("hello")), unix.EPIPE,
+		"Send() with no reader left: does Send return the kernel's error? Is a copy of the read end still open in your code?")
+	require.ErrorIs(l, w.Send([]byte("hello")), unix.EPIPE, "Send() once more: did the first error change the Writer?")
 
 	require.Equal(l, before, ignoredSignals(l), "the ignored signals of this process (SigIgn): does the package ignore SIGPIPE for the whole program?")
 	writer := l.Start(writesToClosedOutput) // uses the package first
@@ -391,7 +392,7 @@ func TestSharedWritersNeverMix(t *testing.T) {
 		require.NoError(l, err, "Recv(): did frames of several writers mix?")
 		require.NotEmpty(l, message, "Recv()")
 		id := message[0]
-		require.Equal(l, strings.Repeat(string(rune(id)), len(message)), string(message), "Recv(): did messages of several writers mix?")
+		l.SameBytes(bytes.Repeat(message[:1], len(message)), message, "Recv(): did messages of several writers mix?")
 		require.Contains(l, "0123", string(rune(id)), "Recv(): the first byte of a message")
 		count[id-'0']++
 	}
@@ -442,9 +443,9 @@ func TestFIFOJoinsTwoProcesses(t *testing.T) {
 	regular := l.Path("regular")
 	require.NoError(l, os.WriteFile(regular, []byte("precious"), 0o600), "writing a regular file")
 	_, err = pipe.OpenReader(regular)
-	require.Error(l, err, "OpenReader() of a regular file")
+	require.Error(l, err, "OpenReader() of a regular file: does it check that what is there is a FIFO?")
 	_, err = pipe.OpenWriter(regular)
-	require.Error(l, err, "OpenWriter() of a regular file")
+	require.Error(l, err, "OpenWriter() of a regular file: does it check that what is there is a FIFO?")
 	content, err := os.ReadFile(regular)
 	require.NoError(l, err, "reading the regular file")
 	require.Equal(l, "precious", string(content), "content of the regular file: was it opened for writing?")
@@ -525,12 +526,12 @@ func TestFullPipeMakesTheSenderWait(t *testing.T) {
 	message := pattern(got - pipe.HeaderSize)
 	require.NoError(l, w.Send(message), "Send() of a frame as large as the pipe")
 	send := l.Call("Send()", func() error { return w.Send([]byte("one more")) })
-	send.Blocks("the pipe is full", lab.Holds(r, got, "A full pipe takes no byte."))
+	send.Blocks("the pipe is full: does Send return before its bytes are in the pipe?", lab.Holds(r, got, "A full pipe takes no byte."))
 	_, err = w.SetCapacity(page)
 	require.ErrorIs(l, err, unix.EBUSY, "SetCapacity(%d) while more than that waits in the pipe: is the kernel's error returned?", page)
 	first, err := r.Recv()
 	require.NoError(l, err, "Recv() of the frame that filled the pipe")
-	require.True(l, string(first) == string(message), "Recv(): the bytes are others than were sent")
+	l.SameBytes(message, first, "Recv() of the frame that filled the pipe: does Recv read until the message is whole?")
 	send.Returns(nil)
 	require.NoError(l, expect(r, "one more"), "Recv() of what waited")
 }

@@ -53,8 +53,9 @@ func (l *Lab) blocks(what string, done <-chan struct{}, result func() error, why
 	call, _, _ := strings.Cut(what, ": ")
 	if !asleep {
 		l.fail(failure{Verdict: verdict.Wrong, Call: call,
-			Detail: []string{"expected: it sleeps in the kernel, since " + why, "got:      it keeps running"},
-			Reason: "A loop that asks again and again burns a core. Let a blocking call wait."})
+			Detail: []string{"expected: it waits in one call of the kernel, since " + why, "got:      it wakes up again and again"},
+			Reason: "A loop that asks again and again burns a core, or comes late if it sleeps in between.\n" +
+				"Let one blocking call wait."})
 	}
 	for _, e := range evidence {
 		if found, ok := e.look(); !ok {

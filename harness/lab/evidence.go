@@ -19,16 +19,24 @@ type Evidence struct {
 // Holds says how many bytes wait in a pipe (FIONREAD).
 func Holds(end conn, n int, reason string) Evidence {
 	return Evidence{
-		claim:  fmt.Sprintf("%d bytes wait in the pipe meanwhile", n),
+		claim:  waiting(n) + " in the pipe meanwhile",
 		reason: reason,
 		look: func() (string, bool) {
 			got, err := Waiting(end)
 			if err != nil {
 				return err.Error(), false
 			}
-			return fmt.Sprintf("%d bytes wait there", got), got == n
+			return waiting(got) + " there", got == n
 		},
 	}
+}
+
+// waiting says that so many bytes wait: 1 byte waits, 2 bytes wait.
+func waiting(n int) string {
+	if n == 1 {
+		return "1 byte waits"
+	}
+	return count(n, "byte") + " wait"
 }
 
 // Waiting returns how many bytes wait in a pipe or socket to be read (FIONREAD).
@@ -115,5 +123,5 @@ func (l *Lab) statusFlags(end conn) int {
 func wrongEnd(err error) failure {
 	return failure{Verdict: verdict.Wrong, Call: "SyscallConn()",
 		Detail: []string{"expected: access to an open descriptor", "got:      " + err.Error()},
-		Reason: closedEarly}
+		Reason: "Was it closed before its time?"}
 }

@@ -25,8 +25,8 @@ type failure struct {
 }
 
 func (f failure) finding() verdict.Finding {
-	if f.Reason == "" && strings.Contains(f.text(), "bad file descriptor") {
-		f.Reason = closedEarly
+	if reason := f.fromError(); reason != "" {
+		f.Reason = reason
 	}
 	text := f.text()
 	found := verdict.Finding{Verdict: f.Verdict, Message: text, File: f.File, Line: f.Line}
@@ -128,10 +128,6 @@ func (f *failure) compareErrors() {
 		f.Reason = alike
 	}
 }
-
-// closedEarly is the likeliest reason for EBADF.
-const closedEarly = "A descriptor was closed before its time. Was an os.File dropped, and only its number kept?\n" +
-	"The garbage collector closes a file that nobody refers to."
 
 // detail says in two lines what testify says in its own way, where it can.
 func detail(lines []string) []string {

@@ -166,13 +166,16 @@ func (p *Process) follow() {
 		p.err = fmt.Errorf("%s: %s", p.role, last.Err)
 	case last.Done:
 	case p.killed:
-		p.err = fmt.Errorf("%s was killed", p.role)
+		p.err = fmt.Errorf("%s was killed by the test", p.role)
 	default:
 		p.crash = supervisor.Crash(p.name(), supervisor.ExitStatus(err), p.output.Bytes(), folder)
 		p.err = errors.New(p.crash.Message)
 	}
-	how := "its role is done"
-	if p.err != nil {
+	how := "its part in the test is over"
+	switch {
+	case p.killed:
+		how = "it was killed by the test"
+	case p.err != nil:
 		how = p.err.Error()
 	}
 	cause := p.crash

@@ -1,6 +1,9 @@
 package procfs
 
-import "fmt"
+import (
+	"fmt"
+	"slices"
+)
 
 // explainOutput is about exec.Cmd.Wait, whose command has ended. Unless its
 // output is an os.File, a goroutine of os/exec copies it from a pipe, and Wait
@@ -23,12 +26,12 @@ func (c *Case) explainOutput(w *wait) (lines, advice []string) {
 				"Give the command an os.File, or StdinPipe and close that. exec.Cmd.WaitDelay bounds the wait.",
 			}
 		}
-		if !f.isPipe() {
+		holders, unread := c.holders(*f, File.Writes)
+		if !f.isPipe() || slices.ContainsFunc(holders, holder.isRoleOutput) {
 			continue
 		}
 		found = true
 		line := fmt.Sprintf("It comes from fd %d, %s.", f.FD, f.Target)
-		holders, unread := c.holders(*f, File.Writes)
 		if len(holders) == 0 {
 			lines = append(lines, line+" No write end of it was found.")
 			lines = append(lines, unreadLine(unread)...)
@@ -44,4 +47,10 @@ func (c *Case) explainOutput(w *wait) (lines, advice []string) {
 		"The command started a process that has inherited its stdout or stderr, and that lives on.",
 		"End that one too, or give it another output. exec.Cmd.WaitDelay bounds the wait.",
 	}
+}
+
+// isRoleOutput reports whether it is what a process of the lab prints. The lab
+// starts those by os/exec too, and copies their output in the same way.
+func (h holder) isRoleOutput() bool {
+	return h.p.Control >= 0 && (h.file.FD == 1 || h.file.FD == 2)
 }

@@ -17,6 +17,6 @@ func (p *Process) reaped() (lines, advice []string) {
 	}
 	return lines, []string{
 		"The end of a child is told once. wait4(2) with -1 takes it for every child,",
-		"and who waits for that very child is never told: wait for each pid that you started.",
+		"and code that waits for that very child is never told: wait for each pid that you started.",
 	}
 }

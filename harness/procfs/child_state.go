@@ -15,7 +15,7 @@ func (p *Process) stopped() bool { return p.State == 'T' || p.State == 't' }
 // explainStopped is about a process that a signal has stopped.
 func explainStopped() (lines, advice []string) {
 	return []string{"SIGSTOP, or the terminal, has stopped it. It does nothing until SIGCONT comes."},
-		[]string{"Who stops a process must let it go on: a stopped one neither works nor ends."}
+		[]string{"A stopped process neither works nor ends. Another one must let it go on with SIGCONT, also if it stopped itself."}
 }
 
 // doing says in half a sentence what a process does. It is empty if that is not

@@ -163,6 +163,7 @@ func dumps(t *testing.T, ps []procfs.Process, spinning bool, children ...*child)
 	defer procfs.Hold(ps)()
 	for i, c := range children {
 		require.NoError(t, unix.Tgkill(c.pid(), ps[i].DumpThread(spinning), unix.SIGQUIT))
+		unix.Kill(c.pid(), unix.SIGCONT) // a stopped one cannot answer
 	}
 	all := map[int][]byte{}
 	for _, c := range children {

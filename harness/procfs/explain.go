@@ -54,6 +54,7 @@ func Explain(c Case) Explanation {
 	for i := range c.Processes {
 		all = append(all, c.waits(&c.Processes[i])...)
 	}
+	c.chain(all)
 	slices.SortStableFunc(all, func(v, w wait) int { return v.rank() - w.rank() })
 
 	t := text{opening: c.opening()}
@@ -87,20 +88,23 @@ func Explain(c Case) Explanation {
 	return e
 }
 
-// rank sorts the paragraphs: what burns time, the learner's waits, the tests',
-// the lab's. Waits of the same rank stay in the order of the processes.
+// rank sorts the paragraphs: what burns time, what keeps others waiting (see
+// chain.go), the learner's waits, the tests', the lab's. Waits of the same rank
+// stay in the order of the processes.
 func (w *wait) rank() int {
 	switch {
 	case w.how == burning:
 		return 0
-	case w.owner == learner && (w.how != inProcess || w.first):
+	case w.idle:
 		return 1
-	case w.owner == learner:
+	case w.owner == learner && (w.how != inProcess || w.first):
 		return 2
+	case w.owner == learner:
+		return 3
 	case w.owner == lab:
-		return 4
+		return 5
 	}
-	return 3
+	return 4
 }
 
 func (c *Case) opening() string {

@@ -158,6 +158,15 @@ func TestReadWithoutADump(t *testing.T) {
 	}
 }
 
+// Recv asked for more than was sent, which is the usual mistake of a beginner.
+func TestReadOfAMessageThatWasReadAlready(t *testing.T) {
+	r, w := pipe(t)
+	test := start(t, "the test", recv, nil, r)
+	producer := start(t, "producer", waitWord, []string{"IPC_CONTROL=3"}, control(t), w)
+	closeNow(t, r, w)
+	explain(t, "read-message", test, producer)
+}
+
 func TestWriteIntoAFullPipe(t *testing.T) {
 	for name, by := range map[string]string{"poller": send, "raw": rawSend, "uneven": unevenSend} {
 		t.Run(name, func(t *testing.T) {
@@ -222,6 +231,18 @@ func TestOpenOfAFIFO(t *testing.T) {
 			require.NoError(t, unix.Mkfifo(path, 0o600))
 			consumer := start(t, "consumer", by, []string{"FIFO=" + path})
 			explain(t, "open-"+name, consumer)
+		})
+	}
+}
+
+func TestBothOpenTheSameSide(t *testing.T) {
+	for name, by := range map[string]string{"read": openRead, "write": openWrite} {
+		t.Run(name, func(t *testing.T) {
+			path := filepath.Join(t.TempDir(), "a.fifo")
+			require.NoError(t, unix.Mkfifo(path, 0o600))
+			consumer := start(t, "consumer", by, []string{"FIFO=" + path})
+			producer := start(t, "producer", by, []string{"FIFO=" + path})
+			explain(t, "open-both-"+name, consumer, producer)
 		})
 	}
 }

@@ -1,6 +1,7 @@
 package procfs
 
 import (
+	"fmt"
 	"path/filepath"
 	"strings"
 )
@@ -40,10 +41,35 @@ func (c *Case) explainOpen(w *wait) (lines, advice []string) {
 	if len(meet)+len(namesakes) > 0 {
 		return lines, anew
 	}
-	return lines, []string{"Opening a FIFO waits until another process opens the other side (fifo(7))."}
+	advice = []string{"Opening a FIFO waits until another process opens the other side (fifo(7))."}
+	if n := c.sameSide(w); n > 1 {
+		all := "both"
+		if n > 2 {
+			all = fmt.Sprintf("all %d", n)
+		}
+		advice = append(advice, "Here "+all+" open it for "+mine+": one of them has to open it for "+other+".")
+	}
+	return lines, advice
 }
 
-var anew = []string{"Make a FIFO once, before the processes start, and remove it after they have ended."}
+var anew = []string{
+	"Make a FIFO only if nothing is there (EEXIST is no error), and never remove one that is there:",
+	"the other side may wait in it.",
+}
+
+// sameSide counts the threads that wait in open(2) for the other side of this very
+// FIFO, and all want to open the same one.
+func (c *Case) sameSide(w *wait) (n int) {
+	for _, p := range c.Processes {
+		for _, t := range p.Threads {
+			f := t.Opens
+			if f != nil && f.same(*w.t.Opens) && f.Reads() == w.t.Opens.Reads() && f.Writes() == w.t.Opens.Writes() {
+				n++
+			}
+		}
+	}
+	return n
+}
 
 // sameName finds processes of the step that use another FIFO of the same name:
 // somebody removed it and made it anew, and the two sides will never meet.

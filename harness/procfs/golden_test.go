@@ -45,6 +45,7 @@ var (
 	unreadPattern  = regexp.MustCompile(`\n *\(\d+ process(es)? could not be looked at\.\)`)
 	stoppedPattern = regexp.MustCompile(`\n *When it was stopped it was in read\(2\); fd 3 is pipe:\[\d+\]\.`)
 	outsidePattern = regexp.MustCompile(`as fd \d+, which`)
+	copiedPattern  = regexp.MustCompile(`comes from fd \d+`)
 	spinPattern    = regexp.MustCompile(`:\d+, Spin\b`) // it jumps between two lines
 	tempPattern    = regexp.MustCompile(`/\S*/(\w+\.(?:fifo|shm|lock))`)
 )
@@ -61,6 +62,7 @@ func normal(s string) string {
 	s = numbered(s, pipePattern, "pipe:[%d]")
 	s = cpuPattern.ReplaceAllString(s, "used N s")
 	s = outsidePattern.ReplaceAllString(s, "as fd N, which")
+	s = copiedPattern.ReplaceAllString(s, "comes from fd N")
 	s = spinPattern.ReplaceAllString(s, ":N, Spin")
 	s = normalFutex(normalSystemV(s))
 	// A loop is hit in its system call nearly always, but not always.

@@ -25,7 +25,7 @@ func (c *Case) explainGoroutine(w *wait) (lines, advice []string) {
 	if taken, advice := w.p.reaped(); taken != nil && !onLock(w.g.Wait) {
 		return append(lines, taken...), advice
 	}
-	if onLock(w.g.Wait) || !w.callsToo {
+	if onLock(w.g.Wait) || !w.callsToo || w.idle {
 		advice = wakeAdvice(w.g.Wait)
 	}
 	return lines, advice
@@ -92,10 +92,11 @@ var wakes = []wake{
 	{func(r string) bool { return strings.HasSuffix(r, "(nil chan)") },
 		"The channel is nil, so nothing can ever end this.",
 		[]string{"A channel needs make before it is used."}},
-	{starts("select (no cases)"), "A select without cases never ends.", nil},
+	{starts("select (no cases)"), "A select without cases never ends.",
+		[]string{"Wait for something that can come instead: for a channel that is closed at the end, or for a sync.WaitGroup."}},
 	{starts("chan receive"),
 		"It goes on when another goroutine sends on the channel or closes it.",
-		[]string{"Is there a goroutine left that will send? Who sends closes the channel after the last value,",
+		[]string{"Is there a goroutine left that will send? The sender closes the channel after the last value,",
 			"also when it ends with an error."}},
 	{starts("chan send"),
 		"It goes on when another goroutine receives from the channel.",
@@ -119,7 +120,7 @@ var wakes = []wake{
 		[]string{"Does each of them come to its Done, also after an error? Was Add called for more than were started?"}},
 	{starts("sync.Cond"),
 		"It goes on when another goroutine calls Signal or Broadcast.",
-		[]string{"Signal wakes only who waits already. Test the condition in a loop, under the lock,",
+		[]string{"Signal wakes only a goroutine that waits already. Test the condition in a loop, under the lock,",
 			"and call Signal or Broadcast after each change of it."}},
 }
 

@@ -8,8 +8,11 @@ import (
 // heading is the first line of a paragraph: who waits, in which call, where.
 func (w *wait) heading() string {
 	s := w.p.name()
-	if w.p.stopped() && w.g == nil {
+	switch {
+	case w.p.stopped() && w.frame.File == "":
 		return s + " is stopped"
+	case w.p.stopped():
+		return s + " is stopped; its code is at " + w.frame.where()
 	}
 	switch w.how {
 	case inCall:

@@ -54,6 +54,8 @@ func (c *Case) holders(of File, fits func(File) bool) (found []holder, unread in
 	return found, unread
 }
 
+func (h holder) isStopped() bool { return h.p.stopped() }
+
 // filesLike reads the descriptors of a process that lead to the same pipe. It
 // looks at the links first, because there are many processes.
 func filesLike(pid int, of File) ([]File, error) {
@@ -85,6 +87,9 @@ func list(holders []holder, self int) []string {
 	width := 0
 	for _, h := range holders {
 		line := fmt.Sprintf("%s as fd %d", h.p.name(), h.file.FD)
+		if h.isStopped() {
+			line += "; it is stopped"
+		}
 		if !h.inStep {
 			line += ", which is no process of this step"
 		}

@@ -19,7 +19,7 @@ func (c *Case) explainLock(w *wait) (lines, advice []string) {
 		if by := wanted.Holder; by > 0 {
 			return append(lines, "The lock is held by "+c.who(by)+"."), lockAdvice(w, holders)
 		}
-		return append(append(lines, "Who holds it was not found."), unreadLine(unread)...), lockAdvice(w, holders)
+		return append(append(lines, "Its holder was not found."), unreadLine(unread)...), lockAdvice(w, holders)
 	}
 	lines = append(lines, heldLine(wanted, holders))
 	lines = append(lines, list(holders, w.p.PID)...)
@@ -27,7 +27,7 @@ func (c *Case) explainLock(w *wait) (lines, advice []string) {
 	switch each := c.holdUpEachOther(w, holders); {
 	case each && !holders[0].obstacle(wanted).Write:
 		return lines, []string{"Each of them holds a read lock and waits for a write lock: neither can get it.",
-			"Who is going to write takes a write lock at once."}
+			"A process that is going to write takes a write lock at once."}
 	case each:
 		return lines, []string{"Each of them holds what the other one waits for.",
 			"Take several locks in the same order everywhere."}

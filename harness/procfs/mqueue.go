@@ -56,7 +56,7 @@ func (c *Case) queueAdvice(w *wait, holders []holder, renamed bool) []string {
 	switch {
 	case renamed:
 		advice = []string{
-			"mq_unlink takes the name away: who opens it later gets a new, empty queue, and the two never meet.",
+			"mq_unlink takes the name away: a process that opens it later gets a new, empty queue, and the two never meet.",
 			"Unlink at the very end, or before anybody has opened it.",
 		}
 	case w.mode == 'r':

@@ -10,7 +10,7 @@ import (
 // of thing gets its case here and a file of its own.
 func (c *Case) paragraph(w *wait) (lines, advice []string) {
 	switch {
-	case w.p.stopped() && w.g == nil:
+	case w.p.stopped():
 		lines, advice = explainStopped()
 	case w.how == burning:
 		lines, advice = c.explainSpin(w)

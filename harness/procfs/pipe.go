@@ -36,21 +36,33 @@ func (c *Case) explainRead(w *wait) (lines, advice []string) {
 	}
 
 	advice = []string{"A reader sees end of file only when every copy of the write end is closed."}
+	var message []string
+	// A command such as cat has no message of its own, and a stopped writer is
+	// reason enough.
+	if w.file.Filled <= 0 && !slices.ContainsFunc(holders, holder.isStopped) && (w.owner == learner || w.p.dumps()) {
+		message = []string{
+			"If it should wait for a message and not for the end: all that was sent has been read.",
+			"Did it read more than its own message, or ask for more than was sent?",
+		}
+	}
 	self := slices.ContainsFunc(holders, func(h holder) bool { return h.p.PID == w.p.PID })
 	parent := slices.ContainsFunc(holders, func(h holder) bool { return h.p.PID == w.p.Parent })
 	switch {
 	case self && w.file.Kind == FIFO && w.file.Writes():
 		advice = append(advice, "A FIFO that is opened for reading and writing never ends: open it for reading only.")
 	case self:
-		advice = append(advice, "Close the end you do not use right after the start.",
-			"If it should wait for a message and not for the end: all that was sent has been read.",
-			"Did it read more than its own message, or ask for more than was sent?")
+		advice = append(advice, "Close the end you do not use right after the start.")
+		advice = append(advice, message...)
 	case parent:
-		advice = append(advice, "Until then it waits for bytes. Here its parent has one: it must write, or close its own.",
-			"After the start of a child a parent still has what it handed over (os/exec leaves an os.File open).")
+		advice = append(advice, "Until then it waits for bytes. Here its parent has one: it must write, or close its own.")
+		advice = append(advice, message...)
+		advice = append(advice, "After the start of a child a parent still has what it handed over (os/exec leaves an os.File open).")
 	default:
-		advice = append(advice, "Until then it waits for bytes: one of the writers must write, or all must close.",
-			"Who is not to write should not have it: a child inherits what is not close-on-exec (O_CLOEXEC).")
+		advice = append(advice, "Until then it waits for bytes: one of the writers must write, or all must close.")
+		advice = append(advice, message...)
+		if slices.ContainsFunc(holders, func(h holder) bool { return c.inherited(w.p, h) }) {
+			advice = append(advice, "A process that is not to write should not have it: a child inherits what is not close-on-exec (O_CLOEXEC).")
+		}
 	}
 	return lines, advice
 }
@@ -84,9 +96,12 @@ func (c *Case) explainWrite(w *wait) (lines, advice []string) {
 		return append(lines, namesakes...), anew
 	}
 	if !slices.ContainsFunc(holders, func(h holder) bool { return h.p.PID != w.p.PID }) {
+		if w.beside != nil {
+			return lines, append(advice, w.besideLines()...)
+		}
 		return lines, append(advice, "Here only the writer itself could do that: no other process has the read end.")
 	}
-	if unwanted {
+	if unwanted && !slices.ContainsFunc(holders, holder.isStopped) {
 		advice = append(advice, "If nobody is to read any more, every copy of the read end must be closed: then write(2) fails with EPIPE.")
 	}
 	return lines, advice
@@ -98,6 +113,9 @@ func (c *Case) nobodyWaits(holders []holder, is func(*wait) bool) bool {
 	for _, h := range holders {
 		if !h.inStep {
 			return false
+		}
+		if h.isStopped() {
+			continue
 		}
 		for _, w := range c.waits(h.p) {
 			if w.how == unknown || w.how == burning || is(&w) {

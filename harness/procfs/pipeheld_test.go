@@ -127,3 +127,11 @@ func TestTwoFIFOsOfOneName(t *testing.T) {
 		explain(t, "open-removed", consumer)
 	})
 }
+
+var readBoth = helper("read both", func() { chapter.ReadBoth(os.Getenv("FIFO")) })
+
+func TestReadOfAFIFOThatIsOpenForBoth(t *testing.T) {
+	path := filepath.Join(t.TempDir(), "a.fifo")
+	require.NoError(t, unix.Mkfifo(path, 0o600))
+	explain(t, "read-fifo-both", start(t, "consumer", readBoth, []string{"FIFO=" + path}))
+}

@@ -28,7 +28,7 @@ func (c *Case) whereabouts(p *Process, set SignalSet, fetching *Thread) (lines, 
 	case advice != nil:
 	case len(lines) == 0:
 		lines = append(lines, "No process of the step has "+it(set)+" waiting: "+it(set)+has(set)+" not been sent, or not to a process of this step.")
-		advice = []string{"Who sends it, when, and to which pid?"}
+		advice = []string{"Which process sends it, when, and to which pid?"}
 	case len(other) > 0:
 		advice = []string{"Is that the signal that was meant? A signal that is not in the set stays where it is."}
 	default:

@@ -35,7 +35,7 @@ func (c *Case) explainSocket(w *wait) (lines, advice []string) {
 	case s.isUnix() && w.p.NoPeers:
 		return []string{
 			w.socketLine(s) + ".",
-			"Who has its other end is not known: sock_diag(7) does not answer for it.",
+			"The process with its other end is not known: sock_diag(7) does not answer for it.",
 		}, recvAdvice(w.mode)
 	}
 	return c.explainStream(w, s)

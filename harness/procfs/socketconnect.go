@@ -22,7 +22,7 @@ func (c *Case) explainConnect(w *wait, s *SocketInfo) (lines, advice []string) {
 	lines = []string{line}
 	l := w.p.at(to)
 	if l == nil || !l.Listening {
-		return append(lines, "Who listens there is not known."), advice
+		return append(lines, "The listener there is not known."), advice
 	}
 	if l.Waiting >= 0 {
 		lines = append(lines, l.queueLine())

@@ -15,7 +15,7 @@ func (c *Case) explainRecvFrom(w *wait, s *SocketInfo) (lines, advice []string) 
 		lines = append(lines, openIn("Its other end, "+w.endOf(s.Peer).Target+", is", holders, unread, w.p.PID)...)
 	case s.Connected && s.isUnix():
 		lines = append(lines, "Its other end is closed, and it takes datagrams from there only: none can come any more.")
-		advice = []string{"There is no end of file between datagram sockets: who sends must say with a datagram that it was the last."}
+		advice = []string{"There is no end of file between datagram sockets: the sender must say with a datagram that it was the last."}
 	case s.Connected:
 		lines[0] += " It takes them from " + s.Remote + " only."
 	case s.Name == "":
@@ -46,7 +46,7 @@ func (c *Case) senders(w *wait, s *SocketInfo) []string {
 		lines = append(lines, list(holders, w.p.PID)...)
 	}
 	if len(lines) == 0 {
-		return []string{"No socket is connected to it. Who sends with sendto(2) need not be."}
+		return []string{"No socket is connected to it. A process that sends with sendto(2) need not be."}
 	}
 	return append([]string{"Connected to it is"}, lines...)
 }
@@ -61,7 +61,7 @@ func (c *Case) explainSendTo(w *wait, s *SocketInfo) (lines, advice []string) {
 		lines[0] += " It sends to " + w.t.To.Name + "."
 	}
 	if to == nil || to.Inode == 0 {
-		return append(lines, "Who receives there is not known."), advice
+		return append(lines, "The receiver there is not known."), advice
 	}
 	holders, unread := c.socketHolders(w, to.Inode)
 	sentence := "The receiver, " + w.endOf(to.Inode).Target + ", is"

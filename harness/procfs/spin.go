@@ -37,7 +37,7 @@ func (c *Case) explainSpin(w *wait) (lines, advice []string) {
 	}
 	if len(w.p.Shared) > 0 {
 		lines = append(lines, "It has mapped memory that it shares: "+strings.Join(w.p.Shared, ", ")+".")
-		advice = append(advice, "Who waits for another process to change shared memory sleeps in a futex(2), or on a semaphore.")
+		advice = append(advice, "A process that waits for another one to change shared memory sleeps in a futex(2), or on a semaphore.")
 	}
 	return lines, append(advice, c.zombieAdvice(w.p)...)
 }

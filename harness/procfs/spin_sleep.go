@@ -38,12 +38,16 @@ func (c *Case) explainSleep(w *wait) (lines, advice []string) {
 		what = "It is in time.Sleep" + w.g.sleepTime()
 	}
 	if !c.wakes(w) {
-		return []string{what + " until its time is over."}, nil
+		lines = []string{what + " until its time is over."}
+		if w.owner != learner {
+			return lines, nil
+		}
+		return lines, []string{"Nothing wakes it before. Wait in a call that returns when the thing is there: read(2), poll(2), a channel."}
 	}
 	lines = []string{what + ". It wakes up again and again, and goes back to sleep at this line."}
 	if advice = c.zombieAdvice(w.p); advice == nil {
 		advice = []string{
-			"What the loop looks for does not come. Who should bring it, and is that one still there?",
+			"What the loop looks for does not come. Which process should bring it, and is that one still there?",
 			"A call that blocks (read, poll, wait4, a channel) needs no such loop.",
 		}
 	}

@@ -55,13 +55,13 @@ func (c *Case) semaphoreAdvice(w *wait) []string {
 		return []string{"An operation of 0 changes nothing: it waits until others have taken all that is there (semop(2))."}
 	case s.Last == 0:
 		return []string{"A new semaphore is at 0, and semget(2) does not set another value.",
-			"Who makes the set gives it its first value with semctl(2) and SETVAL, before anybody takes."}
+			"The process that makes the set gives it its first value with semctl(2) and SETVAL, before anybody takes."}
 	case c.gone(s.Last):
 		return []string{"What a process took it has to give back before it ends.",
 			"With SEM_UNDO the kernel gives it back then, whatever ended it (semop(2)).",
 			"SEM_UNDO works the other way too: what was given with it is taken back when the giver ends."}
 	case s.Last == w.p.PID:
-		return []string{"A semaphore has no owner: who took it and takes it again waits as everybody else does.",
+		return []string{"A semaphore has no owner: a process that took it and takes it again waits as everybody else does.",
 			"Every path through the code, errors too, has to give back what it took."}
 	}
 	return []string{"A semaphore grows only when a process gives to it: semop(2) with a positive number.",

@@ -20,6 +20,8 @@ type wait struct {
 	notified bool   // the program has called signal.Notify
 	first    bool   // a lock that comes before calls
 	callsToo bool   // others of them wait in calls
+	idle     bool   // others wait for what this process should do (see chain.go)
+	beside   *wait  // a goroutine of this process that should do it instead of waiting
 	same     []wait // others at the same line, for the same thing
 	others   []wait // others that wait inside the process
 }
@@ -43,6 +45,8 @@ func (c *Case) waits(p *Process) []wait {
 		return nil
 	case p.isRelay():
 		return []wait{{p: p, fd: -1, owner: lab}}
+	case p.stopped():
+		return []wait{c.stoppedWait(p)}
 	}
 	var found [learner + 1][]wait
 	for _, w := range c.dumpWaits(p) {
@@ -57,10 +61,20 @@ func (c *Case) waits(p *Process) []wait {
 		}
 	}
 	// No dump, or one without a line that people know.
-	if p.stopped() {
-		return []wait{{p: p, fd: -1}}
-	}
 	return c.threadWaits(p)
+}
+
+// stoppedWait is the only wait of a process that is stopped: whatever its code
+// waits for, it would not take it. To give a dump it was let go on, so the line is
+// where it was, if it is the learner's.
+func (c *Case) stoppedWait(p *Process) wait {
+	w := wait{p: p, fd: -1}
+	for _, v := range tellingFirst(c.dumpWaits(p)) {
+		if v.owner == learner && w.g == nil {
+			w.g, w.frame, w.owner = v.g, v.frame, v.owner
+		}
+	}
+	return w
 }
 
 // tellingFirst puts what waits for another process before what waits for

@@ -18,6 +18,9 @@ func Notify() {
 	<-c
 }
 
+// Stop stops its own process, as a shell does on ^Z.
+func Stop() { check(0, unix.Kill(os.Getpid(), unix.SIGSTOP)) }
+
 // Ignore takes back what it asked for.
 func Ignore() {
 	c := make(chan os.Signal, 1)

@@ -1,0 +1,50 @@
+package lab
+
+import (
+	"errors"
+	"fmt"
+	"os"
+	"testing"
+
+	"github.com/stretchr/testify/require"
+	"golang.org/x/sys/unix"
+
+	"ipcworkbook/harness/verdict"
+)
+
+// An error that tells its own cause gives the reason, whatever the step guesses.
+func TestReasonsOfErrors(t *testing.T) {
+	_, ofNil := (*os.File)(nil).Read(nil)
+	_, connOfNil := (*os.File)(nil).SyscallConn()
+	const guess = "The step's own guess?"
+	for _, c := range []struct {
+		err  error
+		want string
+	}{
+		{unix.EBADF, badDescriptor},
+		{&os.PathError{Op: "read", Path: "|1", Err: unix.EBADF}, badDescriptor},
+		{fmt.Errorf("Send(): %w", unix.EAGAIN), wouldBlock},
+		{ofNil, nilFile},
+		{connOfNil, nilFile},
+		{fmt.Errorf("Recv(): %w", ofNil), nilFile},
+		{os.NewSyscallError("fcntl", unix.EINVAL), guess},
+		{&os.PathError{Op: "write", Path: "|1", Err: unix.EINVAL}, guess},
+		{errors.New("no"), guess},
+	} {
+		for form, f := range map[string]failure{
+			"of testify":     testified(func(r recorder) { require.NoError(r, c.err, "Send(): "+guess) }),
+			"of Returns":     {Verdict: verdict.Wrong, Detail: []string{"got:      " + orNone(c.err)}, Reason: guess},
+			"of SyscallConn": {Verdict: verdict.Wrong, Detail: []string{"got:      " + c.err.Error()}, Reason: guess},
+		} {
+			require.Contains(t, f.finding().Message, "\n\n"+c.want, "%v, %s", c.err, form)
+		}
+	}
+	expected := failure{Verdict: verdict.Wrong, Detail: []string{"expected: the error: bad file descriptor", "got:      no error"}}
+	require.NotContains(t, expected.finding().Message, badDescriptor)
+}
+
+// testified returns a failure of testify as ours.
+func testified(fails func(recorder)) (f failure) {
+	fails(func(text string) { f = parse(text) })
+	return f
+}
