@@ -128,10 +128,13 @@ func TestTwoFIFOsOfOneName(t *testing.T) {
 	})
 }
 
-var readBoth = helper("read both", func() { chapter.ReadBoth(os.Getenv("FIFO")) })
-
 func TestReadOfAFIFOThatIsOpenForBoth(t *testing.T) {
 	path := filepath.Join(t.TempDir(), "a.fifo")
 	require.NoError(t, unix.Mkfifo(path, 0o600))
-	explain(t, "read-fifo-both", start(t, "consumer", readBoth, []string{"FIFO=" + path}))
+	fd, err := unix.Open(path, unix.O_RDWR|unix.O_CLOEXEC, 0)
+	require.NoError(t, err)
+	t.Cleanup(func() { unix.Close(fd) })
+	consumer := start(t, "consumer", rawRecv, nil, fd)
+	closeNow(t, fd)
+	explain(t, "read-fifo-both", consumer)
 }

@@ -84,11 +84,3 @@ func check(_ int, err error) {
 		panic(err)
 	}
 }
-
-// ReadBoth opens a FIFO for reading and writing, so that it need not wait for a
-// writer, and reads.
-func ReadBoth(path string) {
-	f, err := os.OpenFile(path, os.O_RDWR, 0)
-	check(0, err)
-	f.Read(make([]byte, 4))
-}
