@@ -32,9 +32,9 @@ type Process struct {
 	ended   chan struct{}        // closed when the process is reaped
 	err     error                // how it ended; read after ended is closed
 	crash   verdict.Finding      // set if it crashed
-	killed  bool
-	doomed  atomic.Bool // it is to be killed by SIGKILL: that is no failure
-	checked bool        // the test has looked at how it ended
+	killed  bool                 // it was, by SIGKILL; read after ended is closed
+	doomed  atomic.Bool          // it is to be killed by SIGKILL: that is no failure
+	checked bool                 // the test has looked at how it ended
 }
 
 // Start starts a process that plays a role. It gets what is handed over, and
@@ -158,9 +158,7 @@ func (p *Process) follow() {
 	close(p.reports)
 	err := p.cmd.Wait()
 	p.line.f.Close()
-	if p.doomed.Load() && supervisor.ExitStatus(err) == 128+int(unix.SIGKILL) {
-		p.killed = true
-	}
+	p.killed = p.doomed.Load() && supervisor.ExitStatus(err) == 128+int(unix.SIGKILL)
 	switch {
 	case last.Done && last.Err != "":
 		p.err = fmt.Errorf("%s: %s", p.role, last.Err)
@@ -234,7 +232,7 @@ func (p *Process) mustEndWell() {
 // Kill ends the process by SIGKILL, as the kernel or a user would, and waits
 // until it is gone.
 func (p *Process) Kill() {
-	p.killed = true
+	p.doomed.Store(true)
 	p.cmd.Process.Kill()
 	<-p.ended
 	p.checked = true
