@@ -30,3 +30,10 @@ func TestOnlyWhatVariesIsNotCompared(t *testing.T) {
 		assert.Equal(t, c.same, differ == "", "%q and %q", c.a, c.b)
 	}
 }
+
+// What is said of a machine without namespaces is not shown, so that documents
+// hold there too.
+func TestTheNoteAboutTheMachineIsLeftOut(t *testing.T) {
+	assert.Equal(t, []string{"Chapter 1", "", "Step 5 hung"}, tidy("Chapter 1\n\nSteps run without namespaces of their own here (mounting /proc:\n"+
+		"operation not permitted). What a step leaves in the kernel is told by its name and its\nmaker.\n\nStep 5 hung\n"))
+}
