@@ -44,7 +44,7 @@ func (c *Case) paragraph(w *wait) (lines, advice []string) {
 	if w.how == inCall && !w.sleeps() && c.wakes(w) {
 		lines = append(lines, "It does not stay there: it went on and came back between two looks. Does a loop call it with a timeout?")
 	}
-	if w.g == nil && w.p.dumps() {
+	if w.g == nil && w.p.isGo() {
 		lines = append(lines, noLine(len(c.Dumps[w.p.PID]) > 0))
 	}
 	return append([]string{w.heading()}, lines...), advice
@@ -74,10 +74,10 @@ func (c *Case) explainOther(w *wait) []string {
 	return nil
 }
 
-// dumps reports whether the process is a Go program, which gives a dump on SIGQUIT
+// isGo reports whether the process is a Go program, which gives a dump on SIGQUIT
 // unless it has seen to it that it gives none. A Go program has several threads,
 // and its runtime catches that signal.
-func (p *Process) dumps() bool {
+func (p *Process) isGo() bool {
 	return !p.stopped() && len(p.Threads) != 1 && (p.Signals.Caught | p.Signals.Ignored).has(unix.SIGQUIT)
 }
 

@@ -39,7 +39,7 @@ func (c *Case) explainRead(w *wait) (lines, advice []string) {
 	var message []string
 	// A command such as cat has no message of its own, and a stopped writer is
 	// reason enough.
-	if w.file.Filled <= 0 && !slices.ContainsFunc(holders, holder.isStopped) && (w.owner == learner || w.p.dumps()) {
+	if w.file.Filled <= 0 && !slices.ContainsFunc(holders, holder.isStopped) && (w.owner == learner || w.p.isGo()) {
 		message = []string{
 			"If it should wait for a message and not for the end: all that was sent has been read.",
 			"Did it read more than its own message, or ask for more than was sent?",

@@ -130,9 +130,9 @@ func (p *Process) file(fd int) *File {
 // name is how the text calls the process.
 func (p *Process) name() string { return fmt.Sprintf("%s (pid %d)", p.Role, p.PID) }
 
-// Dumps reports whether the process catches SIGQUIT: a Go program does, and
+// CatchesQUIT reports whether the process catches SIGQUIT: a Go program does, and
 // answers with a dump. Any other would die of it, or does not care.
-func (p *Process) Dumps() bool { return p.Signals.Caught.has(unix.SIGQUIT) }
+func (p *Process) CatchesQUIT() bool { return p.Signals.Caught.has(unix.SIGQUIT) }
 
 // DumpThread is the thread to send SIGQUIT to, with tgkill(2).
 //

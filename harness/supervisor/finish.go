@@ -94,12 +94,7 @@ func (s *step) kill() {
 		}
 		for _, pid := range children {
 			if pid == s.cmd.Process.Pid {
-				select { // os/exec reaps this one
-				case err := <-s.exited:
-					s.report.Code = ExitStatus(err)
-				default:
-					time.Sleep(time.Millisecond)
-				}
+				s.report.Code = ExitStatus(<-s.exited) // os/exec reaps this one
 				continue
 			}
 			var status unix.WaitStatus

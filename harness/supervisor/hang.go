@@ -70,7 +70,7 @@ func (s *step) ask(processes []procfs.Process, spinning bool) map[int][]byte {
 	for _, generation := range append(generations(processes[1:]), processes[:1]) {
 		var pids []int
 		for _, p := range generation {
-			if !p.Dumps() {
+			if !p.CatchesQUIT() {
 				continue // it would only die of it
 			}
 			// A thread that gets the signal itself shows its own stack too.
