@@ -157,10 +157,20 @@ func read(t *testing.T, children ...*child) []procfs.Process {
 	return ps
 }
 
+// held is what the processes had open whose dumps were asked for last.
+var held *procfs.Held
+
+// explained explains while that is held, as the supervisor does.
+func explained(c procfs.Case) procfs.Explanation {
+	c.Held = held
+	return procfs.Explain(c)
+}
+
 // dumps asks all of them at once, and waits until they have ended.
 func dumps(t *testing.T, ps []procfs.Process, spinning bool, children ...*child) map[int][]byte {
 	t.Helper()
-	defer procfs.Hold(ps)()
+	held = procfs.Hold(ps)
+	t.Cleanup(held.Release)
 	for i, c := range children {
 		require.NoError(t, unix.Tgkill(c.pid(), ps[i].DumpThread(spinning), unix.SIGQUIT))
 		unix.Kill(c.pid(), unix.SIGCONT) // a stopped one cannot answer

@@ -74,7 +74,7 @@ func readFamily(t *testing.T, pids []int) []procfs.Process {
 // explainFamily asks the parent only for its dump: its children give none.
 func explainFamily(t *testing.T, name string, parent *child, ps []procfs.Process) procfs.Explanation {
 	t.Helper()
-	e := procfs.Explain(procfs.Case{
+	e := explained(procfs.Case{
 		Processes: ps,
 		Dumps:     dumps(t, ps[:1], false, parent),
 		Folder:    chapterFolder,
@@ -149,7 +149,7 @@ func TestWaitForAChildWithoutADump(t *testing.T) {
 		t.Run(name, func(t *testing.T) {
 			parent := start(t, "server", by, []string{"PROCFS_DEAF=1"})
 			ps := family(t, parent, "sleep")
-			e := procfs.Explain(procfs.Case{Processes: ps, Folder: chapterFolder, After: time.Second})
+			e := explained(procfs.Case{Processes: ps, Folder: chapterFolder, After: time.Second})
 			golden(t, "child-no-dump-"+name, e.Text)
 		})
 	}

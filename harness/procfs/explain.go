@@ -14,6 +14,10 @@ type Case struct {
 	// Dumps has the runtime's dump of each pid that gave one.
 	Dumps map[int][]byte
 
+	// Held keeps what the processes had open, while they are dead already. It may
+	// be nil.
+	Held *Held
+
 	// Spinning says that processor time went on: something ran.
 	Spinning bool
 

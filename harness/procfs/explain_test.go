@@ -26,7 +26,7 @@ func explain(t *testing.T, name string, children ...*child) procfs.Explanation {
 func explainNow(t *testing.T, name string, spinning bool, children ...*child) procfs.Explanation {
 	t.Helper()
 	ps := read(t, children...)
-	e := procfs.Explain(procfs.Case{
+	e := explained(procfs.Case{
 		Processes: ps,
 		Dumps:     dumps(t, ps, spinning, children...),
 		Spinning:  spinning,
@@ -151,7 +151,7 @@ func TestReadWithoutADump(t *testing.T) {
 			deaf := start(t, "consumer", by, []string{"PROCFS_DEAF=1"}, r, w)
 			closeNow(t, w)
 			hang(t, deaf)
-			e := procfs.Explain(procfs.Case{Processes: read(t, deaf), Folder: chapterFolder, After: time.Second})
+			e := explained(procfs.Case{Processes: read(t, deaf), Folder: chapterFolder, After: time.Second})
 			golden(t, "no-dump-"+map[string]string{rawRecv: "raw", recv: "poller"}[by], e.Text)
 			assert.Empty(t, e.File)
 		})

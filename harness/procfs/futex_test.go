@@ -178,7 +178,7 @@ func explainBare(t *testing.T, name, call string, c *child) {
 			return t.State == 'S' && !t.Running && t.Syscall == call && (call != "futex" || t.Futex != nil)
 		})
 	})
-	e := procfs.Explain(procfs.Case{
+	e := explained(procfs.Case{
 		Processes: ps,
 		Dumps:     dumps(t, ps, false, c),
 		Folder:    chapterFolder,
@@ -191,7 +191,7 @@ func TestFutexWithoutADump(t *testing.T) {
 	fd := memory(t, filepath.Join(t.TempDir(), "a.shm"))
 	consumer := start(t, "consumer", futexPrivate, []string{"PROCFS_DEAF=1"}, control(t), fd)
 	hang(t, consumer)
-	e := procfs.Explain(procfs.Case{Processes: read(t, consumer), After: time.Second})
+	e := explained(procfs.Case{Processes: read(t, consumer), After: time.Second})
 	golden(t, "futex-no-dump", e.Text)
 }
 

@@ -7,18 +7,24 @@ import (
 	"golang.org/x/sys/unix"
 )
 
-// Hold copies the descriptors of the processes to this one, until release is
-// called. It is for the time in which they are asked for their dumps: the first
-// one that ends would close its ends of pipes and sockets and give up its
-// locks, and the next one would wake up, go on, and dump something else than
-// where it hung.
+// Held are copies, in this process, of descriptors of the processes that hang.
+type Held struct{ fds []int }
+
+// Hold copies the descriptors of the processes to this one, until Release is
+// called.
+//
+// It is for the time in which they are asked for their dumps: the first one that
+// ends would close its ends of pipes and sockets and give up its locks, and the
+// next one would wake up, go on, and dump something else than where it hung. And
+// it is for the time of [Explain]: as long as somebody has a FIFO open, its inode
+// number belongs to no other.
 //
 // What this process has the other end of is not held, so it still sees end of
 // file on the pipes that it reads the dumps from. Where copying is not allowed
 // nothing is held.
-func Hold(ps []Process) (release func()) {
+func Hold(ps []Process) *Held {
 	own, _ := readFiles(os.Getpid())
-	var held []int
+	held := new(Held)
 	for _, p := range ps {
 		pidfd, err := unix.PidfdOpen(p.PID, 0)
 		if err != nil {
@@ -35,15 +41,23 @@ func Hold(ps []Process) (release func()) {
 			}
 			// Copies are close-on-exec from the start.
 			if fd, err := unix.PidfdGetfd(pidfd, f.FD, 0); err == nil {
-				held = append(held, fd)
+				held.fds = append(held.fds, fd)
 			}
 		}
 		unix.Close(pidfd)
 	}
-	return func() {
-		for _, fd := range held {
-			unix.Close(fd)
-		}
-		held = nil
+	return held
+}
+
+// Release closes the copies.
+func (h *Held) Release() {
+	for _, fd := range h.fds {
+		unix.Close(fd)
 	}
+	h.fds = nil
+}
+
+// has reports whether a descriptor of this process is a copy.
+func (h *Held) has(pid, fd int) bool {
+	return h != nil && pid == os.Getpid() && slices.Contains(h.fds, fd)
 }

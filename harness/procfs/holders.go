@@ -42,7 +42,7 @@ func (c *Case) holders(of File, fits func(File) bool) (found []holder, unread in
 			unread++
 		}
 		for _, f := range files {
-			if fits(f) {
+			if fits(f) && !c.Held.has(pid, f.FD) {
 				p := &Process{PID: pid}
 				if s, err := readStat(procPath(pid, "stat")); err == nil {
 					p.Role, _ = role(pid, s.comm)

@@ -48,7 +48,7 @@ func TestTheTestWaitsForAChild(t *testing.T) {
 	require.NoError(t, err)
 
 	ps := read(t, parent)
-	e := procfs.Explain(procfs.Case{
+	e := explained(procfs.Case{
 		Processes: append(ps, consumer),
 		// The consumer gives no dump here: it would end up in the same file.
 		Dumps: dumps(t, ps, false, parent),

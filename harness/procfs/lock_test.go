@@ -153,7 +153,7 @@ func TestLockWhoseHolderOnlyTheKernelNames(t *testing.T) {
 			for i := range ps[0].Files {
 				ps[0].Files[i].Inode = 0
 			}
-			e := procfs.Explain(procfs.Case{Processes: ps, Dumps: dumped, Folder: chapterFolder, After: time.Second})
+			e := explained(procfs.Case{Processes: ps, Dumps: dumped, Folder: chapterFolder, After: time.Second})
 			golden(t, "lock-named-"+name, e.Text)
 		})
 	}
@@ -195,6 +195,6 @@ func TestLockWithoutADump(t *testing.T) {
 	consumer := start(t, "consumer", flockTwice, []string{"PROCFS_DEAF=1"}, control(t), fds[0], fds[1])
 	closeNow(t, fds...)
 	hang(t, consumer)
-	e := procfs.Explain(procfs.Case{Processes: read(t, consumer), After: time.Second})
+	e := explained(procfs.Case{Processes: read(t, consumer), After: time.Second})
 	golden(t, "lock-no-dump", e.Text)
 }

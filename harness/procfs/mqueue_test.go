@@ -72,7 +72,7 @@ func explainQueuesRead(t *testing.T, name string, dump bool, ps []procfs.Process
 	if dump {
 		c.Dumps = dumps(t, ps, false, children...)
 	}
-	e := procfs.Explain(c)
+	e := explained(c)
 	text := queuePattern.ReplaceAllString(e.Text, "/jobs")
 	if os.Geteuid() != 0 { // who may not look at everybody cannot say "nobody"
 		text = strings.ReplaceAll(text, "No process was found that has it open", "Nobody has it open")

@@ -1,6 +1,7 @@
 package procfs_test
 
 import (
+	"fmt"
 	"os"
 	"path/filepath"
 	"runtime"
@@ -62,7 +63,7 @@ func TestTheParentKeepsTheOtherEnd(t *testing.T) {
 			})
 			text, err := os.ReadFile(dump.Name())
 			require.NoError(t, err)
-			e := procfs.Explain(procfs.Case{
+			e := explained(procfs.Case{
 				Processes: ps, Dumps: map[int][]byte{ps[1].PID: text},
 				Folder: chapterFolder, After: 2 * time.Second,
 			})
@@ -137,4 +138,26 @@ func TestReadOfAFIFOThatIsOpenForBoth(t *testing.T) {
 	consumer := start(t, "consumer", rawRecv, nil, fd)
 	closeNow(t, fd)
 	explain(t, "read-fifo-both", consumer)
+}
+
+// The number of an inode is free when its last user is gone, and ext4(5) gives it
+// to the next file: here, to a FIFO of somebody else.
+func TestANumberIsNotUsedAgainWhileAHangIsExplained(t *testing.T) {
+	dir := t.TempDir()
+	path := filepath.Join(dir, "a.fifo")
+	consumer := start(t, "consumer", fifoRead, []string{"FIFO=" + path})
+	hang(t, consumer)
+	ps := read(t, consumer)
+	require.NoError(t, os.Remove(path))
+	dumped := dumps(t, ps, false, consumer)
+	for i := range 20 {
+		other := filepath.Join(dir, fmt.Sprint(i))
+		require.NoError(t, unix.Mkfifo(other, 0o600))
+		f, err := os.OpenFile(other, os.O_RDWR, 0)
+		require.NoError(t, err)
+		defer f.Close()
+	}
+	e := explained(procfs.Case{Processes: ps, Dumps: dumped, Folder: chapterFolder, After: 2 * time.Second})
+	require.Contains(t, e.Text, "<- itself")
+	require.NotContains(t, e.Text, "no process of this step")
 }

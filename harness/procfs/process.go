@@ -42,8 +42,7 @@ type Process struct {
 
 	Signals Signals
 
-	// Shared are the files that it has mapped and shares with others. It is
-	// read only of a process that runs.
+	// Shared are the files that it has mapped and shares with others.
 	Shared []string
 }
 
@@ -72,7 +71,7 @@ func Read(pid int) (Process, error) {
 		Signals: readSignals(pid),
 	}
 	p.Threads = readThreads(pid)
-	p.Shared = readShared(pid, p.Threads)
+	p.Shared = readShared(pid)
 	// The first thread of a Go program can end while the others go on. The
 	// process is a zombie only if all of them are.
 	for _, t := range p.Threads {

@@ -114,6 +114,6 @@ func TestWhatMayNotBeReadIsLeftOut(t *testing.T) {
 	require.NoError(t, err)
 	assert.ErrorIs(t, p.FilesErr, os.ErrPermission)
 	assert.NotEmpty(t, p.Role)
-	e := procfs.Explain(procfs.Case{Processes: []procfs.Process{p}, After: time.Second})
+	e := explained(procfs.Case{Processes: []procfs.Process{p}, After: time.Second})
 	assert.Contains(t, e.Text, "may not be read")
 }

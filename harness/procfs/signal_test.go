@@ -100,7 +100,7 @@ func TestSIGCHLDThatCameAlready(t *testing.T) {
 		hang(t, consumer)
 		pids := append([]int{consumer.pid()}, procfs.Descendants(consumer.pid())...)
 		ps := readFamily(t, pids)
-		e := procfs.Explain(procfs.Case{Processes: ps, Dumps: dumps(t, ps[:1], false, consumer), Folder: chapterFolder, After: time.Second})
+		e := explained(procfs.Case{Processes: ps, Dumps: dumps(t, ps[:1], false, consumer), Folder: chapterFolder, After: time.Second})
 		require.Contains(t, e.Text, "signal.Notify")
 	})
 }
@@ -110,7 +110,7 @@ func TestWaitForASignalWithoutADump(t *testing.T) {
 		t.Run(name, func(t *testing.T) {
 			deaf := start(t, "consumer", by, []string{"PROCFS_DEAF=1"})
 			hang(t, deaf)
-			e := procfs.Explain(procfs.Case{Processes: read(t, deaf), Folder: chapterFolder, After: time.Second})
+			e := explained(procfs.Case{Processes: read(t, deaf), Folder: chapterFolder, After: time.Second})
 			golden(t, "signal-no-dump-"+name, e.Text)
 		})
 	}

@@ -39,7 +39,7 @@ func readIn(t *testing.T, c *child, call string) (ps []procfs.Process) {
 
 func explainSocketsRead(t *testing.T, name string, ps []procfs.Process, children ...*child) procfs.Explanation {
 	t.Helper()
-	e := procfs.Explain(procfs.Case{
+	e := explained(procfs.Case{
 		Processes: ps,
 		Dumps:     dumps(t, ps, false, children...),
 		Folder:    chapterFolder,
@@ -58,7 +58,7 @@ func explainSocketsRead(t *testing.T, name string, ps []procfs.Process, children
 func explainDeaf(t *testing.T, name string, children ...*child) {
 	t.Helper()
 	hang(t, children...)
-	e := procfs.Explain(procfs.Case{Processes: read(t, children...), Folder: chapterFolder, After: time.Second})
+	e := explained(procfs.Case{Processes: read(t, children...), Folder: chapterFolder, After: time.Second})
 	golden(t, "socket-"+name, socketNormal(e.Text))
 }
 

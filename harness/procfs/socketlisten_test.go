@@ -4,7 +4,6 @@ import (
 	"fmt"
 	"net"
 	"os"
-	"path/filepath"
 	"testing"
 
 	"github.com/stretchr/testify/require"
@@ -42,7 +41,7 @@ func TestSocketAcceptInABareSystemCall(t *testing.T) {
 }
 
 func TestSocketAcceptOfAnAbstractNameAndOfTCP(t *testing.T) {
-	for name, at := range map[string]string{"abstract": "@procfs" + filepath.Base(t.TempDir()), "tcp": "127.0.0.1:0"} {
+	for name, at := range map[string]string{"abstract": fmt.Sprintf("@procfs%d", os.Getpid()), "tcp": "127.0.0.1:0"} {
 		t.Run(name, func(t *testing.T) {
 			explainSockets(t, "accept-"+name, start(t, "server", accept, []string{"SOCK=" + at}))
 		})

@@ -7,12 +7,9 @@ import (
 )
 
 // readShared names the files that a process has mapped and shares with others:
-// where a loop without a call looks for what another process writes. It is read
-// only of a process that runs. See proc_pid_maps(5).
-func readShared(pid int, threads []Thread) []string {
-	if !slices.ContainsFunc(threads, func(t Thread) bool { return t.Running }) {
-		return nil
-	}
+// where a loop without a call looks for what another process writes. See
+// proc_pid_maps(5).
+func readShared(pid int) []string {
 	maps, err := os.ReadFile(procPath(pid, "maps"))
 	if err != nil {
 		return nil

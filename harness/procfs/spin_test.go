@@ -77,7 +77,7 @@ func explainSpin(t *testing.T, by string, fd int) string {
 	c := start(t, "consumer", by, nil, fd)
 	burns(t, c)
 	ps := readFamily(t, append([]int{c.pid()}, procfs.Descendants(c.pid())...))
-	return procfs.Explain(procfs.Case{
+	return explained(procfs.Case{
 		Processes: ps, Dumps: dumps(t, ps[:1], true, c),
 		Spinning: true, Folder: chapterFolder, After: 2 * time.Second,
 	}).Text
@@ -104,10 +104,10 @@ func TestSpinThatSleeps(t *testing.T) {
 					p, _ := procfs.Read(pid)
 					hung.Processes = append(hung.Processes, p)
 				}
-				return by != sleepyRaw || strings.Contains(procfs.Explain(hung).Text, "went on and came back")
+				return by != sleepyRaw || strings.Contains(explained(hung).Text, "went on and came back")
 			})
 			hung.Dumps = dumps(t, hung.Processes[:1], false, c)
-			e := procfs.Explain(hung)
+			e := explained(hung)
 			golden(t, "spin-sleep-"+name, e.Text)
 		})
 	}

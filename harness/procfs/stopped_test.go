@@ -47,7 +47,7 @@ func TestStoppedWithoutADump(t *testing.T) {
 	closeNow(t, w)
 	hang(t, deaf)
 	stopNow(t, deaf)
-	e := procfs.Explain(procfs.Case{Processes: read(t, deaf), Folder: chapterFolder, After: time.Second})
+	e := explained(procfs.Case{Processes: read(t, deaf), Folder: chapterFolder, After: time.Second})
 	golden(t, "stopped-no-dump", e.Text)
 }
 

@@ -116,7 +116,7 @@ func explainEnded(t *testing.T, name string, ended []procfs.Ended, children ...*
 	t.Helper()
 	hang(t, children...)
 	ps := read(t, children...)
-	e := procfs.Explain(procfs.Case{
+	e := explained(procfs.Case{
 		Processes: ps,
 		Dumps:     dumps(t, ps, false, children...),
 		Folder:    chapterFolder,
@@ -186,7 +186,7 @@ func TestSystemVWithoutADump(t *testing.T) {
 	consumer := start(t, "consumer", msgReceive, append(msgEnv(queue, 7), "PROCFS_DEAF=1"))
 	producer := start(t, "producer", sem, append(semEnv(set, "0:-1"), "PROCFS_DEAF=1"))
 	hang(t, consumer, producer)
-	e := procfs.Explain(procfs.Case{Processes: read(t, consumer, producer), After: time.Second})
+	e := explained(procfs.Case{Processes: read(t, consumer, producer), After: time.Second})
 	golden(t, "sysv-no-dump", e.Text)
 }
 

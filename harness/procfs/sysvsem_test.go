@@ -139,6 +139,6 @@ func TestSemaphoreThatIsGivenBackBeforeTheDump(t *testing.T) {
 	all := dumps(t, ps[1:], false, producer)
 	inCallOf(t, waiter, "read")
 	maps.Copy(all, dumps(t, ps[:1], false, waiter))
-	e := procfs.Explain(procfs.Case{Processes: ps, Dumps: all, Folder: chapterFolder, After: time.Second})
+	e := explained(procfs.Case{Processes: ps, Dumps: all, Folder: chapterFolder, After: time.Second})
 	golden(t, "sysv-sem-went-on", e.Text)
 }

@@ -37,9 +37,9 @@ func (s *step) hang(spinning bool) {
 	}
 	// The first process that ends gives the others an end of file. Copies of
 	// their descriptors in this process keep them waiting where they wait.
-	release := procfs.Hold(c.Processes)
+	c.Held = procfs.Hold(c.Processes)
+	defer c.Held.Release()
 	c.Dumps = s.ask(c.Processes, spinning)
-	release()
 	c.Spinning = spinning
 	if s.looked != nil {
 		c.Before = *s.looked
