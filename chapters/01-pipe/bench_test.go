@@ -1,9 +1,7 @@
 package pipe_test
 
 import (
-	"fmt"
 	"io"
-	"strconv"
 	"testing"
 
 	"github.com/stretchr/testify/require"
@@ -13,53 +11,48 @@ import (
 )
 
 // BenchmarkTransfer measures messages from a producer process to this one. The
-// start of the process is outside the measurement: the producer waits until it
-// is told to go. Every message is counted, and its bytes are compared.
+// start of the process is outside the measurement. Every message is checked.
 func BenchmarkTransfer(b *testing.B) {
-	for _, size := range []int{64, 1 << 10, 64 << 10} {
-		b.Run(fmt.Sprintf("%dB", size), func(b *testing.B) {
-			l := lab.New(b)
-			r, w := open(l)
-			p := l.Start(sendsWhenTold, lab.HandOver("w", w),
-				lab.Tell("count", strconv.Itoa(b.N)), lab.Tell("size", strconv.Itoa(size)))
-			var ready bool
-			p.Report(&ready)
-			want := string(pattern(size))
-			b.SetBytes(int64(size))
-			b.ResetTimer()
-
-			p.Go()
-			for range b.N {
-				message, err := r.Recv()
-				if err != nil || string(message) != want {
-					require.NoError(l, err, "Recv()")
-					l.SameBytes([]byte(want), message, "Recv() of %d bytes", size)
-				}
-			}
-			b.StopTimer()
-			_, err := r.Recv()
-			require.ErrorIs(l, err, io.EOF, "Recv() after the last message")
+	for _, size := range lab.Sizes {
+		b.Run(lab.SizeName(size), func(b *testing.B) {
+			l := lab.NewBench(b, size)
+			r, w := open(l.Lab)
+			p := l.Start(producesForBenchmark, lab.HandOver("w", w))
+			l.Transfer(p, r.Recv)
 		})
 	}
 }
 
-var sendsWhenTold = lab.NewRole("benchmark producer", func(c *lab.Child) error {
+var producesForBenchmark = lab.NewRole("benchmark producer", func(c *lab.Child) error {
 	w := pipe.NewWriter(c.File("w"))
-	count, err := strconv.Atoi(c.Text("count"))
+	if err := c.Produce(w.Send); err != nil {
+		return err
+	}
+	return w.Close()
+})
+
+// BenchmarkFIFO measures the same through a FIFO, which has a name. The producer
+// opens it by that name.
+func BenchmarkFIFO(b *testing.B) {
+	const size = 1 << 10
+	b.Run(lab.SizeName(size), func(b *testing.B) {
+		l := lab.NewBench(b, size)
+		path := l.Path("fifo")
+		p := l.Start(producesIntoFIFO, lab.Tell("path", path))
+		r, err := pipe.OpenReader(path)
+		require.NoError(l, err, "OpenReader()")
+		l.CloseAtEnd(r)
+		l.Transfer(p, r.Recv)
+	})
+}
+
+var producesIntoFIFO = lab.NewRole("benchmark producer of a FIFO", func(c *lab.Child) error {
+	w, err := pipe.OpenWriter(c.Text("path"))
 	if err != nil {
 		return err
 	}
-	size, err := strconv.Atoi(c.Text("size"))
-	if err != nil {
+	if err := c.Produce(w.Send); err != nil {
 		return err
-	}
-	message := pattern(size)
-	c.Report(true)
-	c.Wait()
-	for range count {
-		if err := w.Send(message); err != nil {
-			return fmt.Errorf("Send(): %w", err)
-		}
 	}
 	return w.Close()
 })
@@ -67,42 +60,20 @@ var sendsWhenTold = lab.NewRole("benchmark producer", func(c *lab.Child) error {
 // BenchmarkPingPong measures a message of one byte to another process and back,
 // over two pipes.
 func BenchmarkPingPong(b *testing.B) {
-	l := lab.New(b)
-	r, theirs := open(l)
-	theirR, w := open(l)
-	p := l.Start(echo, lab.HandOver("r", theirR), lab.HandOver("w", theirs))
-	var ready bool
-	p.Report(&ready)
-	b.ResetTimer()
-
-	for range b.N {
-		err := w.Send([]byte{42})
-		if err == nil {
-			err = expect(r, "*")
-		}
-		if err != nil {
-			require.NoError(l, err, "a message there and back")
-		}
-	}
-	b.StopTimer()
+	l := lab.NewBench(b, 1)
+	r, theirW := open(l.Lab)
+	theirR, w := open(l.Lab)
+	p := l.Start(echoesForBenchmark, lab.HandOver("r", theirR), lab.HandOver("w", theirW))
+	l.PingPong(p, w.Send, r.Recv)
 	require.NoError(l, w.Close(), "Close() of the Writer")
 	_, err := r.Recv()
 	require.ErrorIs(l, err, io.EOF, "Recv() after the other process has ended")
 }
 
-var echo = lab.NewRole("echo", func(c *lab.Child) error {
+var echoesForBenchmark = lab.NewRole("benchmark echo", func(c *lab.Child) error {
 	r, w := pipe.NewReader(c.File("r")), pipe.NewWriter(c.File("w"))
-	c.Report(true)
-	for {
-		message, err := r.Recv()
-		if err == io.EOF {
-			return w.Close()
-		}
-		if err != nil {
-			return fmt.Errorf("Recv(): %w", err)
-		}
-		if err := w.Send(message); err != nil {
-			return fmt.Errorf("Send(): %w", err)
-		}
+	if err := c.Echo(r.Recv, w.Send); err != nil {
+		return err
 	}
+	return w.Close()
 })

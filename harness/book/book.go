@@ -31,6 +31,8 @@ type Chapter struct {
 	Title  string `toml:"title"`
 	Steps  []Step `toml:"step"`
 
+	Benchmarks []Benchmark `toml:"benchmark"`
+
 	// Sealed are the stub and the tests as they were handed out, by file name.
 	Sealed map[string][]byte `toml:"-"`
 }
@@ -43,6 +45,40 @@ type Step struct {
 	// Edit is the declaration that the step is about: "New", "Reader.Recv".
 	Edit  string   `toml:"edit"`
 	Hints []string `toml:"hints"`
+}
+
+// Benchmark is one thing to measure: the test file's function, how much it is
+// asked for, and the ratio to the reference that passes.
+type Benchmark struct {
+	Name     string `toml:"name"` // without "Benchmark": "Transfer/1KiB"
+	Title    string `toml:"title"`
+	Kind     string `toml:"kind"`     // transfer, or pingpong
+	Size     int    `toml:"size"`     // of a message, in bytes
+	Messages int    `toml:"messages"` // in one turn
+	// Gate is the least speed that passes, as a part of the reference's. Fast is a
+	// second one for who wants more.
+	Gate float64 `toml:"gate"`
+	Fast float64 `toml:"fast"`
+	// Peer is the program below harness/peers that does the same.
+	Peer string `toml:"peer"`
+	// Edit is the declaration that it is about.
+	Edit string `toml:"edit"`
+}
+
+// Benchmark returns the benchmark of that name.
+func (c Chapter) Benchmark(name string) (Benchmark, error) {
+	var names []string
+	for _, b := range c.Benchmarks {
+		if b.Name == name {
+			return b, nil
+		}
+		names = append(names, b.Name)
+	}
+	if len(names) == 0 {
+		return Benchmark{}, fmt.Errorf("chapter %d (%s) has no benchmarks", c.Number, c.Name)
+	}
+	return Benchmark{}, fmt.Errorf("chapter %d (%s) has no benchmark %q. Choose one of: %s",
+		c.Number, c.Name, name, strings.Join(names, ", "))
 }
 
 // Folder is the name of the chapter's folder: "01-pipe".

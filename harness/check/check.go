@@ -195,19 +195,7 @@ func chosen(o Options) ([]book.Step, error) {
 // step runs one step and judges it.
 func (b *Built) step(ctx context.Context, s book.Step, seed uint64) (Step, error) {
 	begun := time.Now()
-	report, err := launch.Run(ctx, verdict.Spec{
-		Path: b.binary,
-		Args: []string{"-test.run=^" + s.Test + "$", "-test.paniconexit0", "-test.v=test2json", "-test.count=1", "-test.timeout=0"},
-		Dir:  filepath.Join(b.o.Root, b.o.Chapter.Dir()),
-		Env: []string{
-			fmt.Sprintf("%s=%d", verdict.EnvSeed, seed),
-			verdict.EnvJudged + "=1",
-			"GOTRACEBACK=all",
-			// What the step makes is gone with the workbook, even by SIGKILL.
-			"TMPDIR=" + b.tmp,
-		},
-		Deadline: verdict.Deadline,
-	}, nil, nil, nil)
+	report, err := b.launch(ctx, seed, "-test.run=^"+s.Test+"$", "-test.v=test2json", "-test.count=1")
 	if err != nil {
 		return Step{}, err
 	}
@@ -218,21 +206,49 @@ func (b *Built) step(ctx context.Context, s book.Step, seed uint64) (Step, error
 	step := Step{
 		Number: s.Number, Test: s.Test, Title: s.Title, Verdict: f.Verdict,
 		Seconds: float64(time.Since(begun).Milliseconds()) / 1000,
-		Message: b.over.Text(ownFolder.ReplaceAllString(f.Message, "…/"), b.o.From),
 	}
 	if f.Verdict != verdict.Pass && report.Seeded {
 		step.Seed = seed
 	}
-	if f.Verdict != verdict.Pass {
-		at := b.placeOf(s, f)
-		if f.File != "" && !strings.HasSuffix(f.File, "_test.go") {
-			at = site{b.over.Real(f.File), f.Line}
-		}
-		if at.file != "" {
-			step.File, step.Line = overlay.Relative(at.file, b.o.From), at.line
-		}
-	}
+	f = b.shown(f, s.Edit)
+	step.Message, step.File, step.Line = f.Message, f.File, f.Line
 	return step, nil
+}
+
+// launch runs the test binary below a supervisor.
+func (b *Built) launch(ctx context.Context, seed uint64, args ...string) (verdict.Report, error) {
+	return launch.Run(ctx, verdict.Spec{
+		Path: b.binary,
+		Args: append(args, "-test.paniconexit0", "-test.timeout=0"),
+		Dir:  filepath.Join(b.o.Root, b.o.Chapter.Dir()),
+		Env: []string{
+			fmt.Sprintf("%s=%d", verdict.EnvSeed, seed),
+			verdict.EnvJudged + "=1",
+			"GOTRACEBACK=all",
+			// What the step makes is gone with the workbook, even by SIGKILL.
+			"TMPDIR=" + b.tmp,
+		},
+		Deadline: verdict.Deadline,
+	}, nil, nil, nil)
+}
+
+// shown is a finding as a reader sees it: its paths are from where he stands, and
+// its place is the one to edit, if that is known. Edit is what the step is about.
+func (b *Built) shown(f verdict.Finding, edit string) verdict.Finding {
+	f.Message = b.over.Text(ownFolder.ReplaceAllString(f.Message, "…/"), b.o.From)
+	if f.Verdict == verdict.Pass {
+		f.File, f.Line = "", 0
+		return f
+	}
+	at := b.placeOf(edit, f)
+	if f.File != "" && !strings.HasSuffix(f.File, "_test.go") {
+		at = site{b.over.Real(f.File), f.Line}
+	}
+	f.File, f.Line = "", 0
+	if at.file != "" {
+		f.File, f.Line = overlay.Relative(at.file, b.o.From), at.line
+	}
+	return f
 }
 
 // ownFolder is the step's folder for temporary files. Its path says nothing to a
@@ -243,7 +259,7 @@ var calledFunction = regexp.MustCompile(`\b([A-Z]\w*)\(`)
 
 // placeOf finds the function to edit where the finding names no line: the one
 // that the message says was called, or the one that the step is about.
-func (b *Built) placeOf(s book.Step, f verdict.Finding) site {
+func (b *Built) placeOf(edit string, f verdict.Finding) site {
 	if f.Verdict == verdict.Crashed && strings.Contains(f.Message, "exit status") {
 		if at, only := exits(b.o.Impl); only {
 			return at
@@ -256,7 +272,7 @@ func (b *Built) placeOf(s book.Step, f verdict.Finding) site {
 			}
 		}
 	}
-	return b.sites[s.Edit]
+	return b.sites[edit]
 }
 
 // Close removes what Build made.

@@ -54,7 +54,7 @@ func (l *Lab) end() {
 	case l.missing != "":
 		f = verdict.Finding{Verdict: verdict.Unsupported, Message: l.missing}
 	}
-	up.send(verdict.Event{Kind: verdict.End, Test: l.t.Name(), Finding: f})
+	up.send(verdict.Event{Kind: verdict.End, Test: l.t.Name(), Finding: f, Measured: l.measured})
 }
 
 // unwinding reports whether this goroutine is on its way out by a panic or by

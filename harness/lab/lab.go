@@ -55,16 +55,16 @@ type Lab struct {
 	files     string     // the folder of the paths that were given out
 	launched  []*Process // relays among them
 	seeded    atomic.Bool
+	measured  *verdict.Measured // by a benchmark
 }
 
 // New starts a step: its deadline runs from here. It ends with the test. A
-// benchmark has no deadline: it may take as long as it is asked to.
+// benchmark that goes on may take as long as it is asked to.
 func New(t testing.TB) *Lab {
 	t.Helper()
 	l := &Lab{t: t, places: residue.Here()}
-	if _, isTest := t.(*testing.T); isTest {
-		up.send(verdict.Event{Kind: verdict.Start, Test: t.Name()})
-	}
+	_, bench := t.(*testing.B)
+	up.send(verdict.Event{Kind: verdict.Start, Test: t.Name(), Bench: bench})
 	t.Cleanup(l.end)
 	l.before = residue.Look(l.places)
 	l.open = residue.OpenDescriptors()

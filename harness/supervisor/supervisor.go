@@ -72,7 +72,7 @@ const (
 func run(spec verdict.Spec) verdict.Report {
 	s := &step{
 		spec:   spec,
-		report: verdict.Report{Ends: map[string]verdict.Finding{}},
+		report: verdict.Report{Ends: map[string]verdict.Finding{}, Measured: map[string]verdict.Measured{}},
 		who:    map[int]string{},
 		begun:  time.Now(),
 	}
@@ -133,6 +133,7 @@ type step struct {
 
 	phase    string // the test that runs, or "" between tests
 	last     string // the test that runs or ran last
+	bench    bool   // it is a benchmark
 	ready    bool   // TestMain was reached
 	phaseEnd time.Time
 	cpuAt    time.Duration // CPU time of the step when the phase began

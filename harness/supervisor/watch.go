@@ -118,11 +118,14 @@ func (s *step) event(e verdict.Event, waiting bool) bool {
 	case verdict.Start:
 		s.ended, s.cause = nil, verdict.Finding{}
 		s.begin(e.Test)
-		s.last = e.Test
+		s.last, s.bench = e.Test, e.Bench
 		s.report.Seeded = false
 		return true
 	case verdict.End:
 		s.report.Ends[e.Test] = e.Finding
+		if e.Measured != nil {
+			s.report.Measured[e.Test] = *e.Measured
+		}
 		s.phase = ""
 		return false
 	case verdict.Child:
@@ -182,6 +185,10 @@ func (s *step) overdue() bool {
 	if now.Asleep() && now.SameAs(*s.looked) {
 		s.hang(false)
 		return true
+	}
+	if s.bench && s.spec.Show {
+		s.looked = &now
+		return false // plain go test -bench: it takes as long as -benchtime asks for
 	}
 	used := now.CPU() - s.cpuAt
 	if used > 2*s.spec.Deadline || time.Since(s.phaseEnd) > 9*s.spec.Deadline {

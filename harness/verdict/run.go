@@ -35,11 +35,13 @@ type Report struct {
 	// Test is the test that was running when the finding was made.
 	Test string `json:"test,omitempty"`
 	// Seeded says that the test's course depended on the seed of the run.
-	Seeded bool          `json:"seeded,omitempty"`
-	Code   int           `json:"code"` // exit status of the test binary, 128+n for signal n
-	Stdout []byte        `json:"stdout"`
-	Stderr []byte        `json:"stderr"`
-	Took   time.Duration `json:"took"`
+	Seeded bool `json:"seeded,omitempty"`
+	// Measured is what a benchmark that ended well measured last, by its name.
+	Measured map[string]Measured `json:"measured,omitempty"`
+	Code     int                 `json:"code"` // exit status of the test binary, 128+n for signal n
+	Stdout   []byte              `json:"stdout"`
+	Stderr   []byte              `json:"stderr"`
+	Took     time.Duration       `json:"took"`
 	// Explaining is how long it took to explain a hang, from its deadline on.
 	Explaining time.Duration `json:"explaining,omitempty"`
 }
@@ -70,10 +72,21 @@ type Event struct {
 	Kind    string  `json:"kind"`
 	Test    string  `json:"test,omitempty"`
 	Finding Finding `json:"finding"`
+	// Bench says that what starts is a benchmark.
+	Bench bool `json:"bench,omitempty"`
+	// Measured is set at the end of a benchmark that measured something.
+	Measured *Measured `json:"measured,omitempty"`
 	// Child processes of the step, as they end.
 	Role string `json:"role,omitempty"`
 	PID  int    `json:"pid,omitempty"`
 	How  string `json:"how,omitempty"`
+}
+
+// Measured is one measurement: so many messages took so long.
+type Measured struct {
+	Messages int     `json:"messages"`
+	Seconds  float64 `json:"seconds"` // from the word to go to the last message
+	Whole    float64 `json:"whole"`   // from before the second process was started
 }
 
 // The kinds of events.
