@@ -1,7 +1,6 @@
 package pipe_test
 
 import (
-	"io"
 	"testing"
 
 	"github.com/stretchr/testify/require"
@@ -17,18 +16,14 @@ func BenchmarkTransfer(b *testing.B) {
 		b.Run(lab.SizeName(size), func(b *testing.B) {
 			l := lab.NewBench(b, size)
 			r, w := open(l.Lab)
-			p := l.Start(producesForBenchmark, lab.HandOver("w", w))
-			l.Transfer(p, r.Recv)
+			p := l.Start(benchmarkProducer, lab.HandOver("w", w))
+			l.Transfer(p, r)
 		})
 	}
 }
 
-var producesForBenchmark = lab.NewRole("benchmark producer", func(c *lab.Child) error {
-	w := pipe.NewWriter(c.File("w"))
-	if err := c.Produce(w.Send); err != nil {
-		return err
-	}
-	return w.Close()
+var benchmarkProducer = lab.NewRole("benchmark producer", func(c *lab.Child) error {
+	return c.Produce(pipe.NewWriter(c.File("w")))
 })
 
 // BenchmarkFIFO measures the same through a FIFO, which has a name. The producer
@@ -38,23 +33,20 @@ func BenchmarkFIFO(b *testing.B) {
 	b.Run(lab.SizeName(size), func(b *testing.B) {
 		l := lab.NewBench(b, size)
 		path := l.Path("fifo")
-		p := l.Start(producesIntoFIFO, lab.Tell("path", path))
+		p := l.Start(benchmarkFIFOProducer, lab.Tell("path", path))
 		r, err := pipe.OpenReader(path)
 		require.NoError(l, err, "OpenReader()")
 		l.CloseAtEnd(r)
-		l.Transfer(p, r.Recv)
+		l.Transfer(p, r)
 	})
 }
 
-var producesIntoFIFO = lab.NewRole("benchmark producer of a FIFO", func(c *lab.Child) error {
+var benchmarkFIFOProducer = lab.NewRole("benchmark FIFO producer", func(c *lab.Child) error {
 	w, err := pipe.OpenWriter(c.Text("path"))
 	if err != nil {
 		return err
 	}
-	if err := c.Produce(w.Send); err != nil {
-		return err
-	}
-	return w.Close()
+	return c.Produce(w)
 })
 
 // BenchmarkPingPong measures a message of one byte to another process and back,
@@ -63,17 +55,10 @@ func BenchmarkPingPong(b *testing.B) {
 	l := lab.NewBench(b, 1)
 	r, theirW := open(l.Lab)
 	theirR, w := open(l.Lab)
-	p := l.Start(echoesForBenchmark, lab.HandOver("r", theirR), lab.HandOver("w", theirW))
-	l.PingPong(p, w.Send, r.Recv)
-	require.NoError(l, w.Close(), "Close() of the Writer")
-	_, err := r.Recv()
-	require.ErrorIs(l, err, io.EOF, "Recv() after the other process has ended")
+	p := l.Start(benchmarkEcho, lab.HandOver("r", theirR), lab.HandOver("w", theirW))
+	l.PingPong(p, w, r)
 }
 
-var echoesForBenchmark = lab.NewRole("benchmark echo", func(c *lab.Child) error {
-	r, w := pipe.NewReader(c.File("r")), pipe.NewWriter(c.File("w"))
-	if err := c.Echo(r.Recv, w.Send); err != nil {
-		return err
-	}
-	return w.Close()
+var benchmarkEcho = lab.NewRole("benchmark echo", func(c *lab.Child) error {
+	return c.Echo(pipe.NewReader(c.File("r")), pipe.NewWriter(c.File("w")))
 })

@@ -6,9 +6,9 @@ import (
 	"syscall"
 )
 
-// Load keeps every core busy until the returned function is called: verdicts
-// must not depend on how fast the machine is.
-func Load() (stop func(), err error) {
+// Load keeps cores busy until the returned function is called: verdicts must not
+// depend on how fast the machine is.
+func Load(cores int) (stop func(), err error) {
 	var busy []*exec.Cmd
 	ending := make(chan struct{})
 	stop = func() {
@@ -22,7 +22,7 @@ func Load() (stop func(), err error) {
 	go func() {
 		// The parent-death signal is bound to the thread that starts them.
 		runtime.LockOSThread()
-		for range runtime.NumCPU() {
+		for range cores {
 			cmd := exec.Command("sh", "-c", "while :; do :; done")
 			cmd.SysProcAttr = &syscall.SysProcAttr{Pdeathsig: syscall.SIGKILL}
 			if err := cmd.Start(); err != nil {

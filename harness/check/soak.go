@@ -4,6 +4,7 @@ import (
 	"context"
 	"fmt"
 	"os"
+	"runtime"
 	"slices"
 	"strings"
 
@@ -86,7 +87,7 @@ func (s Soak) Run(ctx context.Context) (Tally, error) {
 		return tally, err
 	}
 	defer b.Close()
-	stop, err := Load()
+	stop, err := Load(runtime.NumCPU())
 	if err != nil {
 		return tally, err
 	}

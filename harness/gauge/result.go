@@ -112,4 +112,15 @@ type Measure struct {
 	Whole   float64   `json:"whole"`
 	Samples []float64 `json:"samples"` // seconds per message of each round
 	Wholes  []float64 `json:"wholes"`
+	// PerMessage is what both processes did for each message: calls and waits. It
+	// is known of Go code only.
+	PerMessage *PerMessage `json:"per_message,omitempty"`
+}
+
+// PerMessage is what a message cost in calls, on average.
+type PerMessage struct {
+	Reads  float64 `json:"reads"`
+	Writes float64 `json:"writes"`
+	Waits  float64 `json:"waits"` // a thread gave up its core
+	CPU    float64 `json:"cpu"`   // seconds of processor time
 }

@@ -5,11 +5,14 @@ import (
 	"encoding/binary"
 	"fmt"
 	"io"
+	"os"
 	"strconv"
+	"strings"
 	"testing"
 	"time"
 
 	"github.com/stretchr/testify/require"
+	"golang.org/x/sys/unix"
 
 	"ipcworkbook/harness/verdict"
 )
@@ -50,9 +53,20 @@ func (m *Bench) Start(r *Role, handed ...Handed) *Process {
 	return m.Lab.Start(r, append(handed, Tell("count", strconv.Itoa(m.b.N)), Tell("size", strconv.Itoa(m.size)))...)
 }
 
+// Sender is the end of a chapter's mechanism that sends.
+type Sender interface {
+	Send(message []byte) error
+	Close() error
+}
+
+// Receiver is the end that receives.
+type Receiver interface {
+	Recv() ([]byte, error)
+}
+
 // Transfer measures b.N messages from a process that calls [Child.Produce] to
 // this one. After the last one the stream has to end.
-func (m *Bench) Transfer(producer *Process, recv func() ([]byte, error)) {
+func (m *Bench) Transfer(producer *Process, r Receiver) {
 	m.t.Helper()
 	var ready bool
 	producer.Report(&ready)
@@ -61,38 +75,40 @@ func (m *Bench) Transfer(producer *Process, recv func() ([]byte, error)) {
 	m.measure(func() {
 		producer.Go()
 		for i := range m.b.N {
-			message, err := recv()
+			message, err := r.Recv()
 			if err != nil || !want.is(i, message) {
 				m.wrong(want, i, message, err)
 			}
 		}
 	})
-	_, err := recv()
-	require.ErrorIs(m, err, io.EOF, "Recv() after the last message")
+	m.finish(producer, r)
 }
 
 // PingPong measures b.N messages to a process that calls [Child.Echo], and back.
-// After that the caller closes its end, and the other process ends.
-func (m *Bench) PingPong(echo *Process, send func([]byte) error, recv func() ([]byte, error)) {
+// Then it closes w, and the stream has to end.
+func (m *Bench) PingPong(echo *Process, w Sender, r Receiver) {
 	m.t.Helper()
 	var ready bool
 	echo.Report(&ready)
 	want := newPayload(m.size)
 	m.measure(func() {
 		for i := range m.b.N {
-			if err := send(want.number(i)); err != nil {
+			if err := w.Send(want.number(i)); err != nil {
 				require.NoError(m, err, "Send() of message %d", i)
 			}
-			message, err := recv()
+			message, err := r.Recv()
 			if err != nil || !want.is(i, message) {
 				m.wrong(want, i, message, err)
 			}
 		}
 	})
+	require.NoError(m, w.Close(), "Close() of the end that sends")
+	m.finish(echo, r)
 }
 
 // measure runs the measured part.
 func (m *Bench) measure(run func()) {
+	before := usage()
 	m.b.ResetTimer()
 	start := time.Now()
 	run()
@@ -100,7 +116,21 @@ func (m *Bench) measure(run func()) {
 	m.b.StopTimer()
 	m.measured = &verdict.Measured{
 		Messages: m.b.N, Seconds: end.Sub(start).Seconds(), Whole: end.Sub(m.begun).Seconds(),
+		Usage: usage().Minus(before),
 	}
+}
+
+// finish expects the end of the stream, and adds what the other process used.
+func (m *Bench) finish(other *Process, r Receiver) {
+	m.t.Helper()
+	message, err := r.Recv()
+	if err == nil {
+		require.FailNow(m, fmt.Sprintf("another message of %d bytes came", len(message)), "Recv() after the last message")
+	}
+	require.ErrorIs(m, err, io.EOF, "Recv() after the last message")
+	var used verdict.Usage
+	other.Report(&used)
+	m.measured.Usage = m.measured.Usage.Plus(used)
 }
 
 // wrong ends the benchmark because of message i.
@@ -114,9 +144,9 @@ func (m *Bench) wrong(want payload, i int, got []byte, err error) {
 	m.SameBytes(want.number(i), got, "Recv() of message %d", i)
 }
 
-// Produce says that it is ready, waits for the word to go, and sends what the
-// benchmark asks for. Closing the end afterwards is the role's part.
-func (c *Child) Produce(send func([]byte) error) error {
+// Produce says that it is ready, waits for the word to go, sends what the
+// benchmark asks for, and closes.
+func (c *Child) Produce(w Sender) error {
 	count, size, err := c.work()
 	if err != nil {
 		return err
@@ -124,30 +154,58 @@ func (c *Child) Produce(send func([]byte) error) error {
 	m := newPayload(size)
 	c.Report(true)
 	c.Wait()
+	before := usage()
 	for i := range count {
-		if err := send(m.number(i)); err != nil {
+		if err := w.Send(m.number(i)); err != nil {
 			return fmt.Errorf("Send() of message %d: %w", i, err)
 		}
 	}
-	return nil
+	c.Report(usage().Minus(before))
+	return w.Close()
 }
 
-// Echo says that it is ready, and sends every message back that it receives, until
-// the stream ends.
-func (c *Child) Echo(recv func() ([]byte, error), send func([]byte) error) error {
+// Echo says that it is ready, and sends every message back that it receives. It
+// closes when the stream ends.
+func (c *Child) Echo(r Receiver, w Sender) error {
+	before := usage()
 	c.Report(true)
 	for {
-		message, err := recv()
+		message, err := r.Recv()
 		if err == io.EOF {
-			return nil
+			break
 		}
 		if err != nil {
 			return fmt.Errorf("Recv(): %w", err)
 		}
-		if err := send(message); err != nil {
+		if err := w.Send(message); err != nil {
 			return fmt.Errorf("Send(): %w", err)
 		}
 	}
+	c.Report(usage().Minus(before))
+	return w.Close()
+}
+
+// usage is what this process has used so far: getrusage(2) and proc_pid_io(5). A
+// kernel that does not count leaves zeros.
+func usage() (u verdict.Usage) {
+	if text, err := os.ReadFile("/proc/self/io"); err == nil {
+		fields := strings.Fields(string(text)) // name: number
+		for i := 0; i+1 < len(fields); i += 2 {
+			n, _ := strconv.Atoi(fields[i+1])
+			switch fields[i] {
+			case "syscr:":
+				u.Reads = n
+			case "syscw:":
+				u.Writes = n
+			}
+		}
+	}
+	var r unix.Rusage
+	if unix.Getrusage(unix.RUSAGE_SELF, &r) == nil {
+		u.Waits = int(r.Nvcsw)
+		u.CPU = time.Duration(r.Utime.Nano() + r.Stime.Nano()).Seconds()
+	}
+	return u
 }
 
 func (c *Child) work() (count, size int, err error) {

@@ -30,7 +30,7 @@ func (s *step) finish() {
 		s.report.Finding = fault("cleaning up after the step: %v", err)
 		return
 	}
-	if decided {
+	if decided || s.spec.Program {
 		return
 	}
 	if f, crashed := s.crashed(); crashed {

@@ -16,6 +16,9 @@ type Spec struct {
 	Deadline time.Duration `json:"deadline"`
 	// Alone says that the supervisor was started in namespaces of its own.
 	Alone bool `json:"alone"`
+	// Program says that what runs is no test binary, and has no lab to say how it
+	// ended. Its exit status and its output are for whoever started it.
+	Program bool `json:"program,omitempty"`
 	// Show lets the test's output go to the supervisor's own, and not into the
 	// report.
 	Show bool `json:"show"`
@@ -87,6 +90,25 @@ type Measured struct {
 	Messages int     `json:"messages"`
 	Seconds  float64 `json:"seconds"` // from the word to go to the last message
 	Whole    float64 `json:"whole"`   // from before the second process was started
+	Usage    Usage   `json:"usage"`   // of both processes, meanwhile
+}
+
+// Usage is what processes used.
+type Usage struct {
+	Reads  int     `json:"reads"`  // calls of read(2) and its kind
+	Writes int     `json:"writes"` // calls of write(2) and its kind
+	Waits  int     `json:"waits"`  // how often a thread gave up its core to wait
+	CPU    float64 `json:"cpu"`    // seconds of processor time
+}
+
+// Plus adds what another process used.
+func (u Usage) Plus(v Usage) Usage {
+	return Usage{u.Reads + v.Reads, u.Writes + v.Writes, u.Waits + v.Waits, u.CPU + v.CPU}
+}
+
+// Minus is what was used since v.
+func (u Usage) Minus(v Usage) Usage {
+	return Usage{u.Reads - v.Reads, u.Writes - v.Writes, u.Waits - v.Waits, u.CPU - v.CPU}
 }
 
 // The kinds of events.

@@ -7,6 +7,7 @@ import (
 	"os"
 	"os/exec"
 	"path/filepath"
+	"runtime"
 	"strings"
 	"time"
 
@@ -34,7 +35,7 @@ func (v *verifier) green(ctx context.Context) error {
 	} else if err := v.passes(ctx, 2, "and under the race detector", reference, true); err != nil {
 		return err
 	}
-	stop, err := check.Load()
+	stop, err := check.Load(runtime.NumCPU())
 	if err != nil {
 		return err
 	}

@@ -4,11 +4,8 @@ import (
 	"context"
 	"fmt"
 	"os"
-	"path/filepath"
 	"slices"
 	"strings"
-
-	"github.com/BurntSushi/toml"
 
 	"ipcworkbook/harness/book"
 	"ipcworkbook/harness/check"
@@ -26,49 +23,22 @@ type Wrong struct {
 	Edits   []overlay.Edit  `toml:"edit"`
 }
 
-// WrongNames lists a chapter's known-wrong solutions.
-func WrongNames(root string, c book.Chapter) ([]string, error) {
-	paths, err := filepath.Glob(filepath.Join(root, c.Solution(), "testdata", "wrong", "*.toml"))
-	var names []string
-	for _, p := range paths {
-		names = append(names, strings.TrimSuffix(filepath.Base(p), ".toml"))
-	}
-	return names, err
-}
-
-// OpenWrong returns a known-wrong solution: what is said of it, and the
-// reference with the mistake in it. One that is not well-formed, or that no
-// longer applies to the reference, is an error.
-func OpenWrong(root string, c book.Chapter, name string) (Wrong, overlay.Impl, error) {
+func readWrong(root string, c book.Chapter, name string) (Wrong, error) {
 	var w Wrong
-	meta, err := toml.DecodeFile(filepath.Join(root, c.Solution(), "testdata", "wrong", name+".toml"), &w)
+	err := readVariant(root, c, "wrong", name, &w)
 	switch {
 	case err != nil:
-		return w, overlay.Impl{}, err
-	case len(meta.Undecoded()) > 0:
-		return w, overlay.Impl{}, fmt.Errorf("unknown key %q", meta.Undecoded()[0])
 	case w.Step == 0 || w.Verdict == "" || w.Reason == "" || len(w.Words) == 0:
-		return w, overlay.Impl{}, fmt.Errorf("step, verdict, reason and words have to be given")
+		err = fmt.Errorf("step, verdict, reason and words have to be given")
 	case w.Verdict == verdict.Pass:
-		return w, overlay.Impl{}, fmt.Errorf("a known-wrong solution cannot pass")
+		err = fmt.Errorf("a known-wrong solution cannot pass")
 	}
-	reference, err := overlay.Open(filepath.Join(root, c.Solution()))
-	if err != nil {
-		return w, overlay.Impl{}, err
-	}
-	files, err := reference.Read()
-	if err != nil {
-		return w, overlay.Impl{}, err
-	}
-	if err := overlay.Apply(files, w.Edits); err != nil {
-		return w, overlay.Impl{}, fmt.Errorf("it no longer applies to the reference: %w", err)
-	}
-	return w, overlay.Memory("wrong/"+name, files), nil
+	return w, err
 }
 
 // rejects proves law 3.
 func (v *verifier) rejects(ctx context.Context) error {
-	names, err := WrongNames(v.Root, v.chapter)
+	names, err := Variants(v.Root, v.chapter, "wrong")
 	if err != nil {
 		return err
 	}
@@ -77,8 +47,12 @@ func (v *verifier) rejects(ctx context.Context) error {
 		if ctx.Err() != nil {
 			return ctx.Err()
 		}
-		w, impl, err := OpenWrong(v.Root, v.chapter, name)
 		row := Row{Law: 3, What: name}
+		w, err := readWrong(v.Root, v.chapter, name)
+		var impl overlay.Impl
+		if err == nil {
+			impl, err = Variant(v.Root, v.chapter, "wrong", name)
+		}
 		if err == nil {
 			rejected[w.Step] = true
 			err = v.reject(ctx, w, impl, &row)

@@ -8,10 +8,12 @@
 //     it names, and fails there, with the words that it names. Every step
 //     rejects at least one.
 //  4. Accepts: every correct solution that merely looks different passes.
+//  5. Gates: each benchmark's gate passes the reference against itself, and fails
+//     a solution that is known to be slow.
 //  6. Words: every command, path and output in a README or in docs/ is real.
 //
 // Before them come the harness's own tests, as law 0: what the laws are proved
-// with has to hold itself. Law 5, the benchmarks' gates, comes with package gauge.
+// with has to hold itself.
 package verify
 
 import (
@@ -41,7 +43,7 @@ type Row struct {
 }
 
 // Laws are the laws' names.
-var Laws = map[int]string{0: "own tests", 1: "red", 2: "green", 3: "rejects", 4: "accepts", 6: "words"}
+var Laws = map[int]string{0: "own tests", 1: "red", 2: "green", 3: "rejects", 4: "accepts", 5: "gates", 6: "words"}
 
 // Options say what to verify.
 type Options struct {
@@ -105,7 +107,7 @@ func Run(ctx context.Context, o Options) ([]Row, error) {
 }
 
 func (v *verifier) laws(ctx context.Context) error {
-	for i, law := range []func(context.Context) error{v.red, v.green, v.rejects, v.accepts} {
+	for i, law := range []func(context.Context) error{v.red, v.green, v.rejects, v.accepts, v.gates} {
 		if len(v.Laws) > 0 && !slices.Contains(v.Laws, i+1) {
 			continue
 		}

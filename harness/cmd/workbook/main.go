@@ -15,6 +15,7 @@ import (
 	"github.com/alecthomas/kong"
 
 	"ipcworkbook/harness/check"
+	"ipcworkbook/harness/gauge"
 	"ipcworkbook/harness/overlay"
 	"ipcworkbook/harness/supervisor"
 )
@@ -34,15 +35,18 @@ const (
 const statusFile = "WORKBOOK_STATUS"
 
 type cli struct {
-	List   listCmd   `cmd:"" default:"1" help:"Show the chapters, how far each is, and what is next."`
-	Test   testCmd   `cmd:"" help:"Check a chapter; without --chapter the first unfinished one."`
-	Hint   hintCmd   `cmd:"" help:"Show a hint for a step."`
-	Demo   demoCmd   `cmd:"" help:"Run a chapter's scenario as a program."`
-	Verify verifyCmd `cmd:"" help:"Prove that the workbook teaches what it says (for maintainers)."`
-	Soak   soakCmd   `cmd:"" help:"Check a chapter many times under load: one verdict, every time."`
-	Lint   lintCmd   `cmd:"" help:"Run gofmt, go vet and staticcheck (for maintainers)."`
-	Seal   sealCmd   `cmd:"" help:"Seal the chapters' stubs and tests as they are now (for maintainers)."`
-	Words  wordsCmd  `cmd:"" help:"Write the outputs shown in README.md, docs and lessons anew (for maintainers)."`
+	List    listCmd    `cmd:"" default:"1" help:"Show the chapters, how far each is, and what is next."`
+	Test    testCmd    `cmd:"" help:"Check a chapter; without --chapter the first unfinished one."`
+	Bench   benchCmd   `cmd:"" help:"Measure a chapter beside the reference, Python, C and the limit."`
+	Report  reportCmd  `cmd:"" help:"Write one page with all that was measured so far."`
+	Hint    hintCmd    `cmd:"" help:"Show a hint for a step."`
+	Demo    demoCmd    `cmd:"" help:"Run a chapter's scenario as a program."`
+	Verify  verifyCmd  `cmd:"" help:"Prove that the workbook teaches what it says (for maintainers)."`
+	Soak    soakCmd    `cmd:"" help:"Check a chapter many times under load: one verdict, every time."`
+	Figures figuresCmd `cmd:"" help:"Show the figures of a lesson; with --measure measure them anew (for maintainers)."`
+	Lint    lintCmd    `cmd:"" help:"Run gofmt, go vet and staticcheck (for maintainers)."`
+	Seal    sealCmd    `cmd:"" help:"Seal the chapters' stubs and tests as they are now (for maintainers)."`
+	Words   wordsCmd   `cmd:"" help:"Write the outputs shown in README.md, docs and lessons anew (for maintainers)."`
 }
 
 func main() {
@@ -61,9 +65,10 @@ func main() {
 func run(args []string, wrapped bool) int {
 	var c cli
 	parser, err := kong.New(&c, kong.Name("workbook"),
-		kong.Description("A test-first workbook on Linux inter-process communication."))
+		kong.Description("A test-first workbook on Linux inter-process communication."),
+		kong.Vars{"rounds": strconv.Itoa(gauge.DefaultRounds)})
 	if err != nil {
-		return report(err)
+		return conclude(err)
 	}
 	call, err := parser.Parse(args)
 	if err != nil {
@@ -74,11 +79,11 @@ func run(args []string, wrapped bool) int {
 	defer stop()
 	root, err := findRoot()
 	if err != nil {
-		return report(err)
+		return conclude(err)
 	}
 	here, err := os.Getwd()
 	if err != nil {
-		return report(err)
+		return conclude(err)
 	}
 	call.BindTo(ctx, (*context.Context)(nil))
 	at := place{root: root, here: here, task: "task"}
@@ -89,11 +94,11 @@ func run(args []string, wrapped bool) int {
 		}
 	}
 	call.Bind(at)
-	return report(call.Run())
+	return conclude(call.Run())
 }
 
-// report prints an error and turns it into an exit status.
-func report(err error) int {
+// conclude prints an error and turns it into an exit status.
+func conclude(err error) int {
 	var status exitStatus
 	switch {
 	case err == nil:

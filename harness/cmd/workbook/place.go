@@ -90,7 +90,7 @@ func (f chapterFlag) find(ctx context.Context, p place) (book.Chapter, error) {
 
 // implFlag chooses the implementation that is judged.
 type implFlag struct {
-	Impl string `help:"Judge the non-test Go files of this folder in place of the learner's. \"reference\" is the reference solution, \"wrong/NAME\" a known-wrong one." placeholder:"DIR"`
+	Impl string `help:"Judge the non-test Go files of this folder in place of the learner's. \"reference\" is the reference solution, \"wrong/NAME\" a known-wrong one, \"slow/NAME\" a slow one, \"other/NAME\" one that looks different." placeholder:"DIR"`
 }
 
 // options is how a reader writes this flag, and --race, for task.
@@ -116,17 +116,9 @@ func (f implFlag) open(p place, c book.Chapter) (overlay.Impl, error) {
 	case "reference":
 		dir = filepath.Join(p.root, c.Solution())
 	}
-	if name, ok := strings.CutPrefix(dir, "wrong/"); ok {
+	if kind, name, cut := strings.Cut(dir, "/"); cut && slices.Contains([]string{"wrong", "slow", "other"}, kind) {
 		if _, err := os.Stat(dir); err != nil {
-			names, err := verify.WrongNames(p.root, c)
-			if err != nil {
-				return overlay.Impl{}, err
-			}
-			if !slices.Contains(names, name) {
-				return overlay.Impl{}, wrongUsage("--impl: there is no known-wrong solution %q. Choose one of:\n  %s", name, strings.Join(names, "\n  "))
-			}
-			_, impl, err := verify.OpenWrong(p.root, c, name)
-			return impl, err
+			return variant(p, c, kind, name)
 		}
 	}
 	impl, err := overlay.Open(dir)
@@ -134,4 +126,29 @@ func (f implFlag) open(p place, c book.Chapter) (overlay.Impl, error) {
 		return impl, usageError{fmt.Errorf("--impl: %w", err)}
 	}
 	return impl, nil
+}
+
+// variant opens a variant of the reference by the name that a reader gave.
+func variant(p place, c book.Chapter, kind, name string) (overlay.Impl, error) {
+	folder := filepath.Join(p.root, c.Solution(), "testdata", kind)
+	var names []string
+	if kind == "other" {
+		entries, _ := os.ReadDir(folder)
+		for _, e := range entries {
+			names = append(names, e.Name())
+		}
+	} else {
+		var err error
+		if names, err = verify.Variants(p.root, c, kind); err != nil {
+			return overlay.Impl{}, err
+		}
+	}
+	if !slices.Contains(names, name) {
+		return overlay.Impl{}, wrongUsage("--impl: there is no solution %q in %s. Choose one of:\n  %s",
+			name, kind, strings.Join(names, "\n  "))
+	}
+	if kind == "other" {
+		return overlay.Open(filepath.Join(folder, name))
+	}
+	return verify.Variant(p.root, c, kind, name)
 }

@@ -3,13 +3,18 @@ package main
 import (
 	"context"
 	"fmt"
+	"maps"
 	"os"
+	"slices"
 	"strings"
 	"time"
 
 	"ipcworkbook/harness/book"
 	"ipcworkbook/harness/check"
+	"ipcworkbook/harness/gauge"
+	"ipcworkbook/harness/overlay"
 	"ipcworkbook/harness/screen"
+	"ipcworkbook/harness/verify"
 )
 
 type soakCmd struct {
@@ -18,6 +23,8 @@ type soakCmd struct {
 	Runs int    `help:"How many runs." default:"200"`
 	Seed uint64 `help:"Seed of the first run; each later run has the next one." default:"1"`
 	Race bool   `help:"Build with the race detector."`
+	// Gates are soaked as well, but apart: they need the machine for themselves.
+	Gates bool `help:"Measure the benchmarks so many times instead, and compare the gates' verdicts."`
 }
 
 func (c soakCmd) Run(ctx context.Context, p place) error {
@@ -31,6 +38,9 @@ func (c soakCmd) Run(ctx context.Context, p place) error {
 	}
 	if c.Runs < 1 {
 		return wrongUsage("--runs takes a number from 1, not %d", c.Runs)
+	}
+	if c.Gates {
+		return c.gates(ctx, p, chapter, impl)
 	}
 	s := screen.New(os.Stdout, p.task)
 	begun := time.Now()
@@ -78,4 +88,48 @@ func (c soakCmd) bad(p place, chapter book.Chapter, b check.Bad) string {
 	again := fmt.Sprintf("%s test chapter=%d step=%d seed=%d %s", p.task, chapter.Number, b.Step.Number, b.Seed, c.options(c.Race))
 	return fmt.Sprintf("In run %d (seed %d) it was %s:\n\n%s\n\nAgain: %s",
 		b.Run, b.Seed, b.Step.Verdict, b.Step.Message, strings.TrimSpace(again))
+}
+
+// gates soaks the benchmarks' gates.
+func (c soakCmd) gates(ctx context.Context, p place, chapter book.Chapter, impl overlay.Impl) error {
+	o := gauge.Options{
+		Root: p.root, Chapter: chapter, Impl: impl, Name: c.Impl, From: p.here, Alone: true, Hasty: true,
+	}
+	if name, slow := strings.CutPrefix(c.Impl, "slow/"); slow {
+		known, err := verify.ReadSlow(p.root, chapter, name)
+		if err != nil {
+			return usageError{err}
+		}
+		o.Benchmarks = known.Benchmarks
+	}
+	s := screen.New(os.Stdout, p.task)
+	begun := time.Now()
+	s.Line("Chapter %d · %s: the gates in %d runs, each second one with a core kept busy\n", chapter.Number, chapter.Name, c.Runs)
+	tallies, err := gauge.Soak{Options: o, Runs: c.Runs, Progress: func(run int, _ gauge.Result) {
+		if run%10 == 0 || run == c.Runs {
+			s.Line("  %4d of %d runs, %s", run, c.Runs, time.Since(begun).Round(time.Second))
+		}
+	}}.Run(ctx)
+	if err != nil {
+		return err
+	}
+	s.Line("")
+	differ := false
+	for _, t := range tallies {
+		var counts []string
+		for _, v := range slices.Sorted(maps.Keys(t.Counts)) {
+			counts = append(counts, fmt.Sprintf("%d %s", t.Counts[v], v))
+		}
+		s.Line("  %-16s %-24s ratios from %.2f to %.2f", t.Name, strings.Join(counts, ", "), t.Low, t.High)
+		if t.Odd != nil {
+			differ = true
+			s.Line("     %.2f (%.2f to %.2f) in %d rounds: %s\n     %s", t.Odd.Ratio, t.Odd.Low, t.Odd.High, t.Odd.Rounds, t.Odd.Verdict, t.Odd.Message)
+		}
+	}
+	if differ {
+		s.Line("\nThe verdicts of a gate differ.")
+		return exitStatus(failed)
+	}
+	s.Line("\nOne verdict for every gate in %d runs.", c.Runs)
+	return nil
 }

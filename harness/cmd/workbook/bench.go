@@ -1,0 +1,127 @@
+package main
+
+import (
+	"context"
+	"encoding/json"
+	"fmt"
+	"os"
+	"path/filepath"
+
+	"ipcworkbook/harness/book"
+	"ipcworkbook/harness/gauge"
+	"ipcworkbook/harness/overlay"
+	"ipcworkbook/harness/report"
+	"ipcworkbook/harness/screen"
+)
+
+type benchCmd struct {
+	chapterFlag
+	implFlag
+	Benchmark []string `help:"Measure this benchmark only: its name, as Transfer/1KiB." placeholder:"NAME"`
+	Rounds    int      `help:"How many rounds are measured." default:"${rounds}"`
+	JSON      bool     `name:"json" help:"Print one JSON document and nothing else."`
+}
+
+func (b benchCmd) Run(ctx context.Context, p place) error {
+	c, err := b.find(ctx, p)
+	if err != nil {
+		return err
+	}
+	impl, err := b.open(p, c)
+	if err != nil {
+		return err
+	}
+	if b.Rounds < 1 {
+		return wrongUsage("--rounds takes a number from 1, not %d", b.Rounds)
+	}
+	if len(c.Benchmarks) == 0 {
+		return wrongUsage("chapter %d (%s) has no benchmarks", c.Number, c.Name)
+	}
+	for _, name := range b.Benchmark {
+		if _, err := c.Benchmark(name); err != nil {
+			return usageError{err}
+		}
+	}
+	o := gauge.Options{
+		Root: p.root, Chapter: c, Impl: impl, Name: b.Impl, From: p.here, Benchmarks: b.Benchmark, Rounds: b.Rounds,
+	}
+	done := func() {}
+	if !b.JSON {
+		o.Progress, done = progress()
+	}
+	r, err := gauge.Run(ctx, o)
+	done()
+	if err != nil {
+		return err
+	}
+	if len(b.Benchmark) == 0 {
+		// What was stopped early is kept as well, and marked.
+		if err := gauge.Keep(p.root, c, r); err != nil {
+			return fmt.Errorf("keeping the result: %w", err)
+		}
+	}
+	if b.JSON {
+		if err := json.NewEncoder(os.Stdout).Encode(r); err != nil {
+			return err
+		}
+	} else {
+		s := screen.New(os.Stdout, p.task)
+		s.Options = b.options(false)
+		s.Bench(r)
+	}
+	if r.Partial != "" {
+		return ctx.Err()
+	}
+	return statusOf(r.Verdict)
+}
+
+// progress shows on standard error what runs now.
+func progress() (show func(gauge.Turn), done func()) {
+	var p *screen.Progress
+	show = func(t gauge.Turn) {
+		if p == nil {
+			p = screen.NewProgress(os.Stderr, t.Turns)
+		}
+		round := "warming up"
+		if t.Round > 0 {
+			round = fmt.Sprintf("round %d of %d", t.Round, t.Rounds)
+		}
+		p.Step(fmt.Sprintf("%s · %s · %s", round, t.Benchmark, t.Contestant), t.Left)
+	}
+	return show, func() {
+		if p != nil {
+			p.Done()
+		}
+	}
+}
+
+type reportCmd struct {
+	Out string `help:"The file to write; - is standard output." placeholder:"FILE"`
+}
+
+func (c reportCmd) Run(p place) error {
+	chapters, err := book.Chapters()
+	if err != nil {
+		return err
+	}
+	results, err := gauge.Kept(p.root, chapters)
+	if err != nil {
+		return usageError{err}
+	}
+	out := c.Out
+	if out == "-" {
+		return report.Write(os.Stdout, results)
+	}
+	if out == "" {
+		out = filepath.Join(p.root, ".workbook", "report.html")
+		if err := os.MkdirAll(filepath.Dir(out), 0o755); err != nil {
+			return err
+		}
+	}
+	if err := gauge.Replace(out, func(f *os.File) error { return report.Write(f, results) }); err != nil {
+		return usageError{fmt.Errorf("writing the report: %w", err)}
+	}
+	fmt.Printf("%d of %d chapters are measured. The report is in %s\nOpen it in a browser.\n",
+		len(results), len(chapters), overlay.Relative(out, p.here))
+	return nil
+}

@@ -1,0 +1,162 @@
+package gauge
+
+import (
+	"encoding/json"
+	"errors"
+	"fmt"
+	"io"
+	"io/fs"
+	"os"
+	"path/filepath"
+	"regexp"
+	"slices"
+
+	"golang.org/x/perf/benchfmt"
+
+	"ipcworkbook/harness/book"
+)
+
+// folder is where results are kept, below the workbook's root. Git ignores it.
+const folder = ".workbook/bench"
+
+// Paths are the files of one result: as JSON, and in the format of Go benchmarks,
+// which benchstat reads.
+func Paths(root string, c book.Chapter, impl string) (asJSON, asText string) {
+	name := c.Folder()
+	if impl != "" {
+		name += "@" + notInNames.ReplaceAllString(impl, "-")
+	}
+	base := filepath.Join(root, folder, name)
+	return base + ".json", base + ".txt"
+}
+
+var notInNames = regexp.MustCompile(`[^A-Za-z0-9_.-]+`)
+
+// Keep writes a result to both files. A file is replaced as a whole or not at all,
+// also when this is killed.
+func Keep(root string, c book.Chapter, r Result) error {
+	asJSON, asText := Paths(root, c, r.Impl)
+	if err := os.MkdirAll(filepath.Dir(asJSON), 0o755); err != nil {
+		return err
+	}
+	return errors.Join(
+		Replace(asJSON, func(f *os.File) error {
+			out := json.NewEncoder(f)
+			out.SetIndent("", "  ")
+			return out.Encode(r)
+		}),
+		Replace(asText, func(f *os.File) error { return WriteBench(f, r) }))
+}
+
+// Replace writes a file as a whole or not at all: what was there stays until the
+// new one is complete.
+func Replace(path string, write func(*os.File) error) error {
+	f, err := os.CreateTemp(filepath.Dir(path), ".new-*")
+	if err != nil {
+		return err
+	}
+	defer os.Remove(f.Name()) // it is gone if all went well
+	err = write(f)
+	if err := errors.Join(err, f.Chmod(0o644), f.Close()); err != nil {
+		return err
+	}
+	return os.Rename(f.Name(), path)
+}
+
+// Kept returns the results that were kept: of each chapter the learner's, or the
+// newest of another implementation where he has none. The chapters are those of the
+// book, in its order.
+func Kept(root string, chapters []book.Chapter) ([]Result, error) {
+	var results []Result
+	for _, c := range chapters {
+		own, _ := Paths(root, c, "")
+		others, err := filepath.Glob(filepath.Join(root, folder, c.Folder()+"@*.json"))
+		if err != nil {
+			return nil, err
+		}
+		var found []Result
+		for _, path := range append([]string{own}, others...) {
+			r, err := Read(path)
+			if errors.Is(err, fs.ErrNotExist) {
+				continue
+			}
+			if err != nil {
+				return nil, fmt.Errorf("%s: %w (to remove the file loses this result, no more)", path, err)
+			}
+			found = append(found, r)
+		}
+		if len(found) == 0 {
+			continue
+		}
+		results = append(results, slices.MaxFunc(found, func(a, b Result) int {
+			if (a.Impl == "") != (b.Impl == "") {
+				if a.Impl == "" {
+					return 1
+				}
+				return -1
+			}
+			return a.Date.Compare(b.Date)
+		}))
+	}
+	return results, nil
+}
+
+// Read reads a result that was kept.
+func Read(path string) (Result, error) {
+	var r Result
+	text, err := os.ReadFile(path)
+	if err != nil {
+		return r, err
+	}
+	return r, json.Unmarshal(text, &r)
+}
+
+// WriteBench writes a result as Go benchmarks print it: one line for each sample.
+// The contestant is a configuration key, so `benchstat -col contestant` compares.
+func WriteBench(w io.Writer, r Result) error {
+	out := benchfmt.NewWriter(w)
+	for _, name := range r.names() {
+		for _, b := range r.Benchmarks {
+			m := b.Measured[name]
+			for i, seconds := range m.Samples {
+				line := &benchfmt.Result{
+					Name:  benchfmt.Name(b.Name),
+					Iters: b.Messages,
+					Values: []benchfmt.Value{
+						{Value: seconds, Unit: "sec/op", OrigValue: seconds * 1e9, OrigUnit: "ns/op"},
+						{Value: float64(b.Messages*b.Size) / m.Wholes[i], Unit: "with-start-B/s"},
+					},
+				}
+				if b.Kind == Transfer {
+					line.Values = append(line.Values, benchfmt.Value{Value: float64(b.Size) / seconds, Unit: "B/s"})
+				}
+				for _, c := range [][2]string{
+					{"goos", "linux"}, {"cpu", r.Machine.CPU}, {"kernel", r.Machine.Kernel},
+					{"chapter", fmt.Sprintf("%02d-%s", r.Chapter, r.Name)}, {"contestant", name},
+				} {
+					line.Config = append(line.Config, benchfmt.Config{Key: c[0], Value: []byte(c[1]), File: true})
+				}
+				if err := out.Write(line); err != nil {
+					return err
+				}
+			}
+		}
+	}
+	return nil
+}
+
+// names are the contestants that measured something, in the order in which they
+// are shown.
+func (r Result) names() []string {
+	names := slices.Clone(Contestants)
+	for _, b := range r.Benchmarks {
+		for name := range b.Measured {
+			if !slices.Contains(names, name) {
+				names = append(names, name)
+			}
+		}
+	}
+	return slices.DeleteFunc(names, func(name string) bool {
+		return !slices.ContainsFunc(r.Benchmarks, func(b Benchmark) bool { return len(b.Measured[name].Samples) > 0 })
+	})
+}

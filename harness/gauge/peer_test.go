@@ -1,0 +1,92 @@
+package gauge
+
+import (
+	"context"
+	"math"
+	"testing"
+
+	"github.com/stretchr/testify/require"
+
+	"ipcworkbook/harness/book"
+	"ipcworkbook/harness/verdict"
+)
+
+// What a peer does wrong takes it out, and no more.
+func TestAPeerThatFails(t *testing.T) {
+	for name, c := range map[string]struct {
+		script  string
+		verdict verdict.Verdict
+		words   string
+	}{
+		"well":           {`echo '{"messages":8,"seconds":1,"whole":2}'`, verdict.Pass, ""},
+		"fails":          {`echo "message 5 is damaged" >&2; exit 1`, verdict.Crashed, "message 5 is damaged"},
+		"is killed":      {`kill -SEGV $$`, verdict.Crashed, "139"},
+		"prints nothing": {`exit 0`, verdict.Wrong, "8 messages were asked for"},
+		"does less":      {`echo '{"messages":7,"seconds":1,"whole":2}'`, verdict.Wrong, "8 messages were asked for"},
+		"took no time":   {`echo '{"messages":8,"seconds":0,"whole":2}'`, verdict.Wrong, "8 messages were asked for"},
+		"cannot here":    {`echo "this needs two cores" >&2; exit 3`, verdict.Unsupported, "this needs two cores"},
+		"hangs":          {`exec sleep 1000`, verdict.Hung, "still"},
+	} {
+		t.Run(name, func(t *testing.T) {
+			p := program{argv: []string{"/bin/sh", "-c", c.script, "peer"}, tmp: t.TempDir()}
+			turn, f, err := p.turn(context.Background(), book.Benchmark{Kind: Transfer, Size: 64}, 8)
+			require.NoError(t, err)
+			require.Equal(t, c.verdict, f.Verdict, f.Message)
+			require.Contains(t, f.Message, c.words)
+			require.Equal(t, c.verdict == verdict.Pass, turn.Messages == 8)
+		})
+	}
+}
+
+func TestAPeerThatLeavesIsOut(t *testing.T) {
+	r := &race{result: Result{Missing: map[string]string{}}}
+	l := &lane{Benchmark: book.Benchmark{Name: "PingPong"}, turns: map[string][]turn{C: {{}}}, out: map[string]bool{}}
+	r.leaves(l, C, verdict.Finding{Verdict: verdict.Crashed, Message: "exit status 1"})
+	require.True(t, l.out[C])
+	require.False(t, l.done)
+	require.Empty(t, l.turns)
+	require.Equal(t, "PingPong: exit status 1", r.result.Missing[C])
+
+	r.leaves(l, Reference, verdict.Finding{Verdict: verdict.Wrong, Message: "oh"})
+	require.True(t, l.done)
+	require.Equal(t, verdict.Fault, l.finding.Verdict)
+}
+
+func TestMedian(t *testing.T) {
+	center, low, high := median([]float64{3, 1, 2})
+	require.Equal(t, []float64{2, 1, 3}, []float64{center, low, high}, "too few for an interval")
+	center, low, high = median([]float64{1, 2, 3, 4, 5, 6, 7, 8, 9, 1000})
+	require.Equal(t, 5.5, center)
+	require.Equal(t, 2.0, low)
+	require.Equal(t, 9.0, high, "one that is far out does not matter")
+	for n := range 8 {
+		values := make([]float64, n)
+		center, low, high = median(values)
+		require.False(t, math.IsInf(low, 0) || math.IsInf(high, 0) || math.IsNaN(center))
+	}
+	for n := 1; n <= leastRounds; n++ {
+		values := make([]float64, n)
+		for i := range values {
+			values[i] = float64(i)
+		}
+		_, low, high = median(values)
+		require.Equal(t, []float64{0, float64(n - 1)}, []float64{low, high}, "n = %d", n)
+	}
+}
+
+func TestDuration(t *testing.T) {
+	for seconds, want := range map[float64]string{
+		2: "2.00 s", 0.0123: "12.3 ms", 2.04e-6: "2.04 µs", 1e-7: "100 ns", 3.2e-8: "32.0 ns", 1e-10: "0.10 ns",
+	} {
+		require.Equal(t, want, Duration(seconds))
+	}
+}
+
+func TestEnough(t *testing.T) {
+	probe := func(messages int, seconds float64) turn {
+		return turn{verdict.Measured{Messages: messages, Seconds: seconds}}
+	}
+	require.Equal(t, 8192, enough(probe(128, 0.001), 8192), "fast enough for all")
+	require.Equal(t, 1000, enough(probe(128, 0.128), 8192), "as many as fit into a second")
+	require.Equal(t, 128, enough(probe(128, 10), 8192), "but those it has done already")
+}

@@ -1,0 +1,132 @@
+package gauge
+
+import (
+	"fmt"
+	"strings"
+	"unicode/utf8"
+)
+
+// Table shows a result as a lesson does: the speed of the reference, and what part
+// of it the others reach. The names are those of the rows below the reference.
+func Table(r Result, names ...string) string {
+	rows := [][]string{{""}, {Reference}}
+	for _, b := range r.Benchmarks {
+		rows[0] = append(rows[0], b.Name)
+		rows[1] = append(rows[1], b.Speed(b.Measured[Reference].Median))
+	}
+	for _, name := range names {
+		row := []string{name}
+		for _, b := range r.Benchmarks {
+			cell := "n/a"
+			if m, there := b.Measured[name]; there {
+				cell = digits(m.Ratio)
+			}
+			row = append(row, cell)
+		}
+		rows = append(rows, row)
+	}
+	return columns(rows) + r.foot("Below the reference: speed divided by that of the reference.")
+}
+
+// ArticlesTable shows the figure of the articles: 8 MiB in 1 KiB messages.
+func ArticlesTable(r Result, names ...string) string {
+	rows := [][]string{{"", "KB/s", "with start-up"}}
+	for _, b := range r.Benchmarks {
+		if !b.isArticles() {
+			continue
+		}
+		for _, name := range names {
+			row := []string{name + ", " + b.Name, "n/a", "n/a"}
+			if m, there := b.Measured[name]; there {
+				row[1] = thousands(float64(b.Size) / m.Median / 1000)
+				row[2] = thousands(float64(b.Size*b.Messages) / m.Whole / 1000)
+			}
+			rows = append(rows, row)
+		}
+	}
+	return columns(rows) + r.foot("8 MiB in 1 KiB messages. A KB is 1,000 bytes.")
+}
+
+// isArticles reports whether a benchmark is the one that the articles measure.
+func (b Benchmark) isArticles() bool {
+	return b.Kind == Transfer && b.Size == 1<<10 && b.Size*b.Messages == 8<<20
+}
+
+// Speed is seconds per message as a person reads it: bytes per second, or the time
+// of a message there and back.
+func (b Benchmark) Speed(seconds float64) string {
+	if seconds <= 0 {
+		return "n/a"
+	}
+	if b.Kind == PingPong {
+		return Duration(seconds)
+	}
+	return Rate(float64(b.Size) / seconds)
+}
+
+// Rate is bytes per second with three digits and a unit that fits. A KB is 1,000
+// bytes.
+func Rate(bytesPerSecond float64) string {
+	for _, u := range []struct {
+		name string
+		size float64
+	}{{"GB/s", 1e9}, {"MB/s", 1e6}, {"KB/s", 1e3}} {
+		if bytesPerSecond >= u.size {
+			return digits(bytesPerSecond/u.size) + " " + u.name
+		}
+	}
+	return digits(bytesPerSecond) + " B/s"
+}
+
+// thousands is a whole number with three digits that count, and commas.
+func thousands(x float64) string {
+	step := 1.0
+	for x/step >= 1000 {
+		step *= 10
+	}
+	text := fmt.Sprintf("%.0f", float64(int(x/step+0.5))*step)
+	for i := len(text) - 3; i > 0; i -= 3 {
+		text = text[:i] + "," + text[i:]
+	}
+	return text
+}
+
+func (r Result) foot(what string) string {
+	m := r.Machine
+	tools := []string{m.Go}
+	for _, tool := range []string{m.Python, m.C} {
+		if tool != "" {
+			tools = append(tools, tool)
+		}
+	}
+	rounds := 0
+	for _, b := range r.Benchmarks {
+		rounds = max(rounds, b.Rounds)
+	}
+	return fmt.Sprintf("\n%s\nMedians of %d rounds on %s: %s, %d cores,\n%s, %s\n",
+		what, rounds, r.Date.Format("2006-01-02"), m.CPU, m.Cores, m.Kernel, strings.Join(tools, ", "))
+}
+
+// columns lays out a table: names to the left, figures to the right.
+func columns(rows [][]string) string {
+	widths := make([]int, len(rows[0]))
+	for _, row := range rows {
+		for i, cell := range row {
+			widths[i] = max(widths[i], utf8.RuneCountInString(cell))
+		}
+	}
+	var b strings.Builder
+	for _, row := range rows {
+		var line strings.Builder
+		for i, cell := range row {
+			pad := strings.Repeat(" ", widths[i]-utf8.RuneCountInString(cell))
+			if i == 0 {
+				line.WriteString(cell + pad)
+			} else {
+				line.WriteString("  " + pad + cell)
+			}
+		}
+		b.WriteString(strings.TrimRight(line.String(), " ") + "\n")
+	}
+	return b.String()
+}

@@ -1,0 +1,68 @@
+// Package peers has the workload of the benchmarks in other languages, so that
+// they can stand beside a Go solution: in C (NAME.c), in Python (NAME.py, standard
+// library only), and as a limit what the bytes alone cost (limit/main.go). NAME is
+// a mechanism: pipe, fifo. What those of one language share is in peer.h, stream.h
+// and peer.py. [Prepare] makes one ready to run.
+//
+// # The command line
+//
+//	PEER BENCHMARK SIZE COUNT
+//
+// A peer is two processes. The first one is started by the command line. It starts
+// the second one.
+//
+//   - transfer: the second process sends COUNT messages of SIZE bytes and closes.
+//     The first one receives them.
+//   - pingpong: the first process sends a message of SIZE bytes and waits until the
+//     second one has sent it back. This is done COUNT times. Then the first one closes.
+//
+// # Messages
+//
+// They are numbered from 0. The first 8 bytes are the number, most significant
+// byte first; byte j after them is j % 251. Where SIZE is less than 8, every byte is
+// the number % 256.
+//
+// The first process checks the length and every byte of each message against the
+// one that it expects. So a message that was lost, doubled, damaged or sent out
+// of order is an error. After the last message it expects the end of file, and
+// that the second process ends with status 0.
+//
+// Where the mechanism is a stream of bytes a message is sent as a frame: its
+// length in 4 bytes, most significant first, and then the message. multiprocessing
+// does the same.
+//
+// # What is measured
+//
+// Both times are taken by the first process, with CLOCK_MONOTONIC. Both end when
+// the last message was received and checked.
+//
+//   - seconds begins when the second process has said that it is ready, right
+//     before it is told to go.
+//   - whole begins right before the mechanism is made and the second process is
+//     started. The start of the first one, of Python itself for example, is not in it.
+//
+// The limit measures less (limit/main.go says what), so as to be one.
+//
+// # Output
+//
+// One line on the standard output, and status 0:
+//
+//	{"messages":8192,"seconds":0.018,"whole":0.021}
+//
+// An error is a sentence on the standard error, and status 1. A wrong command line
+// is status 2. Status 3 is of the limit only: the benchmark cannot be measured on
+// this machine. The second process ends with the first one, even if that one is
+// killed.
+//
+// # What is fair
+//
+// Each peer is what a good programmer writes in that language without tricks. The
+// pipe keeps its size. Reads and writes block. The C peer sends a frame with one
+// system call, and reads as much as the pipe has: up to 64 KiB. The Python peer
+// takes what multiprocessing gives. A message that was received is the receiver's
+// own memory.
+//
+// The peers are left to the scheduler. Where it puts the two processes, on one
+// core or on two, changes a figure several times over. So only figures of
+// the same run can be compared, and more than one round is needed.
+package peers

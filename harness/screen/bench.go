@@ -1,0 +1,586 @@
+package screen
+
+import (
+	"fmt"
+	"io"
+	"math"
+	"os"
+	"path"
+	"slices"
+	"strings"
+	"unicode/utf8"
+
+	"golang.org/x/term"
+
+	"ipcworkbook/harness/gauge"
+	"ipcworkbook/harness/verdict"
+)
+
+// Bench shows what was measured of a chapter: a bar chart for each benchmark, a
+// line for each with its verdict, what the figures depend on, then the first
+// benchmark that did not pass in full, then what to do next.
+//
+// A longer bar is faster, in a ping-pong too, where the figure is a time. Bars
+// start at zero. The fastest of yours, the reference and the peers is almost as
+// long as there is room; a limit that is longer is cut.
+func (s Screen) Bench(r gauge.Result) {
+	// All of it is written at once, and in the end: a locale without UTF-8 gets
+	// every sign that we write in ASCII.
+	var b strings.Builder
+	c := chart{Screen: s, blocks: s.blocks(), label: label(r.Impl)}
+	c.w = &b
+	c.column = max(utf8.RuneCountInString(c.label), len(labels[gauge.Reference]))
+	c.bar = width - utf8.RuneCountInString(c.row("", "", "", ""))
+	c.result(reached(r))
+	text := strings.ReplaceAll(b.String(), "\n\n\n", "\n\n")
+	if !inUTF8() {
+		text = ascii.Replace(text)
+	}
+	io.WriteString(s.w, text)
+}
+
+// blocks says whether a bar can be drawn of block characters. A log and a reader
+// of the screen's text are better off with '#', and the font of the kernel's own
+// console lacks most of the blocks.
+func (s Screen) blocks() bool {
+	f, ok := s.w.(*os.File)
+	return ok && term.IsTerminal(int(f.Fd())) && inUTF8() && os.Getenv("TERM") != "linux"
+}
+
+// inUTF8 says whether the locale's characters are UTF-8.
+func inUTF8() bool {
+	for _, name := range []string{"LC_ALL", "LC_CTYPE", "LANG"} {
+		if locale := os.Getenv(name); locale != "" {
+			locale = strings.ToLower(locale)
+			return strings.Contains(locale, "utf-8") || strings.Contains(locale, "utf8")
+		}
+	}
+	return false
+}
+
+// ascii has one character for one: columns stay where they are.
+var ascii = strings.NewReplacer("·", "-", "–", "-", "»", ">", "µ", "u", "…", "~",
+	"✓", "+", "✗", "x", "⧖", "~", "♲", "&", "▼", "v")
+
+// reached is the result, with no verdict on a benchmark that a run that was
+// stopped did not come to. That this machine lacks something is another thing.
+func reached(r gauge.Result) gauge.Result {
+	r.Benchmarks = slices.Clone(r.Benchmarks)
+	for i, b := range r.Benchmarks {
+		if r.Partial != "" && b.Verdict == verdict.Unsupported && len(b.Measured) == 0 {
+			r.Benchmarks[i].Verdict = ""
+		}
+	}
+	return r
+}
+
+type chart struct {
+	Screen
+	blocks bool   // bars of block characters
+	label  string // of who takes the part of yours
+	column int    // the width of a label
+	bar    int    // the width of a bar
+}
+
+var labels = map[string]string{
+	gauge.Yours: "yours", gauge.Reference: "reference", gauge.Python: "Python", gauge.C: "C",
+	gauge.Limit: "limit", gauge.Memcpy: "memcpy",
+}
+
+// label is what the part of yours is called: "yours", or the last name of the
+// implementation that takes it, and never "reference", which is there already.
+func label(impl string) string {
+	const most = 14
+	if impl == "" {
+		return labels[gauge.Yours]
+	}
+	name := path.Base(impl)
+	if name == labels[gauge.Reference] {
+		return "impl=" + name
+	}
+	return cut(name, most)
+}
+
+// row is one line of a chart. The widest figures fill their columns: "1.05 GB/s",
+// "0.496 (0.481-0.511)".
+func (c chart) row(name, bar, value, ratio string) string {
+	return fmt.Sprintf("    %-*s %s %9s %-19s", c.column, name, bar, value, ratio)
+}
+
+func (c chart) result(r gauge.Result) {
+	heading := fmt.Sprintf("Chapter %d · %s", r.Chapter, r.Name)
+	passed := ""
+	if n := len(r.Benchmarks); n > 0 {
+		passed = fmt.Sprintf("%d of %d benchmarks", passes(r), n)
+	}
+	c.line("\n%s%*s", heading, width-utf8.RuneCountInString(heading), passed)
+	c.line("")
+	if r.Verdict == verdict.Broken {
+		c.broken(r)
+		return
+	}
+	c.partial(r)
+	if r.Impl != "" {
+		c.line("In place of yours: %s", r.Impl)
+	}
+	var charts []gauge.Benchmark
+	for _, b := range r.Benchmarks {
+		if len(b.Measured) > 0 {
+			charts = append(charts, b)
+		}
+	}
+	if len(charts) > 0 {
+		c.line("%s", c.dim("Longer is faster, » is cut. Right: ratio to the reference, 95 % interval."))
+	}
+	article := true
+	for _, b := range charts {
+		c.line("")
+		c.benchmark(b)
+		article = article && !c.article(b)
+	}
+	if len(charts) > 0 {
+		c.line("")
+	}
+	for _, b := range r.Benchmarks {
+		c.verdict(b)
+	}
+	c.circumstances(r)
+	c.end(r)
+}
+
+func passes(r gauge.Result) (n int) {
+	for _, b := range r.Benchmarks {
+		if b.Verdict == verdict.Pass {
+			n++
+		}
+	}
+	return n
+}
+
+// benchmark shows a title, a bar for each contestant that took part, and the
+// memory copy in words: beside the title, or below where that is too long.
+func (c chart) benchmark(b gauge.Benchmark) {
+	title, memcpy := b.Name+" · "+b.Title, ""
+	if m, ok := measured(b, gauge.Memcpy); ok {
+		memcpy = "memcpy " + value(b, m)
+	}
+	room := width - utf8.RuneCountInString("  "+title)
+	beside := utf8.RuneCountInString(memcpy) < room
+	if beside {
+		c.line("  %s%*s%s", c.bold(title), room-utf8.RuneCountInString(memcpy), "", c.dim(memcpy))
+	} else {
+		c.line("  %s", c.bold(cut(title, width-2)))
+	}
+
+	full := 0.0
+	for _, who := range gauge.Contestants {
+		if m, ok := measured(b, who); ok && who != gauge.Limit && who != gauge.Memcpy {
+			full = max(full, 1/m.Median)
+		}
+	}
+	for _, who := range gauge.Contestants {
+		m, ok := measured(b, who)
+		name := labels[who]
+		paint := func(text string) string { return text }
+		switch who {
+		case gauge.Yours:
+			name = c.label
+			paint = func(text string) string { return c.paint(b.Verdict, text) }
+		case gauge.Limit:
+			paint = c.dim
+		case gauge.Memcpy:
+			continue
+		}
+		switch {
+		case ok:
+			line := c.row(name, c.length(1/m.Median, full), value(b, m), ratio(b, who, m))
+			c.line("%s", paint(strings.TrimRight(line, " ")))
+		case who == gauge.Yours:
+			c.line("%s", paint(fmt.Sprintf("    %-*s %s", c.column, name, word(b.Verdict))))
+		}
+	}
+	if !beside {
+		name, figure, _ := strings.Cut(memcpy, " ")
+		c.line("%s", c.dim(fmt.Sprintf("    %-*s %s", c.column, name, figure)))
+	}
+}
+
+// measured is what a contestant made of it, if it took part. How fast wrong code
+// was is of no use to anybody.
+func measured(b gauge.Benchmark, who string) (gauge.Measure, bool) {
+	m := b.Measured[who]
+	right := who != gauge.Yours || b.Verdict == verdict.Pass || b.Verdict == verdict.Slow
+	return m, right && m.Median > 0
+}
+
+// length is a bar. Full is the speed of the longest that is not cut. It leaves two
+// places for a longer one and its mark.
+func (c chart) length(speed, full float64) string {
+	most := c.bar - 2
+	if full == 0 {
+		full = speed
+	}
+	if eighths := speed / full * float64(most) * 8; eighths <= float64(c.bar*8) {
+		return bar(int(math.Round(max(eighths, 1))), c.bar, c.blocks)
+	}
+	return bar((c.bar-1)*8, c.bar-1, c.blocks) + "»"
+}
+
+// bar is a bar of so many eighths of a character, and blanks to fill its room.
+func bar(eighths, room int, blocks bool) string {
+	text := strings.Repeat("█", eighths/8)
+	switch rest := eighths % 8; {
+	case !blocks:
+		text = strings.Repeat("#", (eighths+4)/8)
+		if eighths > 0 && text == "" {
+			text = "#"
+		}
+	case rest > 0:
+		text += string([]rune("▏▎▍▌▋▊▉")[rest-1])
+	}
+	return text + strings.Repeat(" ", max(0, room-utf8.RuneCountInString(text)))
+}
+
+// value is a contestant's figure: bytes in a second, or the time there and back.
+func value(b gauge.Benchmark, m gauge.Measure) string {
+	if b.Kind == gauge.PingPong {
+		return scaled(m.Median*1e9, "ns", "µs", "ms", "s")
+	}
+	return scaled(float64(b.Size)/m.Median/1e3, "KB/s", "MB/s", "GB/s", "TB/s")
+}
+
+// scaled is a figure of three digits in the unit that it is read best in. Each
+// unit is a thousand of the one before it.
+func scaled(x float64, units ...string) string {
+	for x >= 999.5 && len(units) > 1 {
+		x, units = x/1000, units[1:]
+	}
+	return fmt.Sprintf("%.*f %s", decimals(x), x, units[0])
+}
+
+// decimals is how many make three digits.
+func decimals(x float64) int {
+	switch {
+	case x >= 99.95:
+		return 0
+	case x >= 9.995:
+		return 1
+	}
+	return 2
+}
+
+// ratio is how fast a contestant is beside the reference. One that only rounding
+// would lift to a gate has a digit more.
+func ratio(b gauge.Benchmark, who string, m gauge.Measure) string {
+	x, low, high := m.Ratio, m.RatioLow, m.RatioHigh
+	if who == gauge.Yours {
+		x, low, high = b.Ratio, b.Low, b.High
+	}
+	if who == gauge.Reference || x <= 0 {
+		return ""
+	}
+	digits := decimals(x)
+	for _, gate := range []float64{b.Gate, b.Fast} {
+		if who == gauge.Yours && x < gate && fmt.Sprintf("%.2f", x) == fmt.Sprintf("%.2f", gate) {
+			digits = 3
+		}
+	}
+	text := fmt.Sprintf("%5.*f", digits, x)
+	if high > 0 && !math.IsInf(high, 0) {
+		text += fmt.Sprintf(" (%.*f-%.*f)", digits, low, digits, high)
+	}
+	return text
+}
+
+// article shows what the articles measured, 8 MiB in messages of 1 KiB, in their
+// unit, and says whether this benchmark measures that.
+func (c chart) article(b gauge.Benchmark) bool {
+	bytes := b.Size * b.Messages
+	if b.Kind != gauge.Transfer || b.Size != 1<<10 || bytes != 8<<20 {
+		return false
+	}
+	m, ok := measured(b, gauge.Yours)
+	if !ok {
+		return true
+	}
+	text := fmt.Sprintf("%s: 8 MiB in 1 KiB messages: %s KB/s", c.label, thousands(float64(b.Size)/m.Median/1e3))
+	if m.Whole > 0 {
+		text += fmt.Sprintf(", %s KB/s with start-up", thousands(float64(bytes)/m.Whole/1e3))
+	}
+	for _, line := range pack(strings.Fields(text), " ", width-4) {
+		c.line("    %s", line)
+	}
+	return true
+}
+
+// thousands is a figure of three digits that matter: 462,000.
+func thousands(x float64) string {
+	unit := math.Pow10(max(0, int(math.Log10(max(x, 1)))-2))
+	text := fmt.Sprintf("%.0f", math.Round(x/unit)*unit)
+	for i := len(text) - 3; i > 0; i -= 3 {
+		text = text[:i] + "," + text[i:]
+	}
+	return text
+}
+
+// word is a verdict; a benchmark that was not reached has none.
+func word(v verdict.Verdict) string {
+	if v == "" {
+		return "not measured"
+	}
+	return string(v)
+}
+
+// verdict shows how a benchmark ended, in one line.
+func (c chart) verdict(b gauge.Benchmark) {
+	sign, paint, why, end := signs[b.Verdict], b.Verdict, "", word(b.Verdict)
+	switch b.Verdict {
+	case verdict.Pass:
+		why, end = fmt.Sprintf("at least %.2f of the reference: yes", b.Gate), ""
+		if b.Fast > 0 {
+			why += fmt.Sprintf("   fast: %s (%.2f)", yes(b.Ratio >= b.Fast), b.Fast)
+		}
+	case verdict.Slow:
+		why = fmt.Sprintf("at least %.2f of the reference: no", b.Gate)
+	case "":
+		sign, paint = signs[verdict.Unsupported], verdict.Unsupported
+	case verdict.Todo:
+	default:
+		why, _, _ = strings.Cut(strings.TrimSpace(b.Message), "\n")
+	}
+	left := fmt.Sprintf("  %s %-14s ", sign, b.Name)
+	room := width - utf8.RuneCountInString(left+"  "+end)
+	line := fmt.Sprintf("%s%-*s  %s", left, room, cut(why, room), end)
+	c.line("%s", c.paint(paint, strings.TrimRight(line, " ")))
+}
+
+func yes(is bool) string {
+	if is {
+		return "yes"
+	}
+	return "no"
+}
+
+// circumstances shows what the figures depend on: who is missing, what this
+// machine does to them, the machine itself, and when it was.
+func (c chart) circumstances(r gauge.Result) {
+	var said bool
+	say := func(text string) {
+		if !said {
+			c.line("")
+		}
+		said = true
+		for i, line := range pack(strings.Fields(text), " ", width-2) {
+			c.line("%*s%s", 2*min(i, 1), "", line)
+		}
+	}
+	for _, who := range gauge.Contestants {
+		if why := r.Missing[who]; why != "" {
+			say(labels[who] + ": " + why)
+		}
+	}
+	for _, note := range r.Notes {
+		say(note)
+	}
+	var about []string
+	add := func(text string) {
+		if text != "" {
+			about = append(about, text)
+		}
+	}
+	m := r.Machine
+	add(m.CPU)
+	switch {
+	case m.Cores == 1:
+		add("1 core")
+	case m.Cores > 1:
+		add(fmt.Sprintf("%d cores", m.Cores))
+	}
+	add(m.Kernel)
+	add(m.Go)
+	add(m.Python)
+	add(m.C)
+	add(rounds(r))
+	if !r.Date.IsZero() {
+		add(r.Date.Format("2006-01-02 15:04 MST"))
+	}
+	if len(about) > 0 {
+		c.line("")
+	}
+	for _, line := range pack(about, " · ", width) {
+		c.line("%s", c.dim(line))
+	}
+}
+
+// rounds is how many there were: "10 rounds", "4 to 10 rounds".
+func rounds(r gauge.Result) string {
+	least, most := math.MaxInt, 0
+	for _, b := range r.Benchmarks {
+		if b.Rounds > 0 {
+			least, most = min(least, b.Rounds), max(most, b.Rounds)
+		}
+	}
+	switch {
+	case most == 0:
+		return ""
+	case most == 1:
+		return "1 round"
+	case least == most:
+		return fmt.Sprintf("%d rounds", most)
+	}
+	return fmt.Sprintf("%d to %d rounds", least, most)
+}
+
+// end shows the first benchmark that did not pass, and the next thing.
+func (c chart) end(r gauge.Result) {
+	if r.Message != "" {
+		c.line("")
+		c.text(r.Message)
+	}
+	if r.Partial != "" {
+		c.line("")
+		c.partial(r)
+	}
+	again := strings.TrimSpace(fmt.Sprintf("Again: %s bench chapter=%d %s", c.task, r.Chapter, c.Options))
+	b, failed := first(r)
+	if !failed {
+		n := passes(r)
+		switch {
+		case r.Verdict == verdict.Fault:
+			c.line("\n%s", notYours)
+		case r.Partial != "" || n < len(r.Benchmarks):
+			c.line("\n%s", again)
+		case n == 1:
+			c.line("\n%s", c.paint(verdict.Pass, r.Benchmarks[0].Name+" passes."))
+		case n > 1:
+			c.line("\n%s", c.paint(verdict.Pass, fmt.Sprintf("All %d benchmarks pass.", n)))
+		}
+		return
+	}
+	c.line("\n%s %s\n", c.paint(b.Verdict, b.Name+" "+ending(b.Verdict)), b.Title)
+	c.text(b.Message)
+	switch b.Verdict {
+	case verdict.Unsupported:
+		c.line("\nNothing of yours is wrong here.")
+	case verdict.Fault:
+		c.line("\n%s", notYours)
+	default:
+		c.next(b, again)
+	}
+}
+
+const notYours = "Nothing of yours is wrong here. Please report this, with the lines above."
+
+// first is the benchmark to look at next: one that can be mended, where there is
+// one. One that was not reached is none.
+func first(r gauge.Result) (gauge.Benchmark, bool) {
+	for _, lacking := range []bool{false, true} {
+		for _, b := range r.Benchmarks {
+			if b.Verdict != "" && b.Verdict != verdict.Pass && lacking == (b.Verdict == verdict.Unsupported) {
+				return b, true
+			}
+		}
+	}
+	return gauge.Benchmark{}, false
+}
+
+func ending(v verdict.Verdict) string {
+	if v == verdict.Slow {
+		return "is slow:"
+	}
+	return endings[v]
+}
+
+// next is where to edit, and the command that measures again.
+func (c chart) next(b gauge.Benchmark, again string) {
+	if b.File == "" {
+		c.line("\n%s", again)
+		return
+	}
+	edit := "Edit " + b.File
+	if b.Line > 0 {
+		edit += fmt.Sprintf(":%d", b.Line)
+	}
+	if again == "" {
+		c.line("\n%s", edit)
+		return
+	}
+	side := fmt.Sprintf("%-42s   %s", edit, again)
+	if utf8.RuneCountInString(side) > width {
+		side = edit + "\n" + again
+	}
+	c.line("\n%s", side)
+}
+
+func (c chart) broken(r gauge.Result) {
+	c.line("%s\n", c.paint(verdict.Broken, "The package does not build:"))
+	c.text(r.Message)
+	if b, ok := first(r); ok && b.File != "" {
+		c.next(b, "")
+	}
+}
+
+func (c chart) partial(r gauge.Result) {
+	if r.Partial == "" {
+		return
+	}
+	for _, line := range pack(strings.Fields("Not complete. "+r.Partial), " ", width) {
+		c.line("%s", c.paint(verdict.Unsupported, line))
+	}
+}
+
+// text shows what a test or the compiler said. Its lines stay as they are where
+// they fit.
+func (c chart) text(text string) {
+	for line := range strings.Lines(strings.TrimRight(text, "\n")) {
+		line = strings.TrimRight(line, " \t\n")
+		words := strings.TrimLeft(line, " ")
+		indent := min(len(line)-len(words), width/2)
+		if utf8.RuneCountInString(line)+2 <= width {
+			c.line("  %s", line)
+			continue
+		}
+		for _, part := range pack(strings.Fields(words), " ", width-2-indent) {
+			c.line("  %*s%s", indent, "", part)
+		}
+	}
+}
+
+// line writes a line without blanks at its end.
+func (c chart) line(format string, args ...any) {
+	c.Line("%s", strings.TrimRight(fmt.Sprintf(format, args...), " "))
+}
+
+func (c chart) bold(text string) string { return c.ink("1", text) }
+
+func (c chart) dim(text string) string { return c.ink("2", text) }
+
+func (c chart) ink(code, text string) string {
+	if !c.color || text == "" {
+		return text
+	}
+	return "\x1b[" + code + "m" + text + "\x1b[0m"
+}
+
+// pack lays items side by side into lines of so many characters.
+func pack(items []string, between string, most int) (lines []string) {
+	for _, item := range items {
+		if n := len(lines) - 1; n >= 0 && utf8.RuneCountInString(lines[n]+between+item) <= most {
+			lines[n] += between + item
+			continue
+		}
+		lines = append(lines, item)
+	}
+	return lines
+}
+
+// cut makes a text fit, and shows that it did.
+func cut(text string, most int) string {
+	if runes := []rune(text); len(runes) > most {
+		if most < 1 {
+			return ""
+		}
+		return string(runes[:most-1]) + "…"
+	}
+	return text
+}

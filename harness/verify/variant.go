@@ -1,0 +1,66 @@
+package verify
+
+import (
+	"fmt"
+	"path/filepath"
+	"strings"
+
+	"github.com/BurntSushi/toml"
+
+	"ipcworkbook/harness/book"
+	"ipcworkbook/harness/overlay"
+)
+
+// Variants lists a chapter's variants of one kind, "wrong" or "slow": the files in
+// that folder of the reference's testdata.
+func Variants(root string, c book.Chapter, kind string) ([]string, error) {
+	paths, err := filepath.Glob(filepath.Join(root, c.Solution(), "testdata", kind, "*.toml"))
+	var names []string
+	for _, p := range paths {
+		names = append(names, strings.TrimSuffix(filepath.Base(p), ".toml"))
+	}
+	return names, err
+}
+
+// Variant returns a variant: the reference with its edits. One that is not
+// well-formed, or that no longer applies to the reference, is an error.
+func Variant(root string, c book.Chapter, kind, name string) (overlay.Impl, error) {
+	var edits []overlay.Edit
+	var err error
+	switch kind {
+	case "wrong":
+		var w Wrong
+		w, err = readWrong(root, c, name)
+		edits = w.Edits
+	case "slow":
+		var s Slow
+		s, err = ReadSlow(root, c, name)
+		edits = s.Edits
+	default:
+		err = fmt.Errorf("there are no variants of kind %q", kind)
+	}
+	if err != nil {
+		return overlay.Impl{}, err
+	}
+	reference, err := overlay.Open(filepath.Join(root, c.Solution()))
+	if err != nil {
+		return overlay.Impl{}, err
+	}
+	files, err := reference.Read()
+	if err != nil {
+		return overlay.Impl{}, err
+	}
+	if err := overlay.Apply(files, edits); err != nil {
+		return overlay.Impl{}, fmt.Errorf("it no longer applies to the reference: %w", err)
+	}
+	return overlay.Memory(kind+"/"+name, files), nil
+}
+
+// readVariant reads a variant's file. A key that is not known is an error.
+func readVariant(root string, c book.Chapter, kind, name string, into any) error {
+	meta, err := toml.DecodeFile(filepath.Join(root, c.Solution(), "testdata", kind, name+".toml"), into)
+	if err == nil && len(meta.Undecoded()) > 0 {
+		err = fmt.Errorf("unknown key %q", meta.Undecoded()[0])
+	}
+	return err
+}
