@@ -171,7 +171,7 @@ func (r *race) round(ctx context.Context, l *lane, round int) error {
 
 const (
 	probing  = 64              // the part of the messages that the first round sends
-	longest  = 1.0             // seconds that one turn may take
+	longest  = 0.5             // seconds that one turn may take
 	patience = 3               // times the rounds, for a gate that is within the interval
 	fewest   = 16              // messages of a turn
 	guess    = 2 * time.Second // for the first turn, before anything is known

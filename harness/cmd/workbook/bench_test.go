@@ -1,0 +1,117 @@
+package main
+
+import (
+	"encoding/json"
+	"os"
+	"os/exec"
+	"path/filepath"
+	"strings"
+	"testing"
+	"time"
+
+	"github.com/stretchr/testify/require"
+
+	"ipcworkbook/harness/book"
+	"ipcworkbook/harness/console"
+	"ipcworkbook/harness/gauge"
+	"ipcworkbook/harness/verdict"
+)
+
+func TestBenchAndReport(t *testing.T) {
+	program := buildWorkbook(t)
+	root := clone(t)
+	for _, c := range []struct {
+		args   string
+		status int
+		words  []string // on standard output or standard error
+	}{
+		{"report", 0, []string{"0 of 1 chapters are measured", ".workbook/report.html"}},
+		{"bench --chapter 99", 2, []string{`no chapter "99"`}},
+		{"bench --chapter 1 --rounds 0", 2, []string{"--rounds"}},
+		{"bench --chapter 1 --rounds x", 2, []string{"--rounds"}},
+		{"bench --chapter 1 --benchmark Transfer", 2, []string{`no benchmark "Transfer"`, "Transfer/64B, Transfer/1KiB"}},
+		{"bench --chapter 1 --impl slow/nothing", 2, []string{"Choose one of"}},
+		{"bench --chapter 1 --impl /nowhere", 2, []string{"/nowhere"}},
+		{"bench --chapter 1", 1, []string{"0 of 5 benchmarks", "todo", "New is not written yet", "Edit chapters/01-pipe/pipe.go:"}},
+		{"bench --chapter 1 --impl reference --rounds 1", 0, []string{"All 5 benchmarks pass.", "1 round "}},
+		{"report --out page.html", 0, []string{"1 of 1 chapters are measured", "page.html"}},
+		{"report --out no/such/folder/page.html", 2, []string{"no such file or directory"}},
+		{"report --out harness", 2, []string{"harness"}},
+		{"figures --chapter 1 --table ladder", 0, []string{"reference", "plain"}},
+		{"figures --chapter 1 --table x", 2, []string{"ladder"}},
+		{"soak --chapter 1 --gates --runs 2 --impl reference", 0, []string{"One verdict for every gate in 2 runs", "2 pass"}},
+	} {
+		t.Run(c.args, func(t *testing.T) {
+			status, out, errs := call(t, root, program, strings.Fields(c.args)...)
+			require.Equal(t, c.status, status, out+errs)
+			for _, word := range c.words {
+				require.Contains(t, out+errs, word)
+			}
+			require.NotContains(t, out+errs, "\x1b", "no colour where there is no terminal")
+		})
+	}
+	page, err := os.ReadFile(filepath.Join(root, "page.html"))
+	require.NoError(t, err)
+	require.Contains(t, string(page), "Transfer")
+}
+
+func TestBenchJSONIsOneDocument(t *testing.T) {
+	program := buildWorkbook(t)
+	root := clone(t)
+	status, out, errs := call(t, root, program, "bench", "--chapter", "1", "--impl", "reference", "--json", "--rounds", "2", "--benchmark", "PingPong")
+	require.Equal(t, passed, status, out+errs)
+	require.Empty(t, errs)
+	var r gauge.Result
+	decoder := json.NewDecoder(strings.NewReader(out))
+	decoder.DisallowUnknownFields()
+	require.NoError(t, decoder.Decode(&r))
+	require.False(t, decoder.More())
+	require.Equal(t, verdict.Pass, r.Verdict)
+	require.Len(t, r.Benchmarks, 1)
+	_, err := os.Stat(filepath.Join(root, ".workbook", "bench"))
+	require.Error(t, err, "a part of the benchmarks does not take the place of a whole result")
+}
+
+// Ctrl-C in the middle: what was measured is shown, marked and kept.
+func TestBenchStoppedByCtrlC(t *testing.T) {
+	program := buildWorkbook(t)
+	root := clone(t)
+	cmd := exec.Command(program, "bench", "--chapter", "1", "--impl", "reference", "--rounds", "1000")
+	cmd.Dir = root
+	tmp := t.TempDir()
+	cmd.Env = append(os.Environ(), "TMPDIR="+tmp)
+	c := console.Start(t, cmd, console.Timeout(2*time.Minute))
+	c.Expect(`round 3 of 1000`)
+	c.Interrupt()
+	c.Expect(`Stopped after [23] of 1000 rounds`)
+	require.Equal(t, 130, c.Wait())
+
+	chapters, err := book.Chapters()
+	require.NoError(t, err)
+	results, err := gauge.Kept(root, chapters)
+	require.NoError(t, err)
+	require.Len(t, results, 1)
+	require.Contains(t, results[0].Partial, "of 1000 rounds")
+	require.Positive(t, results[0].Benchmarks[0].Ratio)
+	left, err := os.ReadDir(tmp)
+	require.NoError(t, err)
+	require.Empty(t, left)
+}
+
+// On one core the two processes take turns. The note says so, and the limit of
+// the ping-pong says why it is not there.
+func TestBenchOnOneCore(t *testing.T) {
+	if _, err := exec.LookPath("taskset"); err != nil {
+		t.Skip("taskset (util-linux) is not installed")
+	}
+	program := buildWorkbook(t)
+	root := clone(t)
+	status, out, errs := call(t, root, "taskset", "-c", "0", program, "bench", "--chapter", "1", "--impl", "reference", "--json", "--rounds", "2", "--benchmark", "PingPong")
+	require.Equal(t, passed, status, out+errs)
+	var r gauge.Result
+	require.NoError(t, json.Unmarshal([]byte(out), &r))
+	require.Equal(t, 1, r.Machine.Cores)
+	require.Contains(t, r.Notes[0], "one core")
+	require.Contains(t, r.Missing[gauge.Limit], "core")
+	require.Nil(t, r.Benchmarks[0].SecondsPerOp[gauge.Limit])
+}
