@@ -28,6 +28,7 @@ type group struct {
 	Title, Detail, Anchor string
 	Partial               bool
 	Without               string // the contestants that are not there
+	Few                   string // what the interval is where there are few rounds
 	Rows                  []row
 
 	top    float64   // the longest bar that there must be room for
@@ -49,8 +50,26 @@ type bar struct {
 	Class   string // of the contestant
 	Thin    bool   // the second one of a row
 	Length  template.CSS
-	Whisker template.CSS // empty where the interval is not known
-	Cut     string       // how far beyond the axis it goes
+	Whisker *whisker
+	Cut     string // how far beyond the axis it goes
+}
+
+// whisker is an interval. An open one goes on beyond the axis.
+type whisker struct {
+	Place template.CSS
+	Open  bool
+}
+
+// newWhisker is nil where the interval is not known, or not on the axis.
+func newWhisker(s scale, low, high float64) *whisker {
+	if !known(low, high) || low >= s.max {
+		return nil
+	}
+	from, to := s.part(low), s.part(high)
+	return &whisker{
+		Place: percent("left", from) + ";" + percent("width", to-from),
+		Open:  high > s.max*(1+1e-9),
+	}
 }
 
 // failed stands in the place of a bar.
@@ -161,7 +180,10 @@ func newGroup(r run, i int, how reading) group {
 		}
 	}
 	g.top = topOf(core)
-	g.Without = strings.Join(without, ", ")
+	if len(core) > 0 { // else nobody was measured, and the verdict says why
+		g.Without = strings.Join(without, ", ")
+		g.Few = fewRounds(b.Rounds)
+	}
 	return g
 }
 
@@ -189,10 +211,22 @@ func newRow(r run, i int, contestant string, how reading) (row, bool) {
 		}
 	}
 	if contestant == gauge.Yours && b.Verdict != verdict.Pass {
-		line.Failed = &failed{Mark: newMark(b.Verdict), Text: firstLine(b.Message), Anchor: r.benchmarkAnchor(i)}
+		line.Failed = &failed{Mark: newMark(b.Verdict), Text: beginning(b.Message), Anchor: r.benchmarkAnchor(i)}
 		return line, true
 	}
 	return line, measured
+}
+
+// leastRounds is how many values a 95 % interval of their median needs. With
+// fewer the gauge gives the smallest and the largest one.
+const leastRounds = 6
+
+// fewRounds says what an interval is that is none.
+func fewRounds(n int) string {
+	if n == 0 || n >= leastRounds {
+		return ""
+	}
+	return fmt.Sprintf(" Only %s: too few for an interval, the whisker spans all of them.", plural(n, "round"))
 }
 
 // measure is what a contestant made of a benchmark. The short form has the
@@ -283,9 +317,6 @@ func newBar(s scale, class string, value, low, high float64) bar {
 		b.Cut = significantShort(value/s.max) + " × the scale"
 		return b
 	}
-	if known(low, high) {
-		from, to := s.part(low), s.part(high)
-		b.Whisker = percent("left", from) + ";" + percent("width", to-from)
-	}
+	b.Whisker = newWhisker(s, low, high)
 	return b
 }

@@ -91,10 +91,11 @@ func TestJudgedCodeHasItsOwnName(t *testing.T) {
 // zero, or not a number.
 func TestOddFiguresAreDrawnOrLeftOut(t *testing.T) {
 	s := scale{max: 10}
-	assert.Empty(t, newBar(s, "c", 5, 0, 0).Whisker)
-	assert.Empty(t, newBar(s, "c", 5, math.Inf(-1), math.Inf(1)).Whisker)
+	assert.Nil(t, newBar(s, "c", 5, 0, 0).Whisker)
+	assert.Nil(t, newBar(s, "c", 5, math.Inf(-1), math.Inf(1)).Whisker)
 	assert.Equal(t, "1.2 × the scale", newBar(s, "c", 12, 11, 13).Cut)
-	assert.EqualValues(t, "left:80.000%;width:20.000%", newBar(s, "c", 9, 8, 13).Whisker, "the whisker ends with the axis")
+	assert.Equal(t, &whisker{Place: "left:80.000%;width:20.000%", Open: true}, newBar(s, "c", 9, 8, 13).Whisker, "it goes on beyond the axis")
+	assert.Equal(t, &whisker{Place: "left:80.000%;width:15.000%"}, newBar(s, "c", 9, 8, 9.5).Whisker)
 
 	_, there := measure(gauge.Benchmark{Measured: map[string]gauge.Measure{gauge.C: {Median: math.NaN()}}}, gauge.C)
 	assert.False(t, there)

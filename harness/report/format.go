@@ -107,7 +107,7 @@ func formatRatio(r float64) string {
 	case !known(r):
 		return "–"
 	case r >= 99.95:
-		return formatCount(int(math.Round(r)))
+		return formatCount(int(math.Round(round3(r))))
 	case r >= 9.995:
 		return strconv.FormatFloat(r, 'f', 1, 64)
 	case r >= 0.0995:
@@ -152,9 +152,20 @@ func plural(n int, noun string) string {
 	return fmt.Sprintf("%s %ss", formatCount(n), noun)
 }
 
-// firstLine is the beginning of a message, short enough for a row.
+// most is how many letters of a message a row has room for.
+const most = 120
+
+// beginning is as much of a message as fits, in one line.
+func beginning(text string) string {
+	runes := []rune(strings.Join(strings.Fields(text), " "))
+	if len(runes) > most {
+		return strings.TrimSpace(string(runes[:most])) + " …"
+	}
+	return string(runes)
+}
+
+// firstLine is the first line of a message, if it fits.
 func firstLine(text string) string {
-	const most = 120
 	line, rest, _ := strings.Cut(strings.TrimSpace(text), "\n")
 	runes := []rune(strings.TrimSpace(line))
 	if len(runes) > most {

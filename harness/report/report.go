@@ -117,6 +117,14 @@ func (r run) heading() string {
 	return h
 }
 
+// title says more than the name, or nothing.
+func (r run) title() string {
+	if r.Title == r.Name {
+		return ""
+	}
+	return r.Title
+}
+
 // benchmarkAnchor is where the verdict of the i-th benchmark stands.
 func (r run) benchmarkAnchor(i int) string { return fmt.Sprintf("%s-%d", r.anchor, i+1) }
 

@@ -16,6 +16,7 @@ import (
 
 	"ipcworkbook/harness/gauge"
 	"ipcworkbook/harness/report"
+	"ipcworkbook/harness/verdict"
 )
 
 var example = flag.String("example", "", "write the page of the example's figures to this file")
@@ -158,15 +159,16 @@ func TestFiguresAreShownAsText(t *testing.T) {
 		"Python":                             "Python 9.10 MB/s 8.83 – 9.38 MB/s × 0.060 (0.058 – 0.062)",
 		"a limit that is cut":                "limit 12 × the scale 2.40 GB/s",
 		"memcpy":                             "memcpy 48 × the scale 9.60 GB/s",
-		"latency":                            "yours 9.41 µs 9.13 – 9.69 µs × 0.97 (0.94 – 1.00)",
+		"latency":                            "yours 9.41 µs 9.03 – 9.79 µs × 0.97 (0.93 – 1.01)",
+		"a ratio without end":                "memcpy 0.7 ns 0.672 – 0.728 ns × 13,000 (12,500 – 13,500)",
 		"latency in ns":                      "yours 310 ns 294 – 326 ns × 0.90 (0.86 – 0.95)",
 		"a second mechanism":                 "1 · pipe , FIFO",
 		"a second mechanism's latency":       "3 · socket (wrong/two-writes) , Seqpacket wrong/two-writes · todo Dial is not written yet",
 		"verdict, gate and fast":             "0.97 0.93 – 1.01 11 rounds 0.50 0.90 reached ✓ pass",
 		"passed, not fast":                   "0.57 0.52 – 0.63 11 rounds 0.50 0.90 not yet ✓ pass",
 		"slow":                               "0.18 0.16 – 0.20 11 rounds 0.50 0.90 not yet ▼ slow file.go:44 0.18 of the reference's speed (0.16 to 0.20). The gate is 0.5.",
-		"slow, in the chart":                 "yours ▼ slow 0.18 of the reference's speed (0.16 to 0.20). The gate is 0.5. … more 11.0 MB/s",
-		"hung, in the chart":                 "∥ hung 2 s passed and the consumer was still waiting. … more –",
+		"slow, in the chart":                 "yours ▼ slow 0.18 of the reference's speed (0.16 to 0.20). The gate is 0.5. One write(2) for each message of 64 bytes: gather them. more 11.0 MB/s",
+		"hung, in the chart":                 "∥ hung 2 s passed and the consumer was still waiting. consumer (pid 4242) is blocked in read(3) at socket.go:58, (*Conn).Recv f … more –",
 		"hung, in full":                      "socket.go:58 2 s passed and the consumer was still waiting. consumer (pid 4242) is blocked",
 		"crashed":                            "! crashed panic: runtime error: index out of range [4] with length 4 more",
 		"unsupported":                        "– unsupported A datagram may have 8,192 bytes here (net.core.wmem_max). more",
@@ -224,6 +226,40 @@ func TestEveryValueIsShown(t *testing.T) {
 			}
 		}
 	}
+}
+
+// TestFewRoundsHaveNoInterval: what the gauge then gives is the smallest and the
+// largest value, and must not be called an interval.
+func TestFewRoundsHaveNoInterval(t *testing.T) {
+	r := samplePipe()
+	r.Benchmarks = r.Benchmarks[1:2]
+	enough, _ := parse(t, render(t, []gauge.Result{r}))
+	assert.NotContains(t, enough, "too few")
+	r.Benchmarks[0].Rounds = 5
+	few, _ := parse(t, render(t, []gauge.Result{r}))
+	assert.Contains(t, few, "Only 5 rounds: too few for an interval, the whisker spans all of them.")
+	assert.Contains(t, few, "0.97 0.93 – 1.01 all 5 rounds")
+}
+
+// TestAMachineWithoutPeersIsTheSameMachine: a run that nobody else took part in
+// knows neither Python nor the compiler.
+func TestAMachineWithoutPeersIsTheSameMachine(t *testing.T) {
+	alone := samplePipe()
+	alone.Machine.Python, alone.Machine.C = "", ""
+	text, _ := parse(t, render(t, []gauge.Result{samplePipe(), alone}))
+	assert.NotContains(t, text, "more than one machine")
+	assert.Contains(t, text, "AMD EPYC 7763 64-Core Processor, 2 cores, Linux 6.18.1")
+}
+
+// TestNobodyIsMissedWhereNothingWasMeasured: the verdict says it all.
+func TestNobodyIsMissedWhereNothingWasMeasured(t *testing.T) {
+	r := samplePipe()
+	for i, b := range r.Benchmarks {
+		r.Benchmarks[i] = ended(without(b, gauge.Contestants...), verdict.Todo, "New()   (pipe_test.go:21)\n  got: New is not written yet", "", 0)
+	}
+	text, _ := parse(t, render(t, []gauge.Result{r}))
+	assert.NotContains(t, text, "no reference")
+	assert.Contains(t, text, "yours · todo New() (pipe_test.go:21) got: New is not written yet more")
 }
 
 func TestAFailureToWriteIsReported(t *testing.T) {

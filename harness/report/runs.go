@@ -46,20 +46,25 @@ func runCards(rs []run) runs {
 	if len(rs) == 0 {
 		return all
 	}
-	one := true
+	first := rs[0].Machine
+	one, sameHost := true, true
 	for _, r := range rs {
-		one = one && r.Machine == rs[0].Machine
+		one = one && r.Machine == first
+		sameHost = sameHost && r.Machine.CPU == first.CPU && r.Machine.Cores == first.Cores && r.Machine.Kernel == first.Kernel
 	}
-	if one {
-		all.Machine = facts(rs[0].Machine)
-		all.Line = machineLine(rs[0].Machine)
-	} else {
+	switch {
+	case one:
+		all.Machine = facts(first)
+		all.Line = machineLine(first)
+	case sameHost: // a run without peers knows no Python and no compiler
+		all.Line = machineLine(gauge.Machine{CPU: first.CPU, Cores: first.Cores, Kernel: first.Kernel})
+	default:
 		all.Line = "On more than one machine; each run says which."
 	}
 	all.Dates = dates(rs)
 	for _, r := range rs {
 		c := card{
-			Anchor: r.anchor, Heading: r.heading(), Title: r.Title, Mark: newMark(r.Verdict),
+			Anchor: r.anchor, Heading: r.heading(), Title: r.title(), Mark: newMark(r.Verdict),
 			Date: formatDate(r.Date), Impl: r.Impl, Partial: r.Partial, Notes: r.Notes,
 		}
 		if !r.Date.IsZero() {
@@ -93,10 +98,9 @@ func facts(m gauge.Machine) []fact {
 		{"CPU", m.CPU}, {"Cores", cores}, {"Kernel", m.Kernel},
 		{"Go", m.Go}, {"Python", m.Python}, {"C compiler", m.C},
 	} {
-		if f.Value == "" {
-			f.Value = "not there"
+		if f.Value != "" { // who is missing, and why, stands elsewhere
+			fs = append(fs, f)
 		}
-		fs = append(fs, f)
 	}
 	return fs
 }
@@ -144,7 +148,7 @@ func allFigures(r run, b gauge.Benchmark) figures {
 		what = "message there and back"
 	}
 	f := figures{Name: b.Name, Work: fmt.Sprintf("%s of %s in a turn, %s. Seconds are for one %s.",
-		plural(b.Messages, "message"), formatSize(b.Size), plural(b.Rounds, "round"), what)}
+		plural(b.Messages, "message"), formatSize(b.Size), plural(b.Rounds, "round"), what) + fewRounds(b.Rounds)}
 	for _, c := range gauge.Contestants {
 		m, ok := measure(b, c)
 		if !ok {

@@ -33,7 +33,8 @@ type judged struct {
 // ratioPlot is drawn: the ratio as a dot with its interval, and the gates.
 type ratioPlot struct {
 	Short, One, Gate, Fast template.CSS // where; Short is the width of what is not enough
-	Dot, Whisker           template.CSS
+	Dot                    template.CSS
+	Whisker                *whisker
 	Beyond                 bool
 }
 
@@ -43,7 +44,7 @@ const ratioMax = 1.5
 
 func chapterVerdict(r run) chapterVerdicts {
 	c := chapterVerdicts{
-		Heading: r.heading(), Title: r.Title, Anchor: r.anchor,
+		Heading: r.heading(), Title: r.title(), Anchor: r.anchor,
 		Mark: newMark(r.Verdict), Partial: r.Partial != "", Message: r.Message,
 	}
 	for i, b := range r.Benchmarks {
@@ -58,6 +59,9 @@ func newJudged(r run, i int, b gauge.Benchmark) judged {
 		Mark: newMark(b.Verdict), Message: b.Message, Place: place(b),
 		Ratio: "–", Gate: formatRatio(b.Gate), Fast: formatRatio(b.Fast),
 		Rounds: plural(b.Rounds, "round"),
+	}
+	if fewRounds(b.Rounds) != "" {
+		j.Rounds = "all " + j.Rounds
 	}
 	if !known(b.Ratio) {
 		return j
@@ -91,9 +95,7 @@ func newRatioPlot(b gauge.Benchmark) *ratioPlot {
 	if known(b.Fast) {
 		p.Fast = percent("left", s.part(b.Fast))
 	}
-	if known(b.Low, b.High) && !p.Beyond {
-		p.Whisker = percent("left", s.part(b.Low)) + ";" + percent("width", s.part(b.High)-s.part(b.Low))
-	}
+	p.Whisker = newWhisker(s, b.Low, b.High)
 	return p
 }
 
