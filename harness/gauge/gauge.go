@@ -204,15 +204,15 @@ func (r *race) leaves(l *lane, name string, f verdict.Finding) {
 
 // isDecided reports whether a benchmark has been measured enough.
 func (l *lane) isDecided(o Options) bool {
-	if l.rounds < leastRounds && l.rounds < o.Rounds {
+	if l.rounds < LeastRounds && l.rounds < o.Rounds {
 		return false
 	}
 	m := measureOf(l.turns[Yours], l.turns[Reference], l.Messages)
 	clear := m.RatioLow > l.Gate || m.RatioHigh < l.Gate
 	switch {
-	case clear && l.rounds >= leastRounds && (o.Hasty || l.rounds >= o.Rounds):
+	case clear && l.rounds >= LeastRounds && (o.Hasty || l.rounds >= o.Rounds):
 		return true
-	case o.Rounds < leastRounds:
+	case o.Rounds < LeastRounds:
 		return l.rounds >= o.Rounds
 	}
 	return l.rounds >= patience*o.Rounds

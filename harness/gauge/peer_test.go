@@ -64,21 +64,13 @@ func TestMedian(t *testing.T) {
 		center, low, high = median(values)
 		require.False(t, math.IsInf(low, 0) || math.IsInf(high, 0) || math.IsNaN(center))
 	}
-	for n := 1; n <= leastRounds; n++ {
+	for n := 1; n <= LeastRounds; n++ {
 		values := make([]float64, n)
 		for i := range values {
 			values[i] = float64(i)
 		}
 		_, low, high = median(values)
 		require.Equal(t, []float64{0, float64(n - 1)}, []float64{low, high}, "n = %d", n)
-	}
-}
-
-func TestDuration(t *testing.T) {
-	for seconds, want := range map[float64]string{
-		2: "2.00 s", 0.0123: "12.3 ms", 2.04e-6: "2.04 µs", 1e-7: "100 ns", 3.2e-8: "32.0 ns", 1e-10: "0.10 ns",
-	} {
-		require.Equal(t, want, Duration(seconds))
 	}
 }
 

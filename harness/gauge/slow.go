@@ -3,6 +3,8 @@ package gauge
 import (
 	"fmt"
 	"strings"
+
+	"ipcworkbook/harness/figure"
 )
 
 // slowness says how slow a benchmark is, and what it does more often than the
@@ -15,22 +17,13 @@ func slowness(b Benchmark) string {
 	}
 	lines := []string{
 		fmt.Sprintf("For each %s your code takes %s, the reference %s: that is %s of its speed.",
-			unit, Duration(yours.Median), Duration(reference.Median), below(b.Ratio, b.Gate)),
+			unit, figure.Time(yours.Median), figure.Time(reference.Median), figure.Ratio(b.Ratio, b.Gate)),
 		fmt.Sprintf("At least %.2f is asked for.", b.Gate),
 	}
 	if more := moreOften(yours.PerMessage, reference.PerMessage); more != "" {
 		lines = append(lines, "", more)
 	}
 	return strings.Join(lines, "\n")
-}
-
-// below is a ratio with as many digits as it takes to tell it from the gate.
-func below(ratio, gate float64) string {
-	text := fmt.Sprintf("%.2f", ratio)
-	for n := 3; n < 9 && text == fmt.Sprintf("%.*f", n-1, gate); n++ {
-		text = fmt.Sprintf("%.*f", n, ratio)
-	}
-	return text
 }
 
 // moreOften compares what both do for each message.
@@ -54,31 +47,7 @@ func moreOften(yours, reference *PerMessage) string {
 	}
 	if len(lines) == 0 && yours.CPU > 2*reference.CPU {
 		lines = append(lines, fmt.Sprintf("For each message it used %s of processor time, the reference %s.\nIs the time spent in your own code? A profile shows where: go test -bench . -cpuprofile cpu.out",
-			Duration(yours.CPU), Duration(reference.CPU)))
+			figure.Time(yours.CPU), figure.Time(reference.CPU)))
 	}
 	return strings.Join(lines, "\n")
-}
-
-// Duration is seconds with three digits and a unit that fits.
-func Duration(seconds float64) string {
-	for _, u := range []struct {
-		name string
-		size float64
-	}{{"s", 1}, {"ms", 1e-3}, {"µs", 1e-6}} {
-		if seconds >= u.size {
-			return digits(seconds/u.size) + " " + u.name
-		}
-	}
-	return digits(seconds*1e9) + " ns"
-}
-
-// digits is a number from 1 with three digits.
-func digits(x float64) string {
-	switch {
-	case x >= 100:
-		return fmt.Sprintf("%.0f", x)
-	case x >= 10:
-		return fmt.Sprintf("%.1f", x)
-	}
-	return fmt.Sprintf("%.2f", x)
 }

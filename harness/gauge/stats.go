@@ -10,9 +10,9 @@ import (
 // confidence is that of every interval.
 const confidence = 0.95
 
-// leastRounds is how many values the interval of a median needs: with five, both
+// LeastRounds is how many values the interval of a median needs: with five, both
 // ends of the interval are beyond the smallest and the largest of them.
-const leastRounds = 6
+const LeastRounds = 6
 
 // median returns the median of some values and its confidence interval. Nothing
 // is assumed of how they are spread. Where there are too few for an interval, it

@@ -4,6 +4,8 @@ import (
 	"fmt"
 	"strings"
 	"unicode/utf8"
+
+	"ipcworkbook/harness/figure"
 )
 
 // Table shows a result as a lesson does: the speed of the reference, and what part
@@ -19,7 +21,7 @@ func Table(r Result, names ...string) string {
 		for _, b := range r.Benchmarks {
 			cell := "n/a"
 			if m, there := b.Measured[name]; there {
-				cell = digits(m.Ratio)
+				cell = figure.Ratio(m.Ratio)
 			}
 			row = append(row, cell)
 		}
@@ -38,8 +40,8 @@ func ArticlesTable(r Result, names ...string) string {
 		for _, name := range names {
 			row := []string{name + ", " + b.Name, "n/a", "n/a"}
 			if m, there := b.Measured[name]; there {
-				row[1] = thousands(float64(b.Size) / m.Median / 1000)
-				row[2] = thousands(float64(b.Size*b.Messages) / m.Whole / 1000)
+				row[1] = figure.KB(float64(b.Size) / m.Median)
+				row[2] = figure.KB(float64(b.Size*b.Messages) / m.Whole)
 			}
 			rows = append(rows, row)
 		}
@@ -59,36 +61,9 @@ func (b Benchmark) Speed(seconds float64) string {
 		return "n/a"
 	}
 	if b.Kind == PingPong {
-		return Duration(seconds)
+		return figure.Time(seconds)
 	}
-	return Rate(float64(b.Size) / seconds)
-}
-
-// Rate is bytes per second with three digits and a unit that fits. A KB is 1,000
-// bytes.
-func Rate(bytesPerSecond float64) string {
-	for _, u := range []struct {
-		name string
-		size float64
-	}{{"GB/s", 1e9}, {"MB/s", 1e6}, {"KB/s", 1e3}} {
-		if bytesPerSecond >= u.size {
-			return digits(bytesPerSecond/u.size) + " " + u.name
-		}
-	}
-	return digits(bytesPerSecond) + " B/s"
-}
-
-// thousands is a whole number with three digits that count, and commas.
-func thousands(x float64) string {
-	step := 1.0
-	for x/step >= 1000 {
-		step *= 10
-	}
-	text := fmt.Sprintf("%.0f", float64(int(x/step+0.5))*step)
-	for i := len(text) - 3; i > 0; i -= 3 {
-		text = text[:i] + "," + text[i:]
-	}
-	return text
+	return figure.Rate(float64(b.Size) / seconds)
 }
 
 func (r Result) foot(what string) string {

@@ -3,6 +3,7 @@ package report
 import (
 	"fmt"
 
+	"ipcworkbook/harness/figure"
 	"ipcworkbook/harness/gauge"
 )
 
@@ -89,7 +90,7 @@ func articleFigures(rs []run) *articles {
 		if n == 0 {
 			a.Published = publishedRows(p.Scale)
 		} else {
-			p.Note = anotherScale(formatKB(p.Scale.max)+" KB/s", formatKB(a.Panels[0].Scale.max)+" KB/s")
+			p.Note = anotherScale(figure.KB(p.Scale.max)+" KB/s", figure.KB(a.Panels[0].Scale.max)+" KB/s")
 		}
 		for _, g := range p.Groups {
 			for i := range g.Rows {
@@ -102,12 +103,12 @@ func articleFigures(rs []run) *articles {
 }
 
 // inKB labels an axis in the articles' unit, which the columns name.
-func inKB(v, _ float64) string { return formatCount(int(v/1000 + 0.5)) }
+func inKB(v, _ float64) string { return figure.Count(int(v/1000 + 0.5)) }
 
 func publishedRows(s scale) []publishedRow {
 	var rows []publishedRow
 	for _, p := range published {
-		rows = append(rows, publishedRow{Name: p.name, Where: p.where, Value: formatCount(int(p.kbs)), Bars: []bar{newBar(s, "published", p.kbs*1000, 0, 0)}})
+		rows = append(rows, publishedRow{Name: p.name, Where: p.where, Value: figure.Count(int(p.kbs)), Bars: []bar{newBar(s, "published", p.kbs*1000, 0, 0)}})
 	}
 	return rows
 }
@@ -116,7 +117,7 @@ func newArticleGroup(r run, i int) articleGroup {
 	b := r.Benchmarks[i]
 	g := articleGroup{group: newGroup(r, i, asRate)}
 	if b.Messages != articleMessages {
-		g.Messages = fmt.Sprintf("%s, not %s", plural(b.Messages, "message"), formatCount(articleMessages))
+		g.Messages = fmt.Sprintf("%s, not %s", plural(b.Messages, "message"), figure.Count(articleMessages))
 	}
 	for _, c := range gauge.Contestants {
 		if isLimit(c) {
@@ -129,11 +130,11 @@ func newArticleGroup(r run, i int) articleGroup {
 		a := articleRow{Class: line.Class, Name: line.Name, Excluded: "–", Included: "–", Failed: line.Failed,
 			transfer: line.value, transferLow: line.low, transHi: line.high}
 		if known(line.value) {
-			a.Excluded = formatKB(line.value)
+			a.Excluded = figure.KB(line.value)
 		}
 		if whole := b.Measured[c].Whole; known(whole) {
 			a.whole = float64(b.Messages) * float64(b.Size) / whole
-			a.Included = formatKB(a.whole)
+			a.Included = figure.KB(a.whole)
 		}
 		g.Rows = append(g.Rows, a)
 	}

@@ -6,6 +6,7 @@ import (
 	"slices"
 	"strings"
 
+	"ipcworkbook/harness/figure"
 	"ipcworkbook/harness/gauge"
 	"ipcworkbook/harness/verdict"
 )
@@ -80,19 +81,19 @@ type failed struct {
 
 // reading is how a chart makes a figure of a measure.
 type reading struct {
-	units  []unit
+	units  []figure.Unit
 	figure func(b gauge.Benchmark, m gauge.Measure) (value, low, high float64)
 }
 
 var (
-	asRate = reading{rates, func(b gauge.Benchmark, m gauge.Measure) (float64, float64, float64) {
+	asRate = reading{figure.Rates, func(b gauge.Benchmark, m gauge.Measure) (float64, float64, float64) {
 		size := float64(b.Size)
 		if !known(m.Low, m.High) {
 			return size / m.Median, 0, 0
 		}
 		return size / m.Median, size / m.High, size / m.Low
 	}}
-	asTime = reading{times, func(_ gauge.Benchmark, m gauge.Measure) (float64, float64, float64) {
+	asTime = reading{figure.Times, func(_ gauge.Benchmark, m gauge.Measure) (float64, float64, float64) {
 		return m.Median, m.Low, m.High
 	}}
 )
@@ -200,7 +201,7 @@ func newRow(r run, i int, contestant string, how reading) (row, bool) {
 	m, measured := measure(b, contestant)
 	if measured {
 		line.value, line.low, line.high = how.figure(b, m)
-		line.Value = formatUnit(line.value, how.units)
+		line.Value = figure.In(how.units, line.value)
 		line.Interval = "interval not known"
 		if known(line.low, line.high) {
 			line.Interval = formatInterval(line.low, line.high, how.units)
@@ -270,7 +271,7 @@ func panels(how reading, gs []group) []panel {
 			}
 		}
 		if len(ps) > 0 {
-			p.Note = anotherScale(formatUnit(p.Scale.max, how.units), formatUnit(ps[0].Scale.max, how.units))
+			p.Note = anotherScale(figure.In(how.units, p.Scale.max), figure.In(how.units, ps[0].Scale.max))
 		}
 		ps = append(ps, p)
 	}

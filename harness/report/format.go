@@ -6,86 +6,17 @@ import (
 	"strconv"
 	"strings"
 	"time"
+
+	"ipcworkbook/harness/figure"
 )
-
-// unit is a name and how many of the base unit it is.
-type unit struct {
-	name   string
-	factor float64
-}
-
-var (
-	rates = []unit{{"B/s", 1}, {"KB/s", 1e3}, {"MB/s", 1e6}, {"GB/s", 1e9}}
-	times = []unit{{"ns", 1e-9}, {"µs", 1e-6}, {"ms", 1e-3}, {"s", 1}}
-)
-
-// formatRate is bytes per second, with three significant digits.
-func formatRate(v float64) string { return formatUnit(v, rates) }
-
-// formatTime is seconds, with three significant digits.
-func formatTime(v float64) string { return formatUnit(v, times) }
-
-func formatUnit(v float64, units []unit) string {
-	u := unitOf(v, units)
-	return significant(v/u.factor) + " " + u.name
-}
 
 // formatInterval has the unit once where both ends share it: "1.20 – 1.26 GB/s".
-func formatInterval(low, high float64, units []unit) string {
-	l, h := unitOf(low, units), unitOf(high, units)
+func formatInterval(low, high float64, units []figure.Unit) string {
+	l, h := figure.Fit(units, low), figure.Fit(units, high)
 	if l == h {
-		return significant(low/l.factor) + " – " + formatUnit(high, units)
+		return figure.Digits(low/l.Factor) + " – " + figure.In(units, high)
 	}
-	return formatUnit(low, units) + " – " + formatUnit(high, units)
-}
-
-// unitOf is the largest unit of which there is at least one, after rounding:
-// 999.9 MB/s is 1.00 GB/s.
-func unitOf(v float64, units []unit) unit {
-	best := units[0]
-	for _, u := range units {
-		if round3(v)/u.factor >= 1-1e-9 {
-			best = u
-		}
-	}
-	return best
-}
-
-// significant is a number with three significant digits.
-func significant(v float64) string {
-	v = round3(v)
-	switch {
-	case v >= 100 || v == 0:
-		return formatCount(int(v))
-	case v >= 10:
-		return strconv.FormatFloat(v, 'f', 1, 64)
-	case v >= 1:
-		return strconv.FormatFloat(v, 'f', 2, 64)
-	}
-	return strconv.FormatFloat(v, 'g', 3, 64)
-}
-
-// round3 rounds to three significant digits.
-func round3(v float64) float64 {
-	rounded, err := strconv.ParseFloat(strconv.FormatFloat(v, 'e', 2, 64), 64)
-	if err != nil {
-		return v
-	}
-	return rounded
-}
-
-// formatCount is a whole number, with a comma between thousands.
-func formatCount(n int) string {
-	text := strconv.Itoa(n)
-	for i := len(text) - 3; i > 0 && text[i-1] != '-'; i -= 3 {
-		text = text[:i] + "," + text[i:]
-	}
-	return text
-}
-
-// formatKB is the articles' unit, with three significant digits.
-func formatKB(bytesPerSecond float64) string {
-	return formatCount(int(round3(bytesPerSecond / 1000)))
+	return figure.In(units, low) + " – " + figure.In(units, high)
 }
 
 // formatSize is "64 B", "1 KiB".
@@ -95,37 +26,19 @@ func formatSize(n int) string {
 		size int
 	}{{"GiB", 1 << 30}, {"MiB", 1 << 20}, {"KiB", 1 << 10}} {
 		if n >= u.size && n%u.size == 0 {
-			return formatCount(n/u.size) + " " + u.name
+			return figure.Count(n/u.size) + " " + u.name
 		}
 	}
-	return formatCount(n) + " B"
+	return figure.Count(n) + " B"
 }
 
-// formatRatio is a speed divided by that of the reference.
-func formatRatio(r float64) string {
-	switch {
-	case !known(r):
+// formatRatio is a speed divided by that of the reference. It does not look like one
+// of these gates when it is below it.
+func formatRatio(r float64, gates ...float64) string {
+	if !known(r) {
 		return "–"
-	case r >= 99.95:
-		return formatCount(int(math.Round(round3(r))))
-	case r >= 9.995:
-		return strconv.FormatFloat(r, 'f', 1, 64)
-	case r >= 0.0995:
-		return strconv.FormatFloat(r, 'f', 2, 64)
 	}
-	return strconv.FormatFloat(r, 'f', 3, 64)
-}
-
-// formatJudged is a ratio that must not look like one of these gates when it is
-// below it.
-func formatJudged(r float64, gates ...float64) string {
-	text := formatRatio(r)
-	for _, gate := range gates {
-		if r < gate && text == formatRatio(gate) {
-			return strconv.FormatFloat(math.Floor(r*1000)/1000, 'f', 3, 64)
-		}
-	}
-	return text
+	return figure.Ratio(r, gates...)
 }
 
 func formatDate(t time.Time) string {
@@ -149,7 +62,7 @@ func plural(n int, noun string) string {
 	if n == 1 {
 		return "1 " + noun
 	}
-	return fmt.Sprintf("%s %ss", formatCount(n), noun)
+	return fmt.Sprintf("%s %ss", figure.Count(n), noun)
 }
 
 // most is how many letters of a message a row has room for.
@@ -182,5 +95,5 @@ func significantShort(v float64) string {
 	if v < 9.95 {
 		return strings.TrimSuffix(strconv.FormatFloat(v, 'f', 1, 64), ".0")
 	}
-	return formatCount(int(math.Round(v)))
+	return figure.Count(int(math.Round(v)))
 }

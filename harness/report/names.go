@@ -6,6 +6,7 @@ import (
 	"slices"
 	"strings"
 
+	"ipcworkbook/harness/figure"
 	"ipcworkbook/harness/gauge"
 	"ipcworkbook/harness/verdict"
 )
@@ -71,8 +72,8 @@ func mechanism(b gauge.Benchmark) string {
 func isSize(text string, size int) bool {
 	return slices.Contains([]string{
 		strings.ReplaceAll(formatSize(size), " ", ""),
-		formatCount(size) + "B",
-		strings.ReplaceAll(formatCount(size), ",", "") + "B",
+		figure.Count(size) + "B",
+		strings.ReplaceAll(figure.Count(size), ",", "") + "B",
 	}, text)
 }
 

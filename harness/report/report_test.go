@@ -160,7 +160,7 @@ func TestFiguresAreShownAsText(t *testing.T) {
 		"a limit that is cut":                "limit 12 × the scale 2.40 GB/s",
 		"memcpy":                             "memcpy 48 × the scale 9.60 GB/s",
 		"latency":                            "yours 9.41 µs 9.03 – 9.79 µs × 0.97 (0.93 – 1.01)",
-		"a ratio without end":                "memcpy 0.7 ns 0.672 – 0.728 ns × 13,000 (12,500 – 13,500)",
+		"a ratio without end":                "memcpy 0.70 ns 0.67 – 0.73 ns × 13,000 (12,500 – 13,500)",
 		"latency in ns":                      "yours 310 ns 294 – 326 ns × 0.90 (0.86 – 0.95)",
 		"a second mechanism":                 "1 · pipe , FIFO",
 		"a second mechanism's latency":       "3 · socket (wrong/two-writes) , Seqpacket wrong/two-writes · todo Dial is not written yet",

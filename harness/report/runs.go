@@ -4,6 +4,7 @@ import (
 	"fmt"
 	"time"
 
+	"ipcworkbook/harness/figure"
 	"ipcworkbook/harness/gauge"
 )
 
@@ -91,7 +92,7 @@ func runCards(rs []run) runs {
 func facts(m gauge.Machine) []fact {
 	cores := ""
 	if m.Cores > 0 {
-		cores = formatCount(m.Cores)
+		cores = figure.Count(m.Cores)
 	}
 	var fs []fact
 	for _, f := range []fact{
@@ -154,13 +155,13 @@ func allFigures(r run, b gauge.Benchmark) figures {
 		if !ok {
 			continue
 		}
-		line := figureRow{Name: r.contestant(c), Median: formatTime(m.Median), Interval: "–", Whole: "–",
-			Samples: formatCount(len(m.Samples))}
+		line := figureRow{Name: r.contestant(c), Median: figure.Time(m.Median), Interval: "–", Whole: "–",
+			Samples: figure.Count(len(m.Samples))}
 		if known(m.Low, m.High) {
-			line.Interval = formatInterval(m.Low, m.High, times)
+			line.Interval = formatInterval(m.Low, m.High, figure.Times)
 		}
 		if known(m.Whole) {
-			line.Whole = formatTime(m.Whole)
+			line.Whole = figure.Time(m.Whole)
 		}
 		f.Rows = append(f.Rows, line)
 	}

@@ -7,6 +7,8 @@ import (
 	"math"
 	"slices"
 	"strconv"
+
+	"ipcworkbook/harness/figure"
 )
 
 // scale is a linear axis that starts at zero.
@@ -67,12 +69,12 @@ func niceStep(top float64) float64 {
 }
 
 // inUnit labels with the axis' one unit, which the last label names.
-func inUnit(units []unit) labeler {
+func inUnit(units []figure.Unit) labeler {
 	return func(v, max float64) string {
-		u := unitOf(max, units)
-		text := strconv.FormatFloat(round3(v/u.factor), 'f', -1, 64)
+		u := figure.Fit(units, max)
+		text := strconv.FormatFloat(figure.Round(v/u.Factor), 'f', -1, 64)
 		if v >= max*(1-1e-9) {
-			text += " " + u.name
+			text += " " + u.Name
 		}
 		return text
 	}

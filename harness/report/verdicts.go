@@ -66,7 +66,7 @@ func newJudged(r run, i int, b gauge.Benchmark) judged {
 	if !known(b.Ratio) {
 		return j
 	}
-	j.Ratio = formatJudged(b.Ratio, b.Gate, b.Fast)
+	j.Ratio = formatRatio(b.Ratio, b.Gate, b.Fast)
 	j.Interval = "not known"
 	if known(b.Low, b.High) {
 		j.Interval = fmt.Sprintf("%s – %s", formatRatio(b.Low), formatRatio(b.High))
