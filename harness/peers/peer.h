@@ -65,7 +65,7 @@ static unsigned char *new_message(size_t size)
 	if (message == NULL)
 		err(1, "malloc of a message of %zu bytes", size);
 	for (size_t j = 0; j < size; j++)
-		message[j] = j % 251;
+		message[j] = (unsigned char)(j % 251);
 	return message;
 }
 
@@ -117,6 +117,7 @@ static void produce(const struct mechanism *m, const struct benchmark *b)
 		set_number(message, b->size, i);
 		m->send(message, b->size);
 	}
+	free(message);
 }
 
 static void send_back(const struct mechanism *m, const struct benchmark *b)
@@ -126,6 +127,7 @@ static void send_back(const struct mechanism *m, const struct benchmark *b)
 
 	while ((n = m->receive(message, b->size)) != END_OF_FILE)
 		m->send(message, (size_t)n);
+	free(message);
 }
 
 /*
@@ -234,6 +236,9 @@ static void first_process(const struct mechanism *m, const struct benchmark *b)
 	if (b->pingpong)
 		m->finish();
 	expect_end(m, message, b->size, second);
+	free(message);
+	free(want);
+	free(out);
 	printf("{\"messages\":%" PRIu64 ",\"seconds\":%.9f,\"whole\":%.9f}\n",
 	       b->count, end - go, end - begin);
 	if (fflush(stdout) != 0)

@@ -10,6 +10,7 @@ import (
 	"os/exec"
 	"path/filepath"
 	"runtime"
+	"slices"
 	"strings"
 	"time"
 )
@@ -39,13 +40,16 @@ func (m missing) Error() string { return string(m) }
 // must be there as long as the peer is used. root is the workbook's folder. An
 // error is the workbook's own fault: a peer that does not compile, for example.
 func Prepare(ctx context.Context, root, name, language, tmp string) (Peer, error) {
+	tmp, err := filepath.Abs(tmp)
+	if err != nil {
+		return Peer{}, err
+	}
 	var p Peer
-	var err error
 	switch language {
 	case C:
 		p, err = prepareC(ctx, root, name, tmp)
 	case Python:
-		p, err = preparePython(ctx, root, name)
+		p, err = preparePython(ctx, root, name, tmp)
 	case Limit:
 		p, err = prepareLimit(ctx, root, tmp)
 	default:
@@ -75,23 +79,27 @@ func source(root, file string) (string, error) {
 	return path, nil
 }
 
-// run runs a tool and returns its standard output. The error has what it wrote to
-// the standard error.
-func run(ctx context.Context, dir, input string, argv ...string) (string, error) {
+// run runs a tool and returns its standard output. The error is what it wrote to
+// the standard error. Its temporary files go to the folder tmp.
+func run(ctx context.Context, tmp string, argv ...string) (string, error) {
+	return runIn(ctx, "", tmp, argv...)
+}
+
+// runIn does the same in the folder dir.
+func runIn(ctx context.Context, dir, tmp string, argv ...string) (string, error) {
 	cmd := exec.CommandContext(ctx, argv[0], argv[1:]...)
 	cmd.Dir = dir
-	cmd.Stdin = strings.NewReader(input)
+	cmd.Env = append(cmd.Environ(), "TMPDIR="+tmp, "GOTMPDIR="+tmp)
 	// A compiler's own children have the output open too. If it is killed they
 	// are not waited for.
 	cmd.WaitDelay = time.Second
 	var out, errs bytes.Buffer
 	cmd.Stdout, cmd.Stderr = &out, &errs
 	if err := cmd.Run(); err != nil {
-		text := strings.TrimSpace(errs.String())
-		if text == "" {
-			text = err.Error()
+		if text := strings.TrimSpace(errs.String()); text != "" {
+			return "", errors.New(text)
 		}
-		return "", fmt.Errorf("%s", text)
+		return "", err
 	}
 	return out.String(), nil
 }
@@ -106,19 +114,19 @@ func prepareC(ctx context.Context, root, name, tmp string) (Peer, error) {
 		return Peer{}, err
 	}
 	binary := filepath.Join(tmp, name+"-c")
-	compile := func(file string) []string { return append(cc, "-O2", "-o", binary, file) }
-	if _, err := run(ctx, "", "", compile(src)...); err != nil {
+	compile := func(file string) []string { return slices.Concat(cc, []string{"-O2", "-o", binary, file}) }
+	if _, err := run(ctx, tmp, compile(src)...); err != nil {
 		// Some machines have a compiler but not the C library's headers.
 		hello := filepath.Join(tmp, "hello.c")
 		if err := os.WriteFile(hello, []byte("#include <stdio.h>\nint main(void) { puts(\"hello\"); }\n"), 0o600); err != nil {
 			return Peer{}, err
 		}
-		if _, err := run(ctx, "", "", compile(hello)...); err != nil {
+		if _, err := run(ctx, tmp, compile(hello)...); err != nil {
 			return Peer{}, missing(fmt.Sprintf("%s does not compile C here: %s", cc[0], firstLine(err)))
 		}
 		return Peer{}, fmt.Errorf("the peer harness/peers/%s.c does not compile:\n%w", name, err)
 	}
-	return Peer{Argv: []string{binary}, Version: compilerVersion(ctx, cc)}, nil
+	return Peer{Argv: []string{binary}, Version: compilerVersion(ctx, cc, tmp)}, nil
 }
 
 // compiler is the command of the C compiler: the first one that is there.
@@ -144,8 +152,8 @@ func compiler() ([]string, error) {
 
 // compilerVersion asks the preprocessor, since cc is gcc here and clang there,
 // and what --version prints is different everywhere.
-func compilerVersion(ctx context.Context, cc []string) string {
-	out, _ := run(ctx, "", "", append(cc, "-dM", "-E", "-x", "c", "-")...)
+func compilerVersion(ctx context.Context, cc []string, tmp string) string {
+	out, _ := run(ctx, tmp, slices.Concat(cc, []string{"-dM", "-E", "-x", "c", "/dev/null"})...)
 	macros := make(map[string]string)
 	for line := range strings.Lines(out) {
 		if f := strings.Fields(line); len(f) == 3 {
@@ -175,7 +183,7 @@ print("%d.%d.%d" % sys.version_info[:3])
 print(int(sys.version_info >= (3, 8)))
 print(sys.executable)`
 
-func preparePython(ctx context.Context, root, name string) (Peer, error) {
+func preparePython(ctx context.Context, root, name, tmp string) (Peer, error) {
 	src, err := source(root, name+".py")
 	if err != nil {
 		return Peer{}, err
@@ -184,7 +192,7 @@ func preparePython(ctx context.Context, root, name string) (Peer, error) {
 	if err != nil {
 		return Peer{}, missing("python3 is not installed")
 	}
-	out, err := run(ctx, "", "", path, "-c", python)
+	out, err := run(ctx, tmp, path, "-c", python)
 	if err != nil {
 		// A version manager puts a python3 into PATH that may have nothing behind it.
 		return Peer{}, missing("python3 does not run: " + lastLine(err))
@@ -205,11 +213,12 @@ func preparePython(ctx context.Context, root, name string) (Peer, error) {
 }
 
 func prepareLimit(ctx context.Context, root, tmp string) (Peer, error) {
-	binary, err := filepath.Abs(filepath.Join(tmp, "limit"))
+	path, err := exec.LookPath("go")
 	if err != nil {
-		return Peer{}, err
+		return Peer{}, missing("go is not in PATH")
 	}
-	if _, err := run(ctx, root, "", "go", "build", "-o", binary, "./harness/peers/limit"); err != nil {
+	binary := filepath.Join(tmp, "limit")
+	if _, err := runIn(ctx, root, tmp, path, "build", "-buildvcs=false", "-o", binary, "./harness/peers/limit"); err != nil {
 		return Peer{}, fmt.Errorf("the peer harness/peers/limit does not build:\n%w", err)
 	}
 	return Peer{Argv: []string{binary}, Version: runtime.Version()}, nil

@@ -8,9 +8,9 @@
 //
 // # Transfer
 //
-// Two processes map the same memory, an area of 64 KiB, or of one message
-// if that is more. They take turns. The producer copies messages into the area,
-// one after the other, until it is full. Then the consumer copies them out, one
+// Two processes map the same memory, an area of 64 KiB, or of one message if
+// that is more. They take turns. The producer copies messages into the area, one
+// after the other, until it is full. Then the consumer copies them out, one
 // after the other, into memory of its own. So it goes on until all messages are
 // through.
 //
@@ -31,8 +31,12 @@
 // beside it. To send is to copy the message into the slot and to count up. The
 // other process waits in a loop that reads the counter. No system call is made,
 // so this is the time that a cache line needs from one core to another and back,
-// and the copies. The two processes are kept on two
-// cores. Where there is only one, it cannot be measured: then the exit status is 3.
+// and the copies. The two processes are kept on two cores. Where there is only
+// one, it cannot be measured: then the exit status is 3.
+//
+// It is a limit for small messages. With large ones most of the time goes into
+// bringing the bytes from one core to the other, and there a mechanism whose two
+// processes share a core can be faster.
 //
 // # Memcpy
 //

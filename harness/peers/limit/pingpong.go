@@ -50,9 +50,12 @@ func (c *channel) send(p []byte) {
 }
 
 func (c *channel) receive(p []byte) {
-	// Most of the time the message is here long before this many tries. If it is
-	// not, the other process perhaps has no core: then it is given ours.
-	const tries = 10_000
+	// That many tries take about a millisecond. Most of the time the message is
+	// here long before. If it is not, the other process has lost its core to
+	// somebody else. Then this one gives its own away, too. To do so earlier is
+	// worse on a busy machine: each would wait for the other's turn with every
+	// message.
+	const tries = 1_000_000
 	for i := 1; c.counter.Load() != c.next; i++ {
 		if i%tries == 0 {
 			unix.Syscall(unix.SYS_SCHED_YIELD, 0, 0, 0)
