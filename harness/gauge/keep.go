@@ -1,6 +1,7 @@
 package gauge
 
 import (
+	"cmp"
 	"encoding/json"
 	"errors"
 	"fmt"
@@ -63,9 +64,9 @@ func Replace(path string, write func(*os.File) error) error {
 	return os.Rename(f.Name(), path)
 }
 
-// Kept returns the results that were kept: of each chapter the learner's, or the
-// newest of another implementation where he has none. The chapters are those of the
-// book, in its order.
+// Kept returns the results that were kept, one for each chapter: the learner's if it
+// has figures, or the newest of another implementation. The chapters are those of
+// the book, in its order.
 func Kept(root string, chapters []book.Chapter) ([]Result, error) {
 	var results []Result
 	for _, c := range chapters {
@@ -88,17 +89,33 @@ func Kept(root string, chapters []book.Chapter) ([]Result, error) {
 		if len(found) == 0 {
 			continue
 		}
-		results = append(results, slices.MaxFunc(found, func(a, b Result) int {
-			if (a.Impl == "") != (b.Impl == "") {
-				if a.Impl == "" {
-					return 1
-				}
-				return -1
-			}
-			return a.Date.Compare(b.Date)
-		}))
+		results = append(results, slices.MaxFunc(found, preferred))
 	}
 	return results, nil
+}
+
+// preferred orders results by what a reader wants to see: figures before none, the
+// learner's before another implementation's, a new one before an old one.
+func preferred(a, b Result) int {
+	return cmp.Or(
+		first(a.measured(), b.measured()),
+		first(a.Impl == "", b.Impl == ""),
+		a.Date.Compare(b.Date))
+}
+
+func first(a, b bool) int {
+	switch {
+	case a && !b:
+		return 1
+	case b && !a:
+		return -1
+	}
+	return 0
+}
+
+// measured reports whether there is any figure of the code that was judged.
+func (r Result) measured() bool {
+	return slices.ContainsFunc(r.Benchmarks, func(b Benchmark) bool { return len(b.Measured[Yours].Samples) > 0 })
 }
 
 // Read reads a result that was kept.
