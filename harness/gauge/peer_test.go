@@ -82,3 +82,32 @@ func TestEnough(t *testing.T) {
 	require.Equal(t, 500, enough(probe(128, 0.128), 8192), "as many as fit into half a second")
 	require.Equal(t, 128, enough(probe(128, 10), 8192), "but those it has done already")
 }
+
+// What is named is what costs most, and not what follows from it.
+func TestSlownessNamesTheCause(t *testing.T) {
+	reference := PerMessage{Reads: 0.1, Writes: 1, Waits: 0.1, CPU: 2e-6, Memory: 1040}
+	for name, c := range map[string]struct {
+		yours PerMessage
+		has   []string
+		not   []string
+	}{
+		"byte by byte": {PerMessage{Reads: 1028, Writes: 1, Waits: 0.2, CPU: 300e-6, Memory: 1040},
+			[]string{"1,030 read calls, the reference 0.10", "processor time"}, []string{"write calls", "allocated"}},
+		"a large buffer": {PerMessage{Reads: 0.1, Writes: 2, Waits: 2.2, CPU: 200e-6, Memory: 1 << 20},
+			[]string{"allocated 1,048,576 bytes, the reference 1,040"}, []string{"write calls"}},
+		"sleeps": {PerMessage{Reads: 1, Writes: 1, Waits: 12, CPU: 9e-6, Memory: 1100},
+			[]string{"waited 12.0 times, the reference 0.10"}, []string{"write calls", "allocated"}},
+		"no more than the reference": {reference, nil, []string{"For each"}},
+	} {
+		t.Run(name, func(t *testing.T) {
+			text := moreOften(&c.yours, &reference)
+			for _, word := range c.has {
+				require.Contains(t, text, word)
+			}
+			for _, word := range c.not {
+				require.NotContains(t, text, word)
+			}
+		})
+	}
+	require.Empty(t, moreOften(nil, &reference))
+}

@@ -121,6 +121,7 @@ type Measure struct {
 type PerMessage struct {
 	Reads  float64 `json:"reads"`
 	Writes float64 `json:"writes"`
-	Waits  float64 `json:"waits"` // a thread gave up its core
-	CPU    float64 `json:"cpu"`   // seconds of processor time
+	Waits  float64 `json:"waits"`  // a thread gave up its core
+	CPU    float64 `json:"cpu"`    // seconds of processor time
+	Memory float64 `json:"memory"` // bytes that were allocated
 }

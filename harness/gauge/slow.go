@@ -1,7 +1,9 @@
 package gauge
 
 import (
+	"cmp"
 	"fmt"
+	"slices"
 	"strings"
 
 	"ipcworkbook/harness/figure"
@@ -26,28 +28,43 @@ func slowness(b Benchmark) string {
 	return strings.Join(lines, "\n")
 }
 
-// moreOften compares what both do for each message.
+// moreOften compares what both do for each message, and names what differs most:
+// two things at most.
 func moreOften(yours, reference *PerMessage) string {
 	if yours == nil || reference == nil {
 		return ""
 	}
-	var lines []string
-	for _, c := range []struct {
-		yours, reference float64
-		what, reason     string
-	}{
-		{yours.Reads, reference.Reads, "read calls", "A system call costs more than the bytes that it moves: ask for many bytes at once."},
-		{yours.Writes, reference.Writes, "write calls", "A system call costs more than the bytes that it moves: give it all that there is."},
-		{yours.Waits, reference.Waits, "waits (a thread gave up its core)", "Each wait costs a change of context. Does it sleep for a while, where it could wait for the event itself?"},
-	} {
-		// Half a call more is what a mistake costs at least.
-		if c.yours > 2*c.reference && c.yours > c.reference+0.5 {
-			lines = append(lines, fmt.Sprintf("For each message it made %.1f %s, the reference %.1f.\n%s", c.yours, c.what, c.reference, c.reason))
-		}
+	costs := []cost{
+		{yours.Reads, reference.Reads, 0.5, "made %s read calls, the reference %s",
+			"A system call costs more than the bytes that it moves: ask for many bytes at once.", figure.Digits},
+		{yours.Writes, reference.Writes, 0.5, "made %s write calls, the reference %s",
+			"A system call costs more than the bytes that it moves: give it all that there is.", figure.Digits},
+		{yours.Waits, reference.Waits, 0.5, "waited %s times, the reference %s",
+			"Each wait costs a change of context. Does it sleep for a while, where it could wait for the event itself?", figure.Digits},
+		{yours.Memory, reference.Memory, 1024, "allocated %s bytes, the reference %s",
+			"Memory has to be cleared before it is used, and collected afterwards: take no more than the message needs.", whole},
+		{yours.CPU, reference.CPU, 1e-6, "used %s of processor time, the reference %s",
+			"A profile shows where: go test -bench . -cpuprofile cpu.out", figure.Time},
 	}
-	if len(lines) == 0 && yours.CPU > 2*reference.CPU {
-		lines = append(lines, fmt.Sprintf("For each message it used %s of processor time, the reference %s.\nIs the time spent in your own code? A profile shows where: go test -bench . -cpuprofile cpu.out",
-			figure.Time(yours.CPU), figure.Time(reference.CPU)))
+	slices.SortStableFunc(costs, func(a, b cost) int { return cmp.Compare(b.factor(), a.factor()) })
+	var lines []string
+	for _, c := range costs {
+		if c.factor() > 2 && len(lines) < 2 {
+			lines = append(lines, fmt.Sprintf("For each message it "+c.what+".\n%s", c.write(c.yours), c.write(c.reference), c.reason))
+		}
 	}
 	return strings.Join(lines, "\n")
 }
+
+// cost is something that both do for each message.
+type cost struct {
+	yours, reference float64
+	least            float64 // what a mistake costs at least
+	what, reason     string
+	write            func(float64) string
+}
+
+// factor is how many times as much yours is. What is next to nothing does not count.
+func (c cost) factor() float64 { return (c.yours + c.least) / (c.reference + c.least) }
+
+func whole(x float64) string { return figure.Count(int(x + 0.5)) }

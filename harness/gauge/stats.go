@@ -50,6 +50,7 @@ func measureOf(turns, reference []turn, asked int) Measure {
 		used.Writes += float64(t.Usage.Writes) / n
 		used.Waits += float64(t.Usage.Waits) / n
 		used.CPU += t.Usage.CPU / n
+		used.Memory += float64(t.Usage.Memory) / n
 	}
 	if used != (PerMessage{}) {
 		m.PerMessage = &used

@@ -99,16 +99,17 @@ type Usage struct {
 	Writes int     `json:"writes"` // calls of write(2) and its kind
 	Waits  int     `json:"waits"`  // how often a thread gave up its core to wait
 	CPU    float64 `json:"cpu"`    // seconds of processor time
+	Memory int     `json:"memory"` // bytes that were allocated
 }
 
 // Plus adds what another process used.
 func (u Usage) Plus(v Usage) Usage {
-	return Usage{u.Reads + v.Reads, u.Writes + v.Writes, u.Waits + v.Waits, u.CPU + v.CPU}
+	return Usage{u.Reads + v.Reads, u.Writes + v.Writes, u.Waits + v.Waits, u.CPU + v.CPU, u.Memory + v.Memory}
 }
 
 // Minus is what was used since v.
 func (u Usage) Minus(v Usage) Usage {
-	return Usage{u.Reads - v.Reads, u.Writes - v.Writes, u.Waits - v.Waits, u.CPU - v.CPU}
+	return Usage{u.Reads - v.Reads, u.Writes - v.Writes, u.Waits - v.Waits, u.CPU - v.CPU, u.Memory - v.Memory}
 }
 
 // The kinds of events.
