@@ -126,7 +126,7 @@ func TestATestThatCannotFailIsFound(t *testing.T) {
 
 func TestAStubThatIsTheReferenceIsFound(t *testing.T) {
 	root := clone(t)
-	reference, err := os.ReadFile(filepath.Join(root, "solutions/01-pipe/pipe.go"))
+	reference, err := os.ReadFile(filepath.Join(root, "solutions/01-pipe/testdata/other/plain/pipe.go"))
 	require.NoError(t, err)
 	require.NoError(t, os.WriteFile(filepath.Join(root, "chapters/01-pipe/pipe.go"), reference, 0o600))
 	require.Contains(t, problems(t, root, 1), "other than sealed: pipe.go")
@@ -218,6 +218,56 @@ func TestTooFewCorrectSolutionsAreFound(t *testing.T) {
 	root := clone(t)
 	require.NoError(t, os.RemoveAll(filepath.Join(root, "solutions/01-pipe/testdata/other")))
 	require.Contains(t, problems(t, root, 4), "at least two")
+}
+
+func TestAGateThatProvesNothingIsFound(t *testing.T) {
+	// One benchmark is enough, and the fastest to try.
+	const catalogue = "harness/book/01-pipe.toml"
+	only := func(t *testing.T, root, gate string) {
+		edit(t, root, catalogue, func(s string) string {
+			parts := strings.Split(s, "[[benchmark]]")
+			last := parts[len(parts)-1]
+			require.Contains(t, last, `"PingPong"`)
+			return parts[0] + "[[benchmark]]" + regexp.MustCompile(`gate = .*`).ReplaceAllString(last, "gate = "+gate)
+		})
+		slow, err := filepath.Glob(filepath.Join(root, "solutions/01-pipe/testdata/slow/*"))
+		require.NoError(t, err)
+		for _, p := range slow {
+			require.NoError(t, os.Remove(p))
+		}
+	}
+	variant := func(t *testing.T, root, text string) {
+		path := filepath.Join(root, "solutions/01-pipe/testdata/slow/a.toml")
+		require.NoError(t, os.WriteFile(path, []byte(text), 0o600))
+	}
+	t.Run("no known-slow solution", func(t *testing.T) {
+		root := clone(t)
+		only(t, root, "0.25")
+		require.Equal(t, "every gate fails a known-slow solution: PingPong fails none\n", problems(t, root, 5))
+	})
+	t.Run("one that is not slow", func(t *testing.T) {
+		root := clone(t)
+		only(t, root, "0.1")
+		variant(t, root, "reason = \"It is not.\"\nbenchmarks = [\"PingPong\"]\n\n[[edit]]\nfile = \"pipe.go\"\nold = \"HeaderSize = 4\"\nnew = \"HeaderSize = 2 + 2\"\n")
+		require.Contains(t, problems(t, root, 5), `a: PingPong is "pass", not "slow"`)
+	})
+	t.Run("one that is wrong", func(t *testing.T) {
+		root := clone(t)
+		only(t, root, "0.1")
+		variant(t, root, "reason = \"It is wrong.\"\nbenchmarks = [\"PingPong\"]\n\n[[edit]]\nfile = \"pipe.go\"\nold = \"HeaderSize = 4\"\nnew = \"HeaderSize = 5\"\n")
+		require.Contains(t, problems(t, root, 5), `is "wrong", not "pass"`)
+	})
+	t.Run("a benchmark that is not there", func(t *testing.T) {
+		root := clone(t)
+		only(t, root, "0.1")
+		variant(t, root, "reason = \"It is slow.\"\nbenchmarks = [\"Ping\"]\n")
+		require.Contains(t, problems(t, root, 5), `no benchmark "Ping"`)
+	})
+	t.Run("a gate that the reference fails", func(t *testing.T) {
+		root := clone(t)
+		only(t, root, "30")
+		require.Contains(t, problems(t, root, 5), `the reference passes against itself: PingPong is "slow", not "pass"`)
+	})
 }
 
 // A catalogue without chapters proves nothing.
