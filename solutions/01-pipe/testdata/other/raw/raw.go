@@ -1,0 +1,115 @@
+package pipe
+
+import (
+	"os"
+	"syscall"
+	"unsafe"
+
+	"golang.org/x/sys/unix"
+)
+
+// end is one end of a pipe. It is an os.File with a faster Read and Write.
+//
+// Before a system call os.File tells Go's scheduler that this thread may block,
+// and afterwards that it is back. A raw system call saves that. But while it runs
+// the scheduler cannot use this thread's place, and the garbage collector waits
+// for it. So a raw call must never block. With O_NONBLOCK it does not. We look
+// each time: the flag is shared by all processes that have the descriptor, and
+// each may change it. (Only one that does so between our look and our call
+// makes it block.)
+//
+// After EAGAIN the runtime's poller waits, as it does for os.File. The raw call
+// is made inside of syscall.RawConn's Read or Write, so Close wakes a waiting
+// call, deadlines work, and the descriptor is not closed during the call.
+//
+// All else is left to os.File: a descriptor that blocks, the end of the stream,
+// and every error. It makes the call again and finds the right words.
+//
+// One thing is lost: for the race detector a Write to an os.File comes before
+// the Read that gets its bytes. It does not see raw calls.
+type end struct {
+	*os.File
+	conn        syscall.RawConn
+	read, write func(fd uintptr) bool // made once, so that no call allocates
+	p           []byte                // what the call under way has still to do
+	n           int                   // what read has read
+}
+
+func newEnd(f *os.File) *end {
+	e := &end{File: f}
+	e.conn, _ = f.SyscallConn() // fails for a nil file only, and so will Read
+	e.read, e.write = e.readNow, e.writeNow
+	return e
+}
+
+// Read reads what is there, and waits if that is nothing.
+func (e *end) Read(p []byte) (int, error) {
+	if len(p) > 0 && e.conn != nil {
+		e.p, e.n = p, 0
+		err := e.conn.Read(e.read)
+		e.p = nil
+		if err == nil && e.n > 0 {
+			return e.n, nil
+		}
+	}
+	return e.File.Read(p)
+}
+
+// readNow returns false if it has to be called again when there is something to
+// read.
+func (e *end) readNow(fd uintptr) bool {
+	n, errno := e.now(fd, unix.SYS_READ)
+	if errno == unix.EAGAIN {
+		return blocks(fd) // then os.File may wait in read(2)
+	}
+	if errno == 0 {
+		e.n = n
+	}
+	return true
+}
+
+// Write writes all of p.
+func (e *end) Write(p []byte) (int, error) {
+	rest := p
+	if len(p) > 0 && e.conn != nil {
+		e.p = p
+		_ = e.conn.Write(e.write) // os.File will have the same error
+		rest, e.p = e.p, nil
+		if len(rest) == 0 {
+			return len(p), nil
+		}
+	}
+	n, err := e.File.Write(rest)
+	return len(p) - len(rest) + n, err
+}
+
+// writeNow goes on after a short write. It returns false if it has to be called
+// again when there is room.
+func (e *end) writeNow(fd uintptr) bool {
+	for len(e.p) > 0 {
+		n, errno := e.now(fd, unix.SYS_WRITE)
+		if errno == unix.EAGAIN {
+			return blocks(fd)
+		}
+		if errno != 0 {
+			return true
+		}
+		e.p = e.p[n:]
+	}
+	return true
+}
+
+// now makes one raw call for e.p, which does not block.
+func (e *end) now(fd, call uintptr) (int, syscall.Errno) {
+	if blocks(fd) {
+		return 0, unix.EAGAIN
+	}
+	n, _, errno := syscall.RawSyscall(call, fd, uintptr(unsafe.Pointer(&e.p[0])), uintptr(len(e.p)))
+	return int(n), errno
+}
+
+// blocks reports whether read(2) and write(2) on the descriptor wait.
+func blocks(fd uintptr) bool {
+	flags, _, _ := syscall.RawSyscall(unix.SYS_FCNTL, fd, unix.F_GETFL, 0)
+	return flags&unix.O_NONBLOCK == 0
+}
