@@ -58,6 +58,9 @@ type Benchmark struct {
 	Kind     string `toml:"kind"`     // transfer, or pingpong
 	Size     int    `toml:"size"`     // of a message, in bytes
 	Messages int    `toml:"messages"` // in one turn
+	// Cores is 1 if both processes share a core, 2 if each has one of its own, and
+	// -1 if the scheduler decides.
+	Cores int `toml:"cores"`
 	// Gate is the least speed that passes, as a part of the reference's. Fast is a
 	// second one for who wants more.
 	Gate float64 `toml:"gate"`

@@ -6,6 +6,7 @@ import (
 	"regexp"
 	"strings"
 
+	"ipcworkbook/harness/launch"
 	"ipcworkbook/harness/verdict"
 )
 
@@ -15,7 +16,10 @@ import (
 //
 // The figures are those that the lab hands over as data. What the test binary
 // prints of its own is not looked at: everybody could print that.
-func (b *Built) Bench(ctx context.Context, name, edit string, messages int) (verdict.Measured, verdict.Finding, error) {
+//
+// The process and those that it starts are kept on the core with that number, and
+// the second process of the benchmark on another: -1 leaves both to the scheduler.
+func (b *Built) Bench(ctx context.Context, name, edit string, messages, first, second int) (verdict.Measured, verdict.Finding, error) {
 	if b.broken.Verdict != "" {
 		return verdict.Measured{}, verdict.Finding{Verdict: b.broken.Verdict, Message: b.broken.Message}, nil
 	}
@@ -24,8 +28,13 @@ func (b *Built) Bench(ctx context.Context, name, edit string, messages int) (ver
 	for _, part := range strings.Split(full, "/") {
 		pattern = append(pattern, "^"+regexp.QuoteMeta(part)+"$")
 	}
-	r, err := b.launch(ctx, 1, "-test.run=^$", "-test.bench="+strings.Join(pattern, "/"),
+	spec := b.spec(1, "-test.run=^$", "-test.bench="+strings.Join(pattern, "/"),
 		fmt.Sprintf("-test.benchtime=%dx", messages), "-test.count=1")
+	spec.Core = first + 1
+	if second >= 0 {
+		spec.Env = append(spec.Env, fmt.Sprintf("%s=%d", verdict.EnvCore, second))
+	}
+	r, err := launch.Run(ctx, spec, nil, nil, nil)
 	if err != nil {
 		return verdict.Measured{}, verdict.Finding{}, err
 	}

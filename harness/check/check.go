@@ -195,7 +195,7 @@ func chosen(o Options) ([]book.Step, error) {
 // step runs one step and judges it.
 func (b *Built) step(ctx context.Context, s book.Step, seed uint64) (Step, error) {
 	begun := time.Now()
-	report, err := b.launch(ctx, seed, "-test.run=^"+s.Test+"$", "-test.v=test2json", "-test.count=1")
+	report, err := launch.Run(ctx, b.spec(seed, "-test.run=^"+s.Test+"$", "-test.v=test2json", "-test.count=1"), nil, nil, nil)
 	if err != nil {
 		return Step{}, err
 	}
@@ -215,9 +215,9 @@ func (b *Built) step(ctx context.Context, s book.Step, seed uint64) (Step, error
 	return step, nil
 }
 
-// launch runs the test binary below a supervisor.
-func (b *Built) launch(ctx context.Context, seed uint64, args ...string) (verdict.Report, error) {
-	return launch.Run(ctx, verdict.Spec{
+// spec is what a supervisor is asked to run.
+func (b *Built) spec(seed uint64, args ...string) verdict.Spec {
+	return verdict.Spec{
 		Path: b.binary,
 		Args: append(args, "-test.paniconexit0", "-test.timeout=0"),
 		Dir:  filepath.Join(b.o.Root, b.o.Chapter.Dir()),
@@ -229,7 +229,7 @@ func (b *Built) launch(ctx context.Context, seed uint64, args ...string) (verdic
 			"TMPDIR=" + b.tmp,
 		},
 		Deadline: verdict.Deadline,
-	}, nil, nil, nil)
+	}
 }
 
 // shown is a finding as a reader sees it: its paths are from where he stands, and

@@ -21,36 +21,44 @@ func (t turn) perMessage() float64 { return t.Seconds / float64(t.Messages) }
 // contestant is one that takes its turn. A finding that is not pass says why
 // there is nothing to measure.
 type contestant interface {
-	turn(ctx context.Context, b book.Benchmark, messages int) (turn, verdict.Finding, error)
+	turn(ctx context.Context, b book.Benchmark, messages int, on cores) (turn, verdict.Finding, error)
 }
 
 // code is a chapter's code in Go: the learner's, or the reference.
 type code struct{ built *check.Built }
 
-func (c code) turn(ctx context.Context, b book.Benchmark, messages int) (turn, verdict.Finding, error) {
-	m, f, err := c.built.Bench(ctx, b.Name, b.Edit, messages)
+func (c code) turn(ctx context.Context, b book.Benchmark, messages int, on cores) (turn, verdict.Finding, error) {
+	m, f, err := c.built.Bench(ctx, b.Name, b.Edit, messages, on.first, on.second)
 	return turn{m}, f, err
 }
 
 // program is a peer: a program of its own that does the same work.
 type program struct {
-	argv []string
-	tmp  string
-	word string // what it is asked for, if not the benchmark's kind
+	argv  []string
+	tmp   string
+	word  string // what it is asked for, if not the benchmark's kind
+	apart bool   // it finds its cores itself
 }
 
 // cannotHere is a peer's exit status for "this machine does not allow it".
 const cannotHere = 3
 
-func (p program) turn(ctx context.Context, b book.Benchmark, messages int) (turn, verdict.Finding, error) {
+func (p program) turn(ctx context.Context, b book.Benchmark, messages int, on cores) (turn, verdict.Finding, error) {
 	word := p.word
 	if word == "" {
 		word = b.Kind
 	}
+	if p.apart {
+		on = cores{-1, -1}
+	}
+	env := []string{"TMPDIR=" + p.tmp}
+	if on.second >= 0 {
+		env = append(env, fmt.Sprintf("%s=%d", verdict.EnvCore, on.second))
+	}
 	r, err := launch.Run(ctx, verdict.Spec{
-		Path: p.argv[0],
+		Path: p.argv[0], Core: on.first + 1,
 		Args: append(p.argv[1:len(p.argv):len(p.argv)], word, strconv.Itoa(b.Size), strconv.Itoa(messages)),
-		Dir:  p.tmp, Env: []string{"TMPDIR=" + p.tmp}, Deadline: verdict.Deadline, Program: true,
+		Dir:  p.tmp, Env: env, Deadline: verdict.Deadline, Program: true,
 	}, nil, nil, nil)
 	if err != nil {
 		return turn{}, verdict.Finding{}, err

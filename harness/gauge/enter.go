@@ -17,8 +17,15 @@ import (
 func (r *race) choose() error {
 	for _, b := range r.Chapter.Benchmarks {
 		if len(r.Benchmarks) == 0 || slices.Contains(r.Benchmarks, b.Name) {
+			if r.Cores != AsBook {
+				b.Cores = r.Cores
+			}
+			on := place(b.Cores)
+			if note := placed(b.Cores, on); !slices.Contains(r.result.Notes, note) {
+				r.result.Notes = append(r.result.Notes, note)
+			}
 			r.lanes = append(r.lanes, &lane{
-				Benchmark: b, messages: map[string]int{}, turns: map[string][]turn{}, out: map[string]bool{},
+				Benchmark: b, on: on, messages: map[string]int{}, turns: map[string][]turn{}, out: map[string]bool{},
 			})
 		}
 	}
@@ -136,14 +143,14 @@ func (r *race) invite(ctx context.Context, tmp string) error {
 				r.result.Missing[name] = p.Missing
 				continue
 			}
-			programs[name] = program{argv: p.Argv, tmp: tmp}
+			programs[name] = program{argv: p.Argv, tmp: tmp, apart: name == Limit}
 			switch name {
 			case Python:
 				r.result.Machine.Python = p.Version
 			case C:
 				r.result.Machine.C = p.Version
 			case Limit:
-				programs[Memcpy] = program{argv: p.Argv, tmp: tmp, word: Memcpy}
+				programs[Memcpy] = program{argv: p.Argv, tmp: tmp, word: Memcpy, apart: true}
 			}
 		}
 	}

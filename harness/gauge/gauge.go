@@ -25,6 +25,8 @@ type Options struct {
 	Also []overlay.Impl
 	// Alone leaves out the peers: yours and the reference only.
 	Alone bool
+	// Cores says where the two processes run: AsBook, Shared, Apart, Free.
+	Cores int
 	// Rounds is how many are measured. One in which the gate is within the ratio's
 	// interval goes on for up to three times as many.
 	Rounds int
@@ -59,6 +61,7 @@ type race struct {
 // lane is one benchmark in the race.
 type lane struct {
 	book.Benchmark
+	on       cores
 	finding  verdict.Finding // of yours; not pass takes the benchmark out
 	messages map[string]int
 	turns    map[string][]turn
@@ -138,7 +141,7 @@ func (r *race) round(ctx context.Context, l *lane, round int) error {
 		}
 		r.tell(l, name, round)
 		begun := time.Now()
-		t, f, err := c.turn(ctx, l.Benchmark, messages)
+		t, f, err := c.turn(ctx, l.Benchmark, messages, l.on)
 		if err == nil {
 			err = ctx.Err()
 		}
@@ -260,7 +263,7 @@ func (r *race) sumUp() {
 
 func (l *lane) sumUp() Benchmark {
 	b := Benchmark{
-		Name: l.Name, Title: l.Title, Kind: l.Kind, Size: l.Size, Messages: l.Messages, Gate: l.Gate, Fast: l.Fast,
+		Name: l.Name, Title: l.Title, Kind: l.Kind, Size: l.Size, Messages: l.Messages, Cores: l.Cores, Gate: l.Gate, Fast: l.Fast,
 		Rounds: l.rounds, Verdict: l.finding.Verdict, Message: l.finding.Message, File: l.finding.File, Line: l.finding.Line,
 		SecondsPerOp: map[string]*float64{}, Measured: map[string]Measure{},
 	}

@@ -29,7 +29,7 @@ func TestAPeerThatFails(t *testing.T) {
 	} {
 		t.Run(name, func(t *testing.T) {
 			p := program{argv: []string{"/bin/sh", "-c", c.script, "peer"}, tmp: t.TempDir()}
-			turn, f, err := p.turn(context.Background(), book.Benchmark{Kind: Transfer, Size: 64}, 8)
+			turn, f, err := p.turn(context.Background(), book.Benchmark{Kind: Transfer, Size: 64}, 8, place(Shared))
 			require.NoError(t, err)
 			require.Equal(t, c.verdict, f.Verdict, f.Message)
 			require.Contains(t, f.Message, c.words)

@@ -73,6 +73,7 @@ type Benchmark struct {
 	Kind     string `json:"kind"`
 	Size     int    `json:"bytes"`    // of a message
 	Messages int    `json:"messages"` // in one turn; for a ping-pong, how many go there and back
+	Cores    int    `json:"cores"`    // for the two processes: 1, 2, or -1 for the scheduler's choice
 	// Gate is the least ratio that passes. Fast is for those who want more: a
 	// ratio near the reference's own. It decides nothing.
 	Gate float64 `json:"gate"`

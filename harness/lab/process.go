@@ -6,6 +6,7 @@ import (
 	"fmt"
 	"os"
 	"os/exec"
+	"strconv"
 	"strings"
 	"sync"
 	"sync/atomic"
@@ -120,7 +121,11 @@ func (p *Process) start(handed []Handed) error {
 		envGiven+"="+string(text),
 		fmt.Sprintf("%s=%d", verdict.EnvControl, p.lines),
 		fmt.Sprintf("%s=%d", verdict.EnvCrash, p.lines+1))
-	if err := p.cmd.Start(); err != nil {
+	core := -1
+	if n, err := strconv.Atoi(os.Getenv(verdict.EnvCore)); err == nil {
+		core = n
+	}
+	if err := supervisor.OnCore(core, p.cmd.Start); err != nil {
 		return err
 	}
 	go p.follow()

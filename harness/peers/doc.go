@@ -33,13 +33,15 @@
 //
 // # What is measured
 //
-// Both times are taken by the first process, with CLOCK_MONOTONIC. Both end when
-// the last message was received and checked.
+// Everything is done twice, in the same two processes. The first time warms up: the
+// memory is there then, and the caches are full. The times are taken by the first
+// process, with CLOCK_MONOTONIC.
 //
-//   - seconds begins when the second process has said that it is ready, right
-//     before it is told to go.
-//   - whole begins right before the mechanism is made and the second process is
-//     started. The start of the first one, of Python itself for example, is not in it.
+//   - seconds is how long the second time took: from right before the second process
+//     is told to go until the last message was received and checked.
+//   - whole is that and the start-up: from right before the mechanism is made and the
+//     second process is started until it has said that it is ready. The start of
+//     the first one, of Python itself for example, is not in it.
 //
 // The limit measures less (limit/main.go says what), so as to be one.
 //
@@ -62,7 +64,9 @@
 // takes what multiprocessing gives. A message that was received is the receiver's
 // own memory.
 //
-// The peers are left to the scheduler. Where it puts the two processes, on one
-// core or on two, changes a figure several times over. So only figures of
-// the same run can be compared, and more than one round is needed.
+// Where the scheduler puts the two processes, on one core or on two, changes a
+// figure several times over. So whoever starts a peer may decide it: the first
+// process stays on the core on which it was started (sched_setaffinity(2)), and the
+// second one takes the core whose number is in the environment variable IPC_CORE,
+// if there is one. The limit decides for itself.
 package peers

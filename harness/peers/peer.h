@@ -17,6 +17,7 @@
 #include <err.h>
 #include <errno.h>
 #include <inttypes.h>
+#include <sched.h>
 #include <signal.h>
 #include <stdio.h>
 #include <stdlib.h>
@@ -152,6 +153,20 @@ static void hear(int control, const char *what)
 		errx(1, "the other process ended before it said \"%s\"", what);
 }
 
+/* Where the second process runs, if somebody says so: see doc.go. */
+static void take_core(void)
+{
+	const char *core = getenv("IPC_CORE");
+	cpu_set_t one;
+
+	if (core == NULL || core[0] == '\0')
+		return;
+	CPU_ZERO(&one);
+	CPU_SET(atoi(core), &one);
+	if (sched_setaffinity(0, sizeof one, &one) != 0)
+		err(1, "sched_setaffinity to core %s", core);
+}
+
 static void second_process(const struct mechanism *m, const struct benchmark *b,
 			   int control, pid_t first)
 {
@@ -160,13 +175,17 @@ static void second_process(const struct mechanism *m, const struct benchmark *b,
 		err(1, "prctl");
 	if (getppid() != first)
 		errx(1, "the first process has ended already");
+	take_core();
 	m->open_second(b->pingpong);
 	say(control); /* ready */
-	hear(control, "go");
-	if (b->pingpong)
+	if (b->pingpong) {
 		send_back(m, b);
-	else
-		produce(m, b);
+	} else {
+		for (int turn = 0; turn < 2; turn++) {
+			hear(control, "go");
+			produce(m, b);
+		}
+	}
 	m->finish();
 }
 
@@ -197,6 +216,24 @@ static void expect_end(const struct mechanism *m, unsigned char *message,
 		errx(1, "the second process ended with status %d", WEXITSTATUS(status));
 }
 
+/* All messages once. Returns how long that took. */
+static double turn(const struct mechanism *m, const struct benchmark *b, int control,
+		   unsigned char *message, unsigned char *want, unsigned char *out)
+{
+	double go = now();
+
+	if (!b->pingpong)
+		say(control); /* go */
+	for (uint64_t i = 0; i < b->count; i++) {
+		if (b->pingpong) {
+			set_number(out, b->size, i);
+			m->send(out, b->size);
+		}
+		receive_and_check(m, message, want, b->size, i);
+	}
+	return now() - go;
+}
+
 static void first_process(const struct mechanism *m, const struct benchmark *b)
 {
 	unsigned char *message = new_message(b->size);
@@ -204,7 +241,7 @@ static void first_process(const struct mechanism *m, const struct benchmark *b)
 	unsigned char *out = new_message(b->size);
 	int control[2];
 	pid_t first = getpid(), second;
-	double begin, go, end;
+	double begin, started, seconds;
 
 	begin = now();
 	m->make(b->pingpong);
@@ -221,17 +258,10 @@ static void first_process(const struct mechanism *m, const struct benchmark *b)
 	close(control[1]);
 	hear(control[0], "ready");
 	m->open_first(b->pingpong);
+	started = now() - begin;
 
-	go = now();
-	say(control[0]);
-	for (uint64_t i = 0; i < b->count; i++) {
-		if (b->pingpong) {
-			set_number(out, b->size, i);
-			m->send(out, b->size);
-		}
-		receive_and_check(m, message, want, b->size, i);
-	}
-	end = now();
+	turn(m, b, control[0], message, want, out); /* warms up */
+	seconds = turn(m, b, control[0], message, want, out);
 
 	if (b->pingpong)
 		m->finish();
@@ -240,7 +270,7 @@ static void first_process(const struct mechanism *m, const struct benchmark *b)
 	free(want);
 	free(out);
 	printf("{\"messages\":%" PRIu64 ",\"seconds\":%.9f,\"whole\":%.9f}\n",
-	       b->count, end - go, end - begin);
+	       b->count, seconds, started + seconds);
 	if (fflush(stdout) != 0)
 		err(1, "write to the standard output");
 }

@@ -87,11 +87,14 @@ def second_process(mechanism, control, other_control, benchmark, size, count):
     """
     try:
         other_control.close()
+        if os.environ.get("IPC_CORE"):  # see doc.go
+            os.sched_setaffinity(0, {int(os.environ["IPC_CORE"])})
         incoming, outgoing = mechanism.open_second()
         control.send("ready")
-        control.recv()
         if benchmark == "transfer":
-            produce(outgoing, size, count)
+            for _ in range(2):
+                control.recv()  # go
+                produce(outgoing, size, count)
         else:
             send_back(incoming, outgoing)
         outgoing.close()
@@ -107,6 +110,18 @@ def first_process(new_mechanism, benchmark, size, count):
     want = new_message(size)
     out = new_message(size)
 
+    def turn():
+        """All messages once. Returns how long that took."""
+        go = time.monotonic()
+        if not pingpong:
+            control.send("go")
+        for i in range(count):
+            if pingpong:
+                set_number(out, i)
+                outgoing.send_bytes(out)
+            receive_and_check(incoming, want, i)
+        return time.monotonic() - go
+
     begin = time.monotonic()
     mechanism = new_mechanism(pingpong)
     control, other_control = multiprocessing.Pipe()
@@ -119,23 +134,15 @@ def first_process(new_mechanism, benchmark, size, count):
     other_control.close()
     control.recv()
     incoming, outgoing = mechanism.open_first()
+    started = time.monotonic() - begin
 
-    go = time.monotonic()
-    control.send("go")
-    if pingpong:
-        for i in range(count):
-            set_number(out, i)
-            outgoing.send_bytes(out)
-            receive_and_check(incoming, want, i)
-    else:
-        for i in range(count):
-            receive_and_check(incoming, want, i)
-    end = time.monotonic()
+    turn()  # warms up
+    seconds = turn()
 
     if pingpong:
         outgoing.close()
     expect_end(incoming, second)
-    print(f'{{"messages":{count},"seconds":{end - go:.9f},"whole":{end - begin:.9f}}}', flush=True)
+    print(f'{{"messages":{count},"seconds":{seconds:.9f},"whole":{started + seconds:.9f}}}', flush=True)
 
 
 def expect_end(incoming, second):

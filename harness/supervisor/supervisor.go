@@ -213,7 +213,7 @@ func (s *step) start() error {
 	}
 	s.cmd.Stdout, s.cmd.Stderr = stdout, stderr
 
-	err = s.cmd.Start()
+	err = OnCore(s.spec.Core-1, s.cmd.Start)
 	for _, theirs := range []*os.File{control[1], crash[1], stdout, stderr} {
 		theirs.Close()
 	}

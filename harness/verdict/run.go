@@ -19,6 +19,9 @@ type Spec struct {
 	// Program says that what runs is no test binary, and has no lab to say how it
 	// ended. Its exit status and its output are for whoever started it.
 	Program bool `json:"program,omitempty"`
+	// Core is where the first process is kept, and those that it starts, counted
+	// from 1; 0 leaves that to the scheduler.
+	Core int `json:"core,omitempty"`
 	// Show lets the test's output go to the supervisor's own, and not into the
 	// report.
 	Show bool `json:"show"`
@@ -62,6 +65,7 @@ const (
 	EnvDir       = "IPC_DIR"       // the step's own folder, which the supervisor removes
 	EnvJudged    = "IPC_JUDGED"    // set where somebody shows the verdicts: the lab prints none
 	EnvSeed      = "IPC_SEED"      // the seed of the run
+	EnvCore      = "IPC_CORE"      // of a benchmark: the number of the core for its second process
 )
 
 // What a process that has EnvSupervise is there for.

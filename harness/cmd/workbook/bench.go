@@ -19,6 +19,7 @@ type benchCmd struct {
 	implFlag
 	Benchmark []string `help:"Measure this benchmark only: its name, as Transfer/1KiB." placeholder:"NAME"`
 	Rounds    int      `help:"How many rounds are measured." default:"${rounds}"`
+	Cores     string   `help:"Where the two processes run: 1 (both on one core), 2 (one each), free (where the scheduler puts them); without it as the book says." enum:",1,2,free" default:""`
 	JSON      bool     `name:"json" help:"Print one JSON document and nothing else."`
 }
 
@@ -44,6 +45,7 @@ func (b benchCmd) Run(ctx context.Context, p place) error {
 	}
 	o := gauge.Options{
 		Root: p.root, Chapter: c, Impl: impl, Name: b.Impl, From: p.here, Benchmarks: b.Benchmark, Rounds: b.Rounds,
+		Cores: map[string]int{"": gauge.AsBook, "1": gauge.Shared, "2": gauge.Apart, "free": gauge.Free}[b.Cores],
 	}
 	done := func() {}
 	if !b.JSON {
@@ -54,7 +56,7 @@ func (b benchCmd) Run(ctx context.Context, p place) error {
 	if err != nil {
 		return err
 	}
-	if len(b.Benchmark) == 0 {
+	if len(b.Benchmark) == 0 && b.Cores == "" {
 		// What was stopped early is kept as well, and marked.
 		if err := gauge.Keep(p.root, c, r); err != nil {
 			return fmt.Errorf("keeping the result: %w", err)

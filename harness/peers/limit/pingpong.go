@@ -91,11 +91,15 @@ func ping(r run) (result, error) {
 		}
 		close(ended)
 	}()
-	started := time.Now()
 	if err := say(p.in); err != nil {
 		return result{}, err
 	}
-	for i := range r.count {
+	starting := time.Since(begin)
+	var started time.Time
+	for i := -r.count; i < r.count; i++ { // the first half warms up
+		if i == 0 {
+			started = time.Now()
+		}
 		setNumber(out, i)
 		there.send(out)
 		back.receive(message)
@@ -103,7 +107,8 @@ func ping(r run) (result, error) {
 			return result{}, err
 		}
 	}
-	m := result{seconds: time.Since(started), whole: time.Since(begin)}
+	m := result{seconds: time.Since(started)}
+	m.whole = starting + m.seconds
 	return m, <-ended
 }
 
@@ -124,7 +129,7 @@ func pong(r run) error {
 	if err := hear(os.Stdin); err != nil {
 		return err
 	}
-	for range r.count {
+	for range 2 * r.count {
 		there.receive(message)
 		back.send(message)
 	}
