@@ -32,8 +32,9 @@ type Chapter struct {
 	Steps  []Step `toml:"step"`
 
 	Benchmarks []Benchmark `toml:"benchmark"`
-	// Ladder are solutions in the reference's testdata/other: the rungs that lead
-	// from the plain one to the reference. The lesson shows what each is worth.
+	// Ladder are solutions in the reference's testdata: the rungs in other/ that lead
+	// from the plain one to the reference, and any other one ("wrong/NAME") that shows
+	// what something costs. The lesson shows what each is worth.
 	Ladder []string `toml:"ladder"`
 
 	// Sealed are the stub and the tests as they were handed out, by file name.

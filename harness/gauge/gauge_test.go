@@ -155,6 +155,9 @@ func TestEverybodyTakesPart(t *testing.T) {
 	for _, b := range r.Benchmarks {
 		for _, name := range gauge.Contestants {
 			m, there := b.Measured[name]
+			if !there && name == gauge.Memcpy && b.Kind == gauge.PingPong {
+				continue
+			}
 			if !there {
 				assert.NotEmpty(t, r.Missing[name], "%s took no part in %s, and nothing says why", name, b.Name)
 				assert.Nil(t, b.SecondsPerOp[name])

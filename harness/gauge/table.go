@@ -13,7 +13,7 @@ import (
 func Table(r Result, names ...string) string {
 	rows := [][]string{{""}, {Reference}}
 	for _, b := range r.Benchmarks {
-		rows[0] = append(rows[0], b.Name)
+		rows[0] = append(rows[0], strings.TrimPrefix(b.Name, "Transfer/"))
 		rows[1] = append(rows[1], b.Speed(b.Measured[Reference].Median))
 	}
 	for _, name := range names {
@@ -78,8 +78,19 @@ func (r Result) foot(what string) string {
 	for _, b := range r.Benchmarks {
 		rounds = max(rounds, b.Rounds)
 	}
-	return fmt.Sprintf("\n%s\nMedians of %d rounds on %s: %s, %d cores,\n%s, %s\n",
-		what, rounds, r.Date.Format("2006-01-02"), m.CPU, m.Cores, m.Kernel, strings.Join(tools, ", "))
+	return fmt.Sprintf("\n%s\n%sMedians of %d rounds on %s: %s, %d cores,\n%s, %s\n",
+		what, r.placed(), rounds, r.Date.Format("2006-01-02"), m.CPU, m.Cores, m.Kernel, strings.Join(tools, ", "))
+}
+
+// placed says where the processes ran, if it is the same for all benchmarks.
+func (r Result) placed() string {
+	for _, b := range r.Benchmarks {
+		if b.Cores != r.Benchmarks[0].Cores {
+			return ""
+		}
+	}
+	// Who is read here was measured on two cores: the figures are refused otherwise.
+	return placed(r.Benchmarks[0].Cores, cores{0, 1}) + "\n"
 }
 
 // columns lays out a table: names to the left, figures to the right.

@@ -5,8 +5,10 @@ import (
 	"encoding/json"
 	"fmt"
 	"os"
+	"path"
 	"path/filepath"
 	"slices"
+	"strings"
 
 	"ipcworkbook/harness/book"
 	"ipcworkbook/harness/gauge"
@@ -19,6 +21,7 @@ import (
 type figuresCmd struct {
 	chapterFlag
 	Table   string `help:"Which table: ladder, peers or articles." enum:"ladder,peers,articles" default:"peers"`
+	Cores   string `help:"Where the two processes ran: as the book says, or 2: each on a core of its own." enum:",2" default:""`
 	Measure bool   `help:"Measure anew, and keep that (for maintainers)."`
 	Rounds  int    `help:"How many rounds are measured." default:"${rounds}"`
 }
@@ -28,7 +31,7 @@ func (f figuresCmd) Run(ctx context.Context, p place) error {
 	if err != nil {
 		return err
 	}
-	file := filepath.Join(p.root, c.Solution(), "testdata", "figures.json")
+	file := filepath.Join(p.root, c.Solution(), "testdata", "figures"+f.Cores+".json")
 	if f.Measure {
 		if err := f.measure(ctx, p, c, file); err != nil {
 			return err
@@ -40,7 +43,7 @@ func (f figuresCmd) Run(ctx context.Context, p place) error {
 	}
 	switch f.Table {
 	case "ladder":
-		fmt.Print(gauge.Table(r, append(slices.Clone(c.Ladder), gauge.C)...))
+		fmt.Print(gauge.Table(r, append(rungs(c), gauge.C)...))
 	case "peers":
 		fmt.Print(gauge.Table(r, gauge.C, gauge.Python, gauge.Limit, gauge.Memcpy))
 	case "articles":
@@ -57,18 +60,26 @@ func (f figuresCmd) measure(ctx context.Context, p place, c book.Chapter, file s
 		return err
 	}
 	var also []overlay.Impl
-	for _, name := range c.Ladder {
-		impl, err := variant(p, c, "other", name)
+	for i, name := range c.Ladder {
+		kind := "other"
+		if k, rest, cut := strings.Cut(name, "/"); cut {
+			kind, name = k, rest
+		}
+		impl, err := variant(p, c, kind, name)
 		if err != nil {
 			return err
 		}
-		impl.Name = name
+		impl.Name = rungs(c)[i]
 		also = append(also, impl)
+	}
+	where := gauge.AsBook
+	if f.Cores == "2" {
+		where = gauge.Apart
 	}
 	show, done := progress()
 	r, err := gauge.Run(ctx, gauge.Options{
 		Root: p.root, Chapter: c, Impl: reference, Name: "reference", From: p.here,
-		Also: also, Rounds: f.Rounds, Progress: show,
+		Also: also, Rounds: f.Rounds, Progress: show, Cores: where,
 	})
 	done()
 	switch {
@@ -76,12 +87,24 @@ func (f figuresCmd) measure(ctx context.Context, p place, c book.Chapter, file s
 		return err
 	case r.Partial != "":
 		return ctx.Err()
+	case r.Machine.Cores < 2:
+		return wrongUsage("a lesson's figures are measured where there are two cores, and here is one")
 	}
 	return gauge.Replace(file, func(w *os.File) error {
 		out := json.NewEncoder(w)
 		out.SetIndent("", " ")
 		return out.Encode(r)
 	})
+}
+
+// rungs are the ladder's names as a table shows them: "wrong/03-same-buffer" is
+// "same-buffer".
+func rungs(c book.Chapter) []string {
+	var names []string
+	for _, name := range c.Ladder {
+		names = append(names, strings.TrimLeft(path.Base(name), "0123456789-"))
+	}
+	return names
 }
 
 // readFigures reads what was kept. Figures that do not say on what they were
