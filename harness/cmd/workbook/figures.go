@@ -13,6 +13,7 @@ import (
 	"ipcworkbook/harness/book"
 	"ipcworkbook/harness/gauge"
 	"ipcworkbook/harness/overlay"
+	"ipcworkbook/harness/screen"
 )
 
 // figuresCmd shows the figures of a lesson. They were measured once and are kept
@@ -20,7 +21,7 @@ import (
 // somebody typed.
 type figuresCmd struct {
 	chapterFlag
-	Table   string `help:"Which table: ladder, peers or articles." enum:"ladder,peers,articles" default:"peers"`
+	Table   string `help:"Which table: ladder, peers or articles; or screen, as bench shows it." enum:"ladder,peers,articles,screen" default:"peers"`
 	Cores   string `help:"Where the two processes ran: as the book says, or 2: each on a core of its own." enum:",2" default:""`
 	Measure bool   `help:"Measure anew, and keep that (for maintainers)."`
 	Rounds  int    `help:"How many rounds are measured." default:"${rounds}"`
@@ -46,6 +47,10 @@ func (f figuresCmd) Run(ctx context.Context, p place) error {
 		fmt.Print(gauge.Table(r, append(rungs(c), gauge.C)...))
 	case "peers":
 		fmt.Print(gauge.Table(r, gauge.C, gauge.Python, gauge.Limit, gauge.Memcpy))
+	case "screen":
+		s := screen.New(os.Stdout, p.task)
+		s.Options = "impl=" + r.Impl
+		s.Bench(r)
 	case "articles":
 		fmt.Print(gauge.ArticlesTable(r, gauge.Reference, gauge.C, gauge.Python))
 	}
