@@ -174,7 +174,7 @@ func (r *race) round(ctx context.Context, l *lane, round int) error {
 
 const (
 	probing  = 64              // the part of the messages that the first round sends
-	longest  = 0.5             // seconds that one turn may take
+	longest  = 0.1             // seconds that one turn may take, without its warm-up
 	patience = 3               // times the rounds, for a gate that is within the interval
 	fewest   = 16              // messages of a turn
 	guess    = 2 * time.Second // for the first turn, before anything is known

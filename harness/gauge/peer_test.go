@@ -79,7 +79,7 @@ func TestEnough(t *testing.T) {
 		return turn{verdict.Measured{Messages: messages, Seconds: seconds}}
 	}
 	require.Equal(t, 8192, enough(probe(128, 0.001), 8192), "fast enough for all")
-	require.Equal(t, 500, enough(probe(128, 0.128), 8192), "as many as fit into half a second")
+	require.Equal(t, 200, enough(probe(128, 0.064), 8192), "as many as fit into a tenth of a second")
 	require.Equal(t, 128, enough(probe(128, 10), 8192), "but those it has done already")
 }
 

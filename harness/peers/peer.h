@@ -179,6 +179,7 @@ static void second_process(const struct mechanism *m, const struct benchmark *b,
 	m->open_second(b->pingpong);
 	say(control); /* ready */
 	if (b->pingpong) {
+		hear(control, "go");
 		send_back(m, b);
 	} else {
 		for (int turn = 0; turn < 2; turn++) {
@@ -259,6 +260,8 @@ static void first_process(const struct mechanism *m, const struct benchmark *b)
 	hear(control[0], "ready");
 	m->open_first(b->pingpong);
 	started = now() - begin;
+	if (b->pingpong)
+		say(control[0]); /* go, once */
 
 	turn(m, b, control[0], message, want, out); /* warms up */
 	seconds = turn(m, b, control[0], message, want, out);

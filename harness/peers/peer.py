@@ -96,6 +96,7 @@ def second_process(mechanism, control, other_control, benchmark, size, count):
                 control.recv()  # go
                 produce(outgoing, size, count)
         else:
+            control.recv()
             send_back(incoming, outgoing)
         outgoing.close()
     except (OSError, EOFError) as error:
@@ -135,6 +136,8 @@ def first_process(new_mechanism, benchmark, size, count):
     control.recv()
     incoming, outgoing = mechanism.open_first()
     started = time.monotonic() - begin
+    if pingpong:
+        control.send("go")  # once
 
     turn()  # warms up
     seconds = turn()

@@ -96,15 +96,15 @@ func ping(r run) (result, error) {
 	}
 	starting := time.Since(begin)
 	var started time.Time
-	for i := -r.count; i < r.count; i++ { // the first half warms up
-		if i == 0 {
-			started = time.Now()
-		}
-		setNumber(out, i)
-		there.send(out)
-		back.receive(message)
-		if err := check(message, want, i); err != nil {
-			return result{}, err
+	for range 2 { // the first turn warms up
+		started = time.Now()
+		for i := range r.count {
+			setNumber(out, i)
+			there.send(out)
+			back.receive(message)
+			if err := check(message, want, i); err != nil {
+				return result{}, err
+			}
 		}
 	}
 	m := result{seconds: time.Since(started)}
