@@ -5,6 +5,8 @@ import (
 	"encoding/json"
 	"os"
 	"path/filepath"
+	"regexp"
+	"runtime"
 	"testing"
 
 	"github.com/stretchr/testify/assert"
@@ -256,4 +258,34 @@ func TestStoppedInTheMiddle(t *testing.T) {
 func TestUnknownBenchmark(t *testing.T) {
 	_, err := gauge.Run(context.Background(), gauge.Options{Root: root(t), Chapter: pipe(t), Impl: plain(t), Benchmarks: []string{"Transfer/2KiB"}})
 	require.ErrorContains(t, err, `no benchmark "Transfer/2KiB". Choose one of: Transfer/64B`)
+}
+
+// The processes run where the options say.
+func TestWhereTheProcessesRun(t *testing.T) {
+	if runtime.NumCPU() < 2 {
+		t.Skip("there is one core, so there is nothing to choose")
+	}
+	at := func(t *testing.T, how int, function string) string {
+		t.Helper()
+		r := measure(t, gauge.Options{
+			Impl: plain(t, overlay.Edit{File: "pipe.go", Old: function + " {\n", New: function + " {\n" +
+				"\tstatus, _ := os.ReadFile(\"/proc/self/status\")\n" +
+				"\t_, status, _ = bytes.Cut(status, []byte(\"Cpus_allowed_list:\"))\n" +
+				"\tpanic(fmt.Sprintf(\"runs on %s.\", bytes.Fields(status)[0]))\n"},
+				overlay.Edit{File: "pipe.go", Old: "import (\n", New: "import (\n\t\"bytes\"\n"}),
+			Benchmarks: []string{oneKiB}, Alone: true, Rounds: 1, Cores: how,
+		})
+		m := regexp.MustCompile(`runs on (\S+)\.`).FindStringSubmatch(r.Benchmarks[0].Message)
+		require.NotNil(t, m, r.Benchmarks[0].Message)
+		return m[1]
+	}
+	const first, second = "func (r *Reader) Recv() ([]byte, error)", "func (w *Writer) Send(p []byte) error"
+	shared := at(t, gauge.Shared, first)
+	require.NotContains(t, shared, "-", "one core, no range")
+	require.NotContains(t, shared, ",")
+	require.Equal(t, shared, at(t, gauge.Shared, second))
+	apart := at(t, gauge.Apart, second)
+	require.NotEqual(t, shared, apart)
+	require.NotContains(t, apart, "-")
+	require.NotEqual(t, shared, at(t, gauge.Free, first))
 }
