@@ -44,7 +44,7 @@ func printed(r verdict.Report) string {
 }
 
 // framework are the lines of the test runner itself.
-var framework = regexp.MustCompile(`^\x16|^(=== |--- |\s+--- )|^(PASS|FAIL)$|^exit status \d+$`)
+var framework = regexp.MustCompile(`^\x16|^(=== |--- |\s+--- )|^(PASS|FAIL)$|^exit status \d+$|^(goos|goarch|pkg|cpu): |^Benchmark[A-Z]\S*`)
 
 // weigh holds the three against each other.
 func (b *Built) weigh(ctx context.Context, s book.Step, r verdict.Report) (verdict.Finding, error) {

@@ -1,7 +1,6 @@
 package gauge
 
 import (
-	"cmp"
 	"encoding/json"
 	"errors"
 	"fmt"
@@ -34,8 +33,11 @@ func Paths(root string, c book.Chapter, impl string) (asJSON, asText string) {
 var notInNames = regexp.MustCompile(`[^A-Za-z0-9_.-]+`)
 
 // Keep writes a result to both files. A file is replaced as a whole or not at all,
-// also when this is killed.
+// also when this is killed. A result without any figure replaces none.
 func Keep(root string, c book.Chapter, r Result) error {
+	if !r.measured() {
+		return nil
+	}
 	asJSON, asText := Paths(root, c, r.Impl)
 	if err := os.MkdirAll(filepath.Dir(asJSON), 0o755); err != nil {
 		return err
@@ -64,8 +66,8 @@ func Replace(path string, write func(*os.File) error) error {
 	return os.Rename(f.Name(), path)
 }
 
-// Kept returns the results that were kept, one for each chapter: the learner's if it
-// has figures, or the newest of another implementation. The chapters are those of
+// Kept returns the results that were kept, one for each chapter: the learner's if
+// there is one, or the newest of another implementation. The chapters are those of
 // the book, in its order.
 func Kept(root string, chapters []book.Chapter) ([]Result, error) {
 	var results []Result
@@ -94,23 +96,16 @@ func Kept(root string, chapters []book.Chapter) ([]Result, error) {
 	return results, nil
 }
 
-// preferred orders results by what a reader wants to see: figures before none, the
-// learner's before another implementation's, a new one before an old one.
+// preferred orders results by what a reader wants to see: the learner's before
+// another implementation's, a new one before an old one.
 func preferred(a, b Result) int {
-	return cmp.Or(
-		first(a.measured(), b.measured()),
-		first(a.Impl == "", b.Impl == ""),
-		a.Date.Compare(b.Date))
-}
-
-func first(a, b bool) int {
-	switch {
-	case a && !b:
+	switch own := a.Impl == ""; {
+	case own == (b.Impl == ""):
+		return a.Date.Compare(b.Date)
+	case own:
 		return 1
-	case b && !a:
-		return -1
 	}
-	return 0
+	return -1
 }
 
 // measured reports whether there is any figure of the code that was judged.

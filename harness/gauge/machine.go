@@ -42,8 +42,15 @@ func notes() []string {
 		return said
 	}
 	load, err := strconv.ParseFloat(strings.Fields(string(text) + " ")[0], 64)
-	if err == nil && load > float64(cores)/2 {
-		said = append(said, fmt.Sprintf("The machine was busy before: %.1f processes wanted its %d cores. Ratios hold, but spread more.", load, cores))
+	if err == nil && load > float64(cores)*0.75 {
+		said = append(said, fmt.Sprintf("The machine was busy before: on average %.1f processes wanted to run, and it has %s. A busy machine's figures spread, and a ratio may be off.", load, coresOf(cores)))
 	}
 	return said
+}
+
+func coresOf(n int) string {
+	if n == 1 {
+		return "1 core"
+	}
+	return fmt.Sprintf("%d cores", n)
 }

@@ -93,7 +93,7 @@ func TestSlownessNamesTheCause(t *testing.T) {
 	}{
 		"byte by byte": {PerMessage{Reads: 1028, Writes: 1, Waits: 0.2, CPU: 300e-6, Memory: 1040},
 			[]string{"1,030 read calls, the reference 0.10", "processor time"}, []string{"write calls", "allocated"}},
-		"a large buffer": {PerMessage{Reads: 0.1, Writes: 2, Waits: 2.2, CPU: 200e-6, Memory: 1 << 20},
+		"a large buffer": {PerMessage{Reads: 0.1, Writes: 1.2, Waits: 2.2, CPU: 200e-6, Memory: 1 << 20},
 			[]string{"allocated 1,048,576 bytes, the reference 1,040"}, []string{"write calls"}},
 		"sleeps": {PerMessage{Reads: 1, Writes: 1, Waits: 12, CPU: 9e-6, Memory: 1100},
 			[]string{"waited 12.0 times, the reference 0.10"}, []string{"write calls", "allocated"}},

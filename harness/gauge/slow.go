@@ -22,10 +22,25 @@ func slowness(b Benchmark) string {
 			unit, figure.Time(yours.Median), figure.Time(reference.Median), figure.Ratio(b.Ratio, b.Gate)),
 		fmt.Sprintf("At least %.2f is asked for.", b.Gate),
 	}
-	if more := moreOften(yours.PerMessage, reference.PerMessage); more != "" {
+	more := moreOften(yours.PerMessage, reference.PerMessage)
+	if b.Cores == Shared && idle(yours) > 0.5 && idle(reference) < 0.25 {
+		// What follows from it is no news beside it.
+		more = fmt.Sprintf("For %.0f %% of that time neither of the two processes ran.\n"+
+			"Does one of them sleep for a while, where it could wait for the event itself?", 100*idle(yours))
+	}
+	if more != "" {
 		lines = append(lines, "", more)
 	}
 	return strings.Join(lines, "\n")
+}
+
+// idle is the part of the time in which neither process ran, if both share a core.
+// Other programs on that core count as well.
+func idle(m Measure) float64 {
+	if m.PerMessage == nil || m.Median <= 0 {
+		return 0
+	}
+	return max(0, 1-m.PerMessage.CPU/m.Median)
 }
 
 // moreOften compares what both do for each message, and names what differs most:
@@ -35,16 +50,16 @@ func moreOften(yours, reference *PerMessage) string {
 		return ""
 	}
 	costs := []cost{
-		{yours.Reads, reference.Reads, 0.5, "made %s read calls, the reference %s",
+		{yours.Reads, reference.Reads, 2, "made %s read calls, the reference %s",
 			"A system call costs more than the bytes that it moves: ask for many bytes at once.", figure.Digits},
-		{yours.Writes, reference.Writes, 0.5, "made %s write calls, the reference %s",
+		{yours.Writes, reference.Writes, 1, "made %s write calls, the reference %s",
 			"A system call costs more than the bytes that it moves: give it all that there is.", figure.Digits},
 		{yours.Waits, reference.Waits, 0.5, "waited %s times, the reference %s",
 			"Each wait costs a change of context. Does it sleep for a while, where it could wait for the event itself?", figure.Digits},
 		{yours.Memory, reference.Memory, 1024, "allocated %s bytes, the reference %s",
 			"Memory has to be cleared before it is used, and collected afterwards: take no more than the message needs.", whole},
 		{yours.CPU, reference.CPU, 1e-6, "used %s of processor time, the reference %s",
-			"A profile shows where: go test -bench . -cpuprofile cpu.out", figure.Time},
+			"What does your code do for each message, beside passing it on?", figure.Time},
 	}
 	slices.SortStableFunc(costs, func(a, b cost) int { return cmp.Compare(b.factor(), a.factor()) })
 	var lines []string

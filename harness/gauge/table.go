@@ -11,10 +11,11 @@ import (
 // Table shows a result as a lesson does: the speed of the reference, and what part
 // of it the others reach. The names are those of the rows below the reference.
 func Table(r Result, names ...string) string {
-	rows := [][]string{{""}, {Reference}}
+	rows := [][]string{{""}, {Reference}, {"  each"}}
 	for _, b := range r.Benchmarks {
 		rows[0] = append(rows[0], strings.TrimPrefix(b.Name, "Transfer/"))
 		rows[1] = append(rows[1], b.Speed(b.Measured[Reference].Median))
+		rows[2] = append(rows[2], figure.Time(b.Measured[Reference].Median))
 	}
 	for _, name := range names {
 		row := []string{name}
@@ -27,7 +28,7 @@ func Table(r Result, names ...string) string {
 		}
 		rows = append(rows, row)
 	}
-	return columns(rows) + r.foot("Below the reference: speed divided by that of the reference.")
+	return columns(rows) + r.foot("Each: the time of one message. Below: speed divided by that of the reference.")
 }
 
 // ArticlesTable shows the figure of the articles: 8 MiB in 1 KiB messages.

@@ -130,7 +130,11 @@ func (c chart) result(r gauge.Result) {
 		}
 	}
 	if len(charts) > 0 {
-		c.line("%s", c.dim("Longer is faster, » is cut. Right: ratio to the reference, 95 % interval."))
+		interval := "95 % interval"
+		if few(r) {
+			interval = "all rounds" // an interval needs more of them
+		}
+		c.line("%s", c.dim("Longer is faster, » is cut. Right: ratio to the reference, "+interval+"."))
 	}
 	article := true
 	for _, b := range charts {
@@ -289,6 +293,9 @@ func (c chart) end(r gauge.Result) {
 		case n > 1:
 			c.line("\n%s", c.paint(verdict.Pass, fmt.Sprintf("All %d benchmarks pass.", n)))
 		}
+		if n > 0 && n == len(r.Benchmarks) && r.Partial == "" {
+			c.line("Whether the steps do is another question: %s test chapter=%d", c.task, r.Chapter)
+		}
 		return
 	}
 	c.line("\n%s %s\n", c.paint(b.Verdict, b.Name+" "+ending(b.Verdict)), b.Title)
@@ -417,4 +424,11 @@ func cut(text string, most int) string {
 		return string(runes[:most-1]) + "…"
 	}
 	return text
+}
+
+// few reports whether there are too few rounds for an interval.
+func few(r gauge.Result) bool {
+	return slices.ContainsFunc(r.Benchmarks, func(b gauge.Benchmark) bool {
+		return b.Rounds > 0 && b.Rounds < gauge.LeastRounds
+	})
 }

@@ -6,6 +6,7 @@ import (
 	"fmt"
 	"os"
 	"path/filepath"
+	"strings"
 
 	"ipcworkbook/harness/book"
 	"ipcworkbook/harness/gauge"
@@ -68,13 +69,25 @@ func (b benchCmd) Run(ctx context.Context, p place) error {
 		}
 	} else {
 		s := screen.New(os.Stdout, p.task)
-		s.Options = b.options(false)
+		s.Options = b.again()
 		s.Bench(r)
 	}
 	if r.Partial != "" {
 		return ctx.Err()
 	}
 	return statusOf(r.Verdict)
+}
+
+// again is how a reader writes these options for task.
+func (b benchCmd) again() string {
+	text := b.options(false)
+	if len(b.Benchmark) > 0 {
+		text += " benchmark=" + strings.Join(b.Benchmark, ",")
+	}
+	if b.Cores != "" {
+		text += " cores=" + b.Cores
+	}
+	return strings.TrimSpace(text)
 }
 
 // progress shows on standard error what runs now.
