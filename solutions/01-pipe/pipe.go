@@ -111,7 +111,9 @@ func OpenReader(path string) (*Reader, error) {
 	if err != nil {
 		return nil, err
 	}
-	return NewReader(f), nil
+	r := NewReader(f)
+	r.f.opened()
+	return r, nil
 }
 
 func OpenWriter(path string) (*Writer, error) {
@@ -119,7 +121,9 @@ func OpenWriter(path string) (*Writer, error) {
 	if err != nil {
 		return nil, err
 	}
-	return NewWriter(f), nil
+	w := NewWriter(f)
+	w.f.opened()
+	return w, nil
 }
 
 // openFIFO looks before it opens, since to open something else can do harm,

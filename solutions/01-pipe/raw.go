@@ -21,6 +21,8 @@ import (
 //   - FIFOs and kernels before 6.4 do not know RWF_NOWAIT. There read(2) and
 //     write(2) never block if O_NONBLOCK is set. We look each time: the flag is
 //     shared by all processes that have the descriptor, and each may change it.
+//     (Only one that does so between our look and our call makes it block.) What we
+//     have opened ourselves and lent to nobody needs no look.
 //
 // After EAGAIN the runtime's poller waits, as it does for os.File. The raw call
 // is made inside of syscall.RawConn's Read or Write, so Close wakes a waiting
@@ -38,6 +40,7 @@ type end struct {
 	p             []byte                // what the call under way has still to do
 	n             int                   // what read has read
 	withoutNowait bool                  // RWF_NOWAIT is not known here
+	own           bool                  // nobody else can change the flags, and O_NONBLOCK is set
 	stay          int                   // so many times no yield
 }
 
@@ -46,6 +49,19 @@ func newEnd(f *os.File) *end {
 	e.conn, _ = f.SyscallConn() // fails for a nil file only, and so will Read
 	e.read, e.write = e.readNow, e.writeNow
 	return e
+}
+
+// opened says that the file was opened a moment ago, by its name: nobody else has
+// this open file description.
+func (e *end) opened() {
+	_ = e.conn.Control(func(fd uintptr) { e.own = !e.blocks(fd) })
+}
+
+// SyscallConn lends the descriptor. Whoever has it may change the flags, or hand it
+// to another process.
+func (e *end) SyscallConn() (syscall.RawConn, error) {
+	e.own = false
+	return e.File.SyscallConn()
 }
 
 // Read reads what is there, and waits if that is nothing.
@@ -69,7 +85,7 @@ func (e *end) readNow(fd uintptr) bool {
 		n, errno = e.now(fd, unix.SYS_PREADV2, unix.SYS_READ)
 	}
 	if errno == unix.EAGAIN {
-		return blocks(fd) // then os.File may wait in read(2)
+		return e.blocks(fd) // then os.File may wait in read(2)
 	}
 	if errno == 0 {
 		e.n = n
@@ -98,7 +114,7 @@ func (e *end) writeNow(fd uintptr) bool {
 	for len(e.p) > 0 {
 		n, errno := e.now(fd, unix.SYS_PWRITEV2, unix.SYS_WRITE)
 		if errno == unix.EAGAIN {
-			return blocks(fd)
+			return e.blocks(fd)
 		}
 		if errno != 0 {
 			return true
@@ -120,7 +136,7 @@ func (e *end) now(fd, nowait, plain uintptr) (int, syscall.Errno) {
 		}
 		e.withoutNowait = true
 	}
-	if blocks(fd) {
+	if e.blocks(fd) {
 		return 0, unix.EAGAIN
 	}
 	n, _, errno := syscall.RawSyscall(plain, fd, uintptr(unsafe.Pointer(&e.p[0])), uintptr(len(e.p)))
@@ -128,7 +144,10 @@ func (e *end) now(fd, nowait, plain uintptr) (int, syscall.Errno) {
 }
 
 // blocks reports whether read(2) and write(2) on the descriptor wait.
-func blocks(fd uintptr) bool {
+func (e *end) blocks(fd uintptr) bool {
+	if e.own {
+		return false
+	}
 	flags, _, _ := syscall.RawSyscall(unix.SYS_FCNTL, fd, unix.F_GETFL, 0)
 	return flags&unix.O_NONBLOCK == 0
 }
