@@ -46,6 +46,16 @@ func reference(t *testing.T, edits ...overlay.Edit) overlay.Impl {
 	return overlay.Memory("learner", files)
 }
 
+// plain returns the files of a correct solution that has only one.
+func plain(t *testing.T) map[string][]byte {
+	t.Helper()
+	impl, err := overlay.Open(filepath.Join(root(t), chapter(t).Solution(), "testdata", "other", "plain"))
+	require.NoError(t, err)
+	files, err := impl.Read()
+	require.NoError(t, err)
+	return files
+}
+
 // run checks an implementation and asserts that nothing is left behind.
 func run(t *testing.T, impl overlay.Impl, steps ...int) check.Result {
 	t.Helper()
@@ -204,8 +214,7 @@ func TestACrashHidesNoOtherStep(t *testing.T) {
 // A package that does not build is broken in every step, in the compiler's words.
 func TestAPackageThatDoesNotBuildIsBroken(t *testing.T) {
 	text := func(s string) map[string][]byte { return map[string][]byte{"pipe.go": []byte(s)} }
-	good, err := reference(t).Read()
-	require.NoError(t, err)
+	good := plain(t)
 	for _, c := range []struct {
 		name  string
 		files map[string][]byte
@@ -239,8 +248,7 @@ func TestAPackageThatDoesNotBuildIsBroken(t *testing.T) {
 // The files of the chosen implementation are the ones that are built, and no
 // other: a second file beside them is part of it, tests of its own are not.
 func TestTheImplementationIsWhatIsBuilt(t *testing.T) {
-	files, err := reference(t).Read()
-	require.NoError(t, err)
+	files := plain(t)
 	dir := t.TempDir()
 	split := strings.Replace(string(files["pipe.go"]), "func mustBeFIFO(", "func moved(", 1)
 	require.NoError(t, os.WriteFile(filepath.Join(dir, "pipe.go"), []byte(split), 0o600))

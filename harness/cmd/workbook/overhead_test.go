@@ -23,7 +23,7 @@ func BenchmarkOverhead(b *testing.B) {
 
 	overlay := filepath.Join(b.TempDir(), "overlay.json")
 	text, err := json.Marshal(map[string]any{"Replace": map[string]string{
-		filepath.Join(root, "chapters/01-pipe/pipe.go"): filepath.Join(root, "solutions/01-pipe/pipe.go"),
+		filepath.Join(root, "chapters/01-pipe/pipe.go"): filepath.Join(root, "solutions/01-pipe/testdata/other/plain/pipe.go"),
 	}})
 	require.NoError(b, err)
 	require.NoError(b, os.WriteFile(overlay, text, 0o600))
