@@ -72,6 +72,23 @@ type Benchmark struct {
 	Edit string `toml:"edit"`
 }
 
+// problem says what is not well-formed in a benchmark, or "".
+func (b Benchmark) problem() string {
+	switch {
+	case b.Name == "" || b.Title == "" || b.Peer == "" || b.Edit == "":
+		return "name, title, peer and edit have to be given"
+	case b.Kind != "transfer" && b.Kind != "pingpong":
+		return fmt.Sprintf("its kind is %q; transfer and pingpong are known", b.Kind)
+	case b.Size < 1 || b.Messages < 1:
+		return "size and messages have to be positive"
+	case b.Cores != 1 && b.Cores != 2 && b.Cores != -1:
+		return fmt.Sprintf("cores is %d, not 1, 2 or -1", b.Cores)
+	case b.Gate <= 0 || b.Fast != 0 && b.Fast < b.Gate:
+		return "the gate has to be above 0, and fast not below it"
+	}
+	return ""
+}
+
 // Benchmark returns the benchmark of that name.
 func (c Chapter) Benchmark(name string) (Benchmark, error) {
 	var names []string
@@ -153,6 +170,11 @@ func read(files fs.FS, name string) (Chapter, error) {
 	}
 	if want := c.Folder() + ".toml"; name != want {
 		return c, fmt.Errorf("number and name belong to %s", want)
+	}
+	for _, b := range c.Benchmarks {
+		if problem := b.problem(); problem != "" {
+			return c, fmt.Errorf("benchmark %q: %s", b.Name, problem)
+		}
 	}
 	for i := range c.Steps {
 		c.Steps[i].Number = i + 1

@@ -39,3 +39,20 @@ func TestNoSuchStep(t *testing.T) {
 		require.ErrorContains(t, err, "1 to 11")
 	}
 }
+
+func TestABenchmarkThatIsNotWellFormedIsAnError(t *testing.T) {
+	good := Benchmark{Name: "Transfer/1KiB", Title: "a title", Kind: "transfer", Size: 1, Messages: 1, Cores: 1, Gate: 0.5, Fast: 0.8, Peer: "pipe", Edit: "New"}
+	require.Empty(t, good.problem())
+	for want, change := range map[string]func(*Benchmark){
+		"have to be given":    func(b *Benchmark) { b.Peer = "" },
+		"its kind":            func(b *Benchmark) { b.Kind = "transfr" },
+		"has to be above 0":   func(b *Benchmark) { b.Gate = 0 },
+		"fast not below it":   func(b *Benchmark) { b.Fast = 0.4 },
+		"have to be positive": func(b *Benchmark) { b.Messages = 0 },
+		"cores is 0":          func(b *Benchmark) { b.Cores = 0 },
+	} {
+		b := good
+		change(&b)
+		require.Contains(t, b.problem(), want)
+	}
+}

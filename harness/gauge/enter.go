@@ -4,6 +4,7 @@ import (
 	"context"
 	"errors"
 	"fmt"
+	"path/filepath"
 	"slices"
 	"sync"
 
@@ -54,7 +55,7 @@ func (r *race) enter(ctx context.Context, tmp string) (closeAll func(), err erro
 	}
 	all := map[string]contestant{} // the same for every benchmark
 	build := func(name string, impl overlay.Impl) error {
-		b, err := check.Build(ctx, check.Options{Root: r.Root, Chapter: r.Chapter, Impl: impl, Tests: r.Tests, From: r.From})
+		b, err := check.Build(ctx, check.Options{Root: r.Root, Chapter: r.Chapter, Impl: impl, From: r.From})
 		if err != nil {
 			return err
 		}
@@ -67,7 +68,7 @@ func (r *race) enter(ctx context.Context, tmp string) (closeAll func(), err erro
 		}
 		return nil
 	}
-	reference, err := overlay.Open(r.Root + "/" + r.Chapter.Solution())
+	reference, err := overlay.Open(filepath.Join(r.Root, r.Chapter.Solution()))
 	if err != nil {
 		return closeAll, err
 	}

@@ -32,8 +32,6 @@ type Options struct {
 	Rounds int
 	// Hasty ends a benchmark as soon as its gate is outside the interval.
 	Hasty bool
-	// Tests are used in place of the chapter's sealed ones, if they are set.
-	Tests map[string][]byte
 	// Progress is called before each turn: which one it is, of how many, and about
 	// how long all will still take.
 	Progress func(Turn)
@@ -173,11 +171,11 @@ func (r *race) round(ctx context.Context, l *lane, round int) error {
 }
 
 const (
-	probing  = 64              // the part of the messages that the first round sends
-	longest  = 0.1             // seconds that one turn may take, without its warm-up
-	patience = 3               // times the rounds, for a gate that is within the interval
-	fewest   = 16              // messages of a turn
-	guess    = 2 * time.Second // for the first turn, before anything is known
+	probing  = 64                     // the part of the messages that the first round sends
+	longest  = 0.1                    // seconds that one turn may take, without its warm-up
+	patience = 3                      // times the rounds, for a gate that is within the interval
+	fewest   = 16                     // messages of a turn
+	guess    = 100 * time.Millisecond // for the first turn, before anything is known
 )
 
 // enough is how many messages a contestant sends in a turn: as many as it is
@@ -226,7 +224,7 @@ func (r *race) tell(l *lane, name string, round int) {
 	if r.Progress == nil {
 		return
 	}
-	each := guess / 10
+	each := guess
 	if r.turns > 0 {
 		each = r.spent / time.Duration(r.turns)
 	}

@@ -1,6 +1,7 @@
 package procfs
 
 import (
+	"slices"
 	"strconv"
 	"strings"
 
@@ -48,6 +49,18 @@ func (p *Process) mapping(addr uint64) *Mapping {
 		}
 	}
 	return nil
+}
+
+// shared names the objects that a process has mapped and shares with others: where a
+// loop without a call looks for what another process writes.
+func (p *Process) shared() []string {
+	var names []string
+	for _, m := range p.Maps {
+		if m.Shared && !slices.Contains(names, m.Path) {
+			names = append(names, m.Path)
+		}
+	}
+	return names
 }
 
 // at is the place of an address in the object.

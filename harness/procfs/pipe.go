@@ -43,6 +43,7 @@ func (c *Case) explainRead(w *wait) (lines, advice []string) {
 		message = []string{
 			"If it should wait for a message and not for the end: all that was sent has been read.",
 			"Did it read more than its own message, or ask for more than was sent?",
+			"Or is the message still in a buffer of the writing side's own?",
 		}
 	}
 	self := slices.ContainsFunc(holders, func(h holder) bool { return h.p.PID == w.p.PID })
@@ -76,7 +77,7 @@ func (c *Case) explainWrite(w *wait) (lines, advice []string) {
 		line += fmt.Sprintf(" It is full: all of its %d bytes are used.", capacity)
 	default:
 		// Space is kept in pages, so the rest may be out of reach.
-		line += fmt.Sprintf(" %d of its %d bytes are used, and what is to be written does not fit.", filled, capacity)
+		line += fmt.Sprintf(" %d of its %d bytes are used, and what is to be written does not fit: space is free by whole pages.", filled, capacity)
 	}
 	holders, unread := c.holders(*w.file, File.Reads)
 	advice = []string{"A write into a full pipe waits until somebody reads."}

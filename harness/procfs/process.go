@@ -41,9 +41,6 @@ type Process struct {
 	Maps []Mapping
 
 	Signals Signals
-
-	// Shared are the files that it has mapped and shares with others.
-	Shared []string
 }
 
 // Signals are the masks of a process. Which signals are blocked is told by
@@ -71,7 +68,6 @@ func Read(pid int) (Process, error) {
 		Signals: readSignals(pid),
 	}
 	p.Threads = readThreads(pid)
-	p.Shared = readShared(pid)
 	// The first thread of a Go program can end while the others go on. The
 	// process is a zombie only if all of them are.
 	for _, t := range p.Threads {

@@ -35,8 +35,8 @@ func (c *Case) explainSpin(w *wait) (lines, advice []string) {
 	if w.g != nil && w.g.calls("runtime.Gosched") {
 		return lines, append(advice, "runtime.Gosched lets others run, and then it goes on at once: it waits for nothing.")
 	}
-	if len(w.p.Shared) > 0 {
-		lines = append(lines, "It has mapped memory that it shares: "+strings.Join(w.p.Shared, ", ")+".")
+	if shared := w.p.shared(); len(shared) > 0 {
+		lines = append(lines, "It has mapped memory that it shares: "+strings.Join(shared, ", ")+".")
 		advice = append(advice, "A process that waits for another one to change shared memory sleeps in a futex(2), or on a semaphore.")
 	}
 	return lines, append(advice, c.zombieAdvice(w.p)...)

@@ -7,6 +7,7 @@ import (
 	"os"
 	"path"
 	"path/filepath"
+	"runtime"
 	"slices"
 	"strings"
 
@@ -60,6 +61,9 @@ func (f figuresCmd) Run(ctx context.Context, p place) error {
 // measure measures the reference, the ladder of solutions that leads to it, and
 // the peers.
 func (f figuresCmd) measure(ctx context.Context, p place, c book.Chapter, file string) error {
+	if runtime.NumCPU() < 2 {
+		return wrongUsage("a lesson's figures are measured where there are two cores, and here is one")
+	}
 	reference, err := overlay.Open(filepath.Join(p.root, c.Solution()))
 	if err != nil {
 		return err
@@ -92,8 +96,6 @@ func (f figuresCmd) measure(ctx context.Context, p place, c book.Chapter, file s
 		return err
 	case r.Partial != "":
 		return ctx.Err()
-	case r.Machine.Cores < 2:
-		return wrongUsage("a lesson's figures are measured where there are two cores, and here is one")
 	}
 	return gauge.Replace(file, func(w *os.File) error {
 		out := json.NewEncoder(w)
