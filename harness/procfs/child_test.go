@@ -130,12 +130,22 @@ func eventually(t *testing.T, what string, is func() bool) {
 func hang(t *testing.T, children ...*child) {
 	t.Helper()
 	pids := pidsOf(children)
-	eventually(t, "the processes sleep", func() bool {
-		first := procfs.Look(pids)
+	eventually(t, "the processes sleep", func() bool { return still(func() []int { return pids }) })
+}
+
+// still reports whether three looks see the same processes asleep. The third one
+// is for a machine that stands still for a moment.
+func still(pids func() []int) bool {
+	before := procfs.Look(pids())
+	for range 2 {
 		time.Sleep(20 * time.Millisecond)
-		second := procfs.Look(pids)
-		return first.Asleep() && second.Asleep() && first.SameAs(second)
-	})
+		now := procfs.Look(pids())
+		if !before.Asleep() || !now.Asleep() || !before.SameAs(now) {
+			return false
+		}
+		before = now
+	}
+	return true
 }
 
 func pidsOf(children []*child) []int {

@@ -35,11 +35,10 @@ func family(t *testing.T, parent *child, commands ...string) []procfs.Process {
 	t.Helper()
 	var pids []int
 	eventually(t, "the family hangs", func() bool {
-		first := procfs.Look(pids)
-		pids = append([]int{parent.pid()}, procfs.Descendants(parent.pid())...)
-		time.Sleep(20 * time.Millisecond)
-		second := procfs.Look(pids)
-		return first.Asleep() && second.Asleep() && first.SameAs(second) && slices.Equal(rolesOf(pids[1:]), commands)
+		return still(func() []int {
+			pids = append([]int{parent.pid()}, procfs.Descendants(parent.pid())...)
+			return pids
+		}) && slices.Equal(rolesOf(pids[1:]), commands)
 	})
 	return readFamily(t, pids)
 }

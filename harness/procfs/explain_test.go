@@ -4,6 +4,7 @@ import (
 	"os"
 	"path/filepath"
 	"runtime"
+	"slices"
 	"strings"
 	"testing"
 	"time"
@@ -128,12 +129,11 @@ func TestReadInABareSystemCall(t *testing.T) {
 }
 
 func inCall(t *testing.T, c *child, call string) bool {
-	for _, thread := range read(t, c)[0].Threads {
-		if thread.Syscall == call && thread.State == 'S' {
-			return true
-		}
-	}
-	return false
+	return isIn(read(t, c)[0], call)
+}
+
+func isIn(p procfs.Process, call string) bool {
+	return slices.ContainsFunc(p.Threads, func(t procfs.Thread) bool { return t.Syscall == call && t.State == 'S' })
 }
 
 func TestReadOfAGoroutineThatAnotherOneWaitsFor(t *testing.T) {

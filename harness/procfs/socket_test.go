@@ -5,7 +5,6 @@ import (
 	"os"
 	"path/filepath"
 	"regexp"
-	"slices"
 	"strings"
 	"testing"
 	"time"
@@ -26,13 +25,15 @@ func explainSockets(t *testing.T, name string, children ...*child) procfs.Explan
 }
 
 // readIn reads a process at a moment in which it is in that call. The runtime's
-// monitor wakes up a thread in a bare system call every 10 ms.
+// monitor interrupts a raw system call that blocks every 10 ms.
+//
+// What is read first may be of a process that has not started yet. Only what is
+// read when it was seen in the call counts.
 func readIn(t *testing.T, c *child, call string) (ps []procfs.Process) {
-	eventually(t, "it is in "+call, func() bool {
+	inCallOf(t, c, call)
+	eventually(t, "it is in "+call+" once more", func() bool {
 		ps = read(t, c)
-		return slices.ContainsFunc(ps[0].Threads, func(t procfs.Thread) bool {
-			return t.Syscall == call && t.State == 'S'
-		})
+		return isIn(ps[0], call)
 	})
 	return ps
 }

@@ -43,12 +43,16 @@ func Reap() {
 	<-c
 }
 
-// Late starts to listen when its child has ended already.
+// Late starts to listen when its child has ended already, and its SIGCHLD is gone.
 func Late() {
+	// The kernel may give the signal to a thread that has to wait for a core. So
+	// that the child has ended does not say that the signal has come.
+	came := make(chan os.Signal, 1)
+	signal.Notify(came, unix.SIGCHLD)
 	cmd := exec.Command("true")
 	check(0, cmd.Start())
-	var info unix.Siginfo
-	check(0, unix.Waitid(unix.P_PID, cmd.Process.Pid, &info, unix.WEXITED|unix.WNOWAIT, nil))
+	<-came
+	signal.Stop(came)
 	c := make(chan os.Signal, 1)
 	signal.Notify(c, unix.SIGCHLD)
 	<-c
