@@ -26,6 +26,18 @@ var benchmarkProducer = lab.NewRole("benchmark producer", func(c *lab.Child) err
 	return c.Produce(pipe.NewWriter(c.File("w")))
 })
 
+// BenchmarkRecv measures the same with Recv, which takes new memory for each
+// message.
+func BenchmarkRecv(b *testing.B) {
+	const size = 1 << 10
+	b.Run(lab.SizeName(size), func(b *testing.B) {
+		l := lab.NewBench(b, size)
+		r, w := open(l.Lab)
+		p := l.Start(benchmarkProducer, lab.HandOver("w", w))
+		l.Transfer(p, lab.Fresh{From: r})
+	})
+}
+
 // BenchmarkFIFO measures the same through a FIFO, which has a name. The producer
 // opens it by that name.
 func BenchmarkFIFO(b *testing.B) {

@@ -115,6 +115,21 @@ func (r *Reader) Recv() ([]byte, error) {
 	return nil, todo.Err("Reader.Recv")
 }
 
+// RecvInto is Recv into memory that the caller brings. A message of up to
+// cap(buf) bytes is put there, from the first byte on, and the slice that is
+// returned is a part of buf. A longer one gets new memory, as in Recv. So buf may
+// be nil, and what its bytes were before does not matter.
+//
+// A caller that is done with each message before the next one comes uses the same
+// memory for all of them:
+//
+//	buf, err = r.RecvInto(buf)
+//
+// The errors are those of Recv.
+func (r *Reader) RecvInto(buf []byte) ([]byte, error) {
+	return nil, todo.Err("Reader.RecvInto")
+}
+
 // OpenReader opens the FIFO at path for reading. It makes the FIFO, with
 // permissions 0600, when nothing is there yet; one that is there is used
 // again. It blocks until a writer has opened the FIFO too (fifo(7)).

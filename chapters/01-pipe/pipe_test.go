@@ -7,6 +7,7 @@ import (
 	"fmt"
 	"io"
 	"os"
+	"slices"
 	"strconv"
 	"strings"
 	"testing"
@@ -534,4 +535,62 @@ func TestFullPipeMakesTheSenderWait(t *testing.T) {
 	l.SameBytes(message, first, "Recv() of the frame that filled the pipe: does Recv read until the message is whole?")
 	send.Returns(nil)
 	require.NoError(l, expect(r, "one more"), "Recv() of what waited")
+}
+
+// Step 12: RecvInto receives into memory that the caller brings. A message that
+// fits takes no new memory.
+func TestRecvIntoUsesTheCallersMemory(t *testing.T) {
+	l := lab.New(t)
+	r, w := open(l)
+	const room = 100
+	buf := make([]byte, 0, room)
+
+	require.NoError(l, w.Send([]byte("hello")), `Send("hello")`)
+	got, err := r.RecvInto(buf)
+	require.NoError(l, err, "RecvInto() with room for %d bytes", room)
+	require.Equal(l, "hello", string(got), "RecvInto() with room for %d bytes: is what it returns as long as the message?", room)
+	require.Equal(l, "hello", string(buf[:len(got)]), "the caller's memory after RecvInto(): is the message there? It is cap(buf) that counts, not len(buf).")
+
+	for _, size := range []int{room, 0, room + 1, 0, 3 * room, 1} {
+		require.NoError(l, w.Send(pattern(size)), "Send() of %d bytes", size)
+		got, err = r.RecvInto(buf)
+		require.NoError(l, err, "RecvInto() of %d bytes with room for %d", size, room)
+		l.SameBytes(pattern(size), got, "RecvInto() of %d bytes with room for %d: does a longer message get new memory?", size, room)
+	}
+	require.NoError(l, w.Send([]byte("no memory")), "Send()")
+	got, err = r.RecvInto(nil)
+	require.NoError(l, err, "RecvInto(nil)")
+	require.Equal(l, "no memory", string(got), "RecvInto(nil)")
+
+	// Each message goes where the one before it was.
+	const each, size = 50, 1000
+	r, w = open(l)
+	l.Start(sendsPatterns, lab.HandOver("w", w), lab.Tell("sizes", join(slices.Repeat([]int{size}, each))))
+	got = make([]byte, size)
+	allocated := lab.Allocated(func() {
+		for range each {
+			if got, err = r.RecvInto(got); err != nil {
+				return
+			}
+		}
+	})
+	require.NoError(l, err, "RecvInto() of one of %d messages", each)
+	l.SameBytes(pattern(size), got, "RecvInto() of the last of %d messages", each)
+	require.Less(l, allocated, uint64(each*size/2), "bytes that RecvInto() allocated for %d messages of %d bytes, with room for each: is there new memory for every message?", each, size)
+
+	_, err = r.RecvInto(got)
+	require.ErrorIs(l, err, io.EOF, "RecvInto() after the last writer has closed")
+	r, w = open(l)
+	raw := l.File(w)
+	write(l, raw, frame("hello")[:6])
+	require.NoError(l, raw.Close(), "closing the raw write end")
+	require.NoError(l, w.Close(), "Close() of the Writer")
+	_, err = r.RecvInto(got)
+	require.ErrorIs(l, err, io.ErrUnexpectedEOF, "RecvInto() of 6 of a frame's 9 bytes")
+	r, w = open(l)
+	write(l, l.File(w), binary.BigEndian.AppendUint32(nil, pipe.MaxMessage+1))
+	l.Call(fmt.Sprintf("RecvInto() of a header that claims %d bytes", pipe.MaxMessage+1), func() error {
+		_, err := r.RecvInto(got)
+		return err
+	}).ReturnsSoon(pipe.ErrTooLarge)
 }

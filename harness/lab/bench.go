@@ -61,10 +61,19 @@ type Sender interface {
 	Close() error
 }
 
-// Receiver is the end that receives.
+// Receiver is the end that receives. It receives into the same memory again, as
+// the programs in C do.
 type Receiver interface {
-	Recv() ([]byte, error)
+	RecvInto(buf []byte) ([]byte, error)
 }
+
+// Fresh receives each message into new memory, with Recv.
+type Fresh struct {
+	From interface{ Recv() ([]byte, error) }
+}
+
+// RecvInto leaves buf alone.
+func (f Fresh) RecvInto([]byte) ([]byte, error) { return f.From.Recv() }
 
 // Transfer measures b.N messages from a process that calls [Child.Produce] to
 // this one. After the last one the stream has to end.
@@ -75,10 +84,12 @@ func (m *Bench) Transfer(producer *Process, r Receiver) {
 	m.start = time.Since(m.begun)
 	want := newPayload(m.size)
 	m.b.SetBytes(int64(m.size))
+	var message []byte
 	m.twice(func() {
 		producer.Go()
 		for i := range m.b.N {
-			message, err := r.Recv()
+			var err error
+			message, err = r.RecvInto(message)
 			if err != nil || !want.is(i, message) {
 				m.wrong(want, i, message, err)
 			}
@@ -95,12 +106,14 @@ func (m *Bench) PingPong(echo *Process, w Sender, r Receiver) {
 	echo.Report(&ready)
 	m.start = time.Since(m.begun)
 	want := newPayload(m.size)
+	var message []byte
 	m.twice(func() {
 		for i := range m.b.N {
-			if err := w.Send(want.number(i)); err != nil {
+			err := w.Send(want.number(i))
+			if err != nil {
 				require.NoError(m, err, "Send() of message %d", i)
 			}
-			message, err := r.Recv()
+			message, err = r.RecvInto(message)
 			if err != nil || !want.is(i, message) {
 				m.wrong(want, i, message, err)
 			}
@@ -129,11 +142,11 @@ func (m *Bench) twice(run func()) {
 // finish expects the end of the stream, and adds what the other process used.
 func (m *Bench) finish(other *Process, r Receiver) {
 	m.t.Helper()
-	message, err := r.Recv()
+	message, err := r.RecvInto(nil)
 	if err == nil {
-		require.FailNow(m, fmt.Sprintf("another message of %d bytes came", len(message)), "Recv() after the last message")
+		require.FailNow(m, fmt.Sprintf("another message of %d bytes came", len(message)), "RecvInto() after the last message")
 	}
-	require.ErrorIs(m, err, io.EOF, "Recv() after the last message")
+	require.ErrorIs(m, err, io.EOF, "RecvInto() after the last message")
 	var used verdict.Usage
 	other.Report(&used)
 	m.measured.Usage = m.measured.Usage.Plus(used)
@@ -141,13 +154,13 @@ func (m *Bench) finish(other *Process, r Receiver) {
 
 // wrong ends the benchmark because of message i.
 func (m *Bench) wrong(want payload, i int, got []byte, err error) {
-	require.NoError(m, err, "Recv() of message %d", i)
+	require.NoError(m, err, "RecvInto() of message %d", i)
 	if len(got) == m.size && m.size >= numberSize {
 		if n := binary.BigEndian.Uint64(got); n != uint64(i) && n < uint64(m.b.N) {
-			require.FailNow(m, fmt.Sprintf("message %d came in the place of message %d", n, i), "Recv() of message %d", i)
+			require.FailNow(m, fmt.Sprintf("message %d came in the place of message %d", n, i), "RecvInto() of message %d", i)
 		}
 	}
-	m.SameBytes(want.number(i), got, "Recv() of message %d", i)
+	m.SameBytes(want.number(i), got, "RecvInto() of message %d", i)
 }
 
 // Produce says that it is ready, waits for the word to go, and sends what the
@@ -182,16 +195,17 @@ func (c *Child) Echo(r Receiver, w Sender) error {
 	}
 	before := usage()
 	c.Report(true)
+	var message []byte
 	for i := 0; ; i++ {
 		if i == count { // what came before warmed up; see Bench.twice
 			before = usage()
 		}
-		message, err := r.Recv()
+		message, err = r.RecvInto(message)
 		if err == io.EOF {
 			break
 		}
 		if err != nil {
-			return fmt.Errorf("Recv(): %w", err)
+			return fmt.Errorf("RecvInto(): %w", err)
 		}
 		if err := w.Send(message); err != nil {
 			return fmt.Errorf("Send(): %w", err)

@@ -11,6 +11,7 @@ import (
 	"fmt"
 	"io"
 	"os"
+	"slices"
 	"syscall"
 
 	"golang.org/x/sys/unix"
@@ -119,8 +120,9 @@ func rest(parts [][]byte, n int) [][]byte {
 	}
 	return parts
 }
+func (r *Reader) Recv() ([]byte, error) { return r.RecvInto(nil) }
 
-func (r *Reader) Recv() ([]byte, error) {
+func (r *Reader) RecvInto(buf []byte) ([]byte, error) {
 	// Peek takes nothing, so a header that is cut short can still be told from
 	// one that is not there.
 	header, err := r.in.Peek(HeaderSize)
@@ -137,7 +139,7 @@ func (r *Reader) Recv() ([]byte, error) {
 	if _, err := r.in.Discard(HeaderSize); err != nil {
 		return nil, err
 	}
-	message := make([]byte, size)
+	message := slices.Grow(buf[:0], int(size))[:size]
 	switch _, err := io.ReadFull(r.in, message); err {
 	case nil:
 		return message, nil

@@ -82,11 +82,12 @@ func (w *Writer) Send(p []byte) error {
 	_, err := w.f.Write(w.frame)
 	return err
 }
+func (r *Reader) Recv() ([]byte, error) { return r.RecvInto(nil) }
 
-// Recv reads until the frame is whole: one read returns what is there, which
+// RecvInto reads until the frame is whole: one read returns what is there, which
 // may be less than a frame, or more than one. What is more waits in r.in for the
 // next Recv.
-func (r *Reader) Recv() ([]byte, error) {
+func (r *Reader) RecvInto(buf []byte) ([]byte, error) {
 	var header [HeaderSize]byte
 	// io.EOF here means that the stream ended between two messages.
 	if _, err := io.ReadFull(r.in, header[:]); err != nil {
@@ -96,7 +97,10 @@ func (r *Reader) Recv() ([]byte, error) {
 	if n > MaxMessage {
 		return nil, fmt.Errorf("%w: the header claims %d bytes, the limit is %d", ErrTooLarge, n, MaxMessage)
 	}
-	p := make([]byte, n)
+	if int(n) > cap(buf) {
+		buf = make([]byte, n)
+	}
+	p := buf[:n]
 	_, err := io.ReadFull(r.in, p)
 	if errors.Is(err, io.EOF) {
 		// A header without its message: io.ReadFull calls that a clean end.

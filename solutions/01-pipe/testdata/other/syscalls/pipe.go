@@ -185,8 +185,9 @@ func (w *Writer) Send(p []byte) error {
 	copy(frame[HeaderSize:], p)
 	return w.write(frame)
 }
+func (r *Reader) Recv() ([]byte, error) { return r.RecvInto(nil) }
 
-func (r *Reader) Recv() ([]byte, error) {
+func (r *Reader) RecvInto(buf []byte) ([]byte, error) {
 	header := make([]byte, HeaderSize)
 	if err := r.read(header); err != nil {
 		return nil, err
@@ -195,7 +196,10 @@ func (r *Reader) Recv() ([]byte, error) {
 	if n > MaxMessage {
 		return nil, fmt.Errorf("%w: a header of %d bytes, and no message is larger than %d", ErrTooLarge, n, MaxMessage)
 	}
-	p := make([]byte, n)
+	if int(n) > cap(buf) {
+		buf = make([]byte, n)
+	}
+	p := buf[:n]
 	err := r.read(p)
 	if err == io.EOF {
 		return nil, io.ErrUnexpectedEOF // after a header this is no clean end
