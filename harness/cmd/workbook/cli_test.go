@@ -62,13 +62,13 @@ func TestExitStatusAndWords(t *testing.T) {
 		status int
 		words  []string // on standard output or standard error
 	}{
-		{"test --chapter 1", 1, []string{"0 of 11 steps", "todo", "Edit chapters/01-pipe/pipe.go:"}},
-		{"test --chapter 1 --impl reference", 0, []string{"11 of 11 steps", "All 11 steps pass."}},
+		{"test --chapter 1", 1, []string{"0 of 12 steps", "todo", "Edit chapters/01-pipe/pipe.go:"}},
+		{"test --chapter 1 --impl reference", 0, []string{"12 of 12 steps", "All 12 steps pass."}},
 		{"test --chapter pipe --step 3 --impl reference", 0, []string{"Step 3 passes."}},
 		{"test --chapter 99", 2, []string{`no chapter "99"`, "1 (pipe)"}},
 		{"test --chapter foo", 2, []string{`no chapter "foo"`}},
-		{"test --chapter 1 --step 0", 2, []string{"has no step 0", "1 to 11"}},
-		{"test --chapter 1 --step 12", 2, []string{"has no step 12"}},
+		{"test --chapter 1 --step 0", 2, []string{"has no step 0", "1 to 12"}},
+		{"test --chapter 1 --step 13", 2, []string{"has no step 13"}},
 		{"test --chapter 1 --step x", 2, []string{`not "x"`}},
 		{"test --chapter 1 --impl /nowhere", 2, []string{"/nowhere", "no such file"}},
 		{"test --chapter 1 --impl wrong/nothing", 2, []string{"01-no-cloexec"}},
@@ -87,7 +87,7 @@ func TestExitStatusAndWords(t *testing.T) {
 		{"demo --chapter 1", 1, []string{"New is not written yet"}},
 		{"demo --chapter 1 --impl " + other, 1, []string{"package socket"}},
 		{"demo --chapter 1 --impl " + typo, 1, []string{"does not build", "pipe.go:3"}},
-		{"list", 0, []string{"0 of 11 steps", "Next: chapter 1, step 1"}},
+		{"list", 0, []string{"0 of 12 steps", "Next: chapter 1, step 1"}},
 	} {
 		t.Run(c.args, func(t *testing.T) {
 			status, out, errs := call(t, root, program, strings.Fields(c.args)...)
@@ -114,7 +114,7 @@ func TestJSONIsOneDocument(t *testing.T) {
 		require.False(t, decoder.More())
 		require.Equal(t, want, r.Verdict)
 		require.Equal(t, "pipe", r.Name)
-		require.Len(t, r.Steps, 11)
+		require.Len(t, r.Steps, 12)
 		if want == verdict.Todo {
 			require.Equal(t, "chapters/01-pipe/pipe.go", r.Steps[0].File)
 			require.Positive(t, r.Steps[0].Line)
