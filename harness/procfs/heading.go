@@ -38,6 +38,26 @@ func (w *wait) heading() string {
 	return s + " at " + w.frame.where()
 }
 
+// calledFrom says through which functions of the learner's one came to the line
+// that waits. The last of them is what a test calls.
+func (c *Case) calledFrom(w *wait) (lines []string) {
+	if w.owner != learner || w.g == nil {
+		return nil
+	}
+	const most = 3
+	begins, inner := "It was called from ", w.frame.Func
+	past := false
+	for _, f := range w.g.Frames {
+		own := c.ownerOf(f) == learner && !strings.Contains(f.Func, ".gowrap") // the compiler's, for a go statement
+		if own && past && f.Func != inner && len(lines) < most {
+			lines = append(lines, begins+f.where())
+			begins, inner = "and that from ", f.Func
+		}
+		past = past || f == w.frame
+	}
+	return lines
+}
+
 // manual writes a call as its manual page is called.
 func manual(call string) string {
 	if strings.Contains(call, " ") {

@@ -47,7 +47,7 @@ func (c *Case) paragraph(w *wait) (lines, advice []string) {
 	if w.g == nil && w.p.isGo() {
 		lines = append(lines, noLine(len(c.Dumps[w.p.PID]) > 0))
 	}
-	return append([]string{w.heading()}, lines...), advice
+	return append(append([]string{w.heading()}, c.calledFrom(w)...), lines...), advice
 }
 
 // explainOther names what is known of a wait that has no file of its own here.
