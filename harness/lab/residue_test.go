@@ -205,7 +205,7 @@ func TestWithAndWithoutNamespaces(t *testing.T) {
 func TestLeavesTwo(t *testing.T) {
 	other := os.Getenv("LAB_OTHER")
 	if other == "" {
-		t.Skip("it is no test of its own")
+		return // it is no test of its own
 	}
 	l := New(t)
 	if os.Getenv(verdict.EnvAlone) == "" {

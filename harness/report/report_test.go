@@ -24,7 +24,7 @@ var example = flag.String("example", "", "write the page of the example's figure
 // TestExample writes a page to look at: go test ./harness/report -run Example -example FILE.
 func TestExample(t *testing.T) {
 	if *example == "" {
-		t.Skip("no -example FILE")
+		return // it proves nothing
 	}
 	require.NoError(t, os.WriteFile(*example, render(t, sample()), 0o644))
 }
