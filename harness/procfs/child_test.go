@@ -133,12 +133,11 @@ func hang(t *testing.T, children ...*child) {
 	eventually(t, "the processes sleep", func() bool { return still(func() []int { return pids }) })
 }
 
-// still reports whether three looks see the same processes asleep. The third one
-// is for a machine that stands still for a moment.
+// still reports whether three looks see the same processes asleep.
 func still(pids func() []int) bool {
 	before := procfs.Look(pids())
 	for range 2 {
-		time.Sleep(20 * time.Millisecond)
+		procfs.Pause(20 * time.Millisecond)
 		now := procfs.Look(pids())
 		if !before.Asleep() || !now.Asleep() || !before.SameAs(now) {
 			return false

@@ -59,7 +59,7 @@ func (s *step) leftovers(decided bool) []procfs.Process {
 		if len(pids) == 0 {
 			return nil
 		}
-		time.Sleep(settleGap)
+		procfs.Pause(settleGap)
 		now := procfs.Look(s.pids())
 		if (now.Asleep() && now.SameAs(last)) || time.Now().After(end) {
 			break

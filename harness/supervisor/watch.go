@@ -20,8 +20,9 @@ const (
 	// settleGap is the time between two looks of a Settle. It is longer than
 	// the 10 ms for which the Go runtime's own monitor thread sleeps at most
 	// while something runs: a program that still moves is seen moving. Three
-	// looks in a row have to be the same, since a machine that stood still
-	// between two looks (a virtual one may) shows nothing moving either.
+	// looks in a row have to be the same, and each core has to be seen alive in
+	// between, since a machine that stood still (a virtual one may) shows nothing
+	// moving either.
 	settleGap   = 12 * time.Millisecond
 	settleLooks = 3
 
@@ -183,8 +184,13 @@ func (s *step) overdue() bool {
 		return false
 	}
 	if now.Asleep() && now.SameAs(*s.looked) {
-		s.hang(false)
-		return true
+		// One more look, for a machine that stood still all the while.
+		procfs.Pause(settleGap)
+		if last := procfs.Look(s.pids()); last.Asleep() && last.SameAs(now) {
+			s.hang(false)
+			return true
+		}
+		return false
 	}
 	if s.bench && s.spec.Show {
 		s.looked = &now
@@ -205,7 +211,7 @@ func (s *step) settle() {
 	seen, alike := 0, 1
 	last := procfs.Look(s.pids())
 	for {
-		time.Sleep(settleGap)
+		procfs.Pause(settleGap)
 		now := procfs.Look(s.pids())
 		still := now.SameAs(last)
 		if still && now.Asleep() {
