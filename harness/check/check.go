@@ -101,7 +101,7 @@ type Built struct {
 	tool   string // test2json
 	over   *overlay.Overlay
 	broken Result // its verdict is set if the package does not build
-	sites  map[string]site
+	sites     sites
 }
 
 // Run builds and runs.
@@ -266,10 +266,8 @@ func (b *Built) placeOf(edit string, f verdict.Finding) site {
 		}
 	}
 	for _, m := range calledFunction.FindAllStringSubmatch(f.Message, -1) {
-		for name, at := range b.sites {
-			if name == m[1] || strings.HasSuffix(name, "."+m[1]) {
-				return at
-			}
+		if name := b.sites.declared(m[1], f.Message, edit); name != "" {
+			return b.sites[name]
 		}
 	}
 	return b.sites[edit]

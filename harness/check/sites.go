@@ -6,7 +6,9 @@ import (
 	"go/ast"
 	"go/parser"
 	"go/token"
+	"maps"
 	"slices"
+	"strings"
 
 	"ipcworkbook/harness/book"
 	"ipcworkbook/harness/overlay"
@@ -18,10 +20,44 @@ type site struct {
 	line int
 }
 
+// sites are the places of an implementation's declarations by their names: "New",
+// "Reader.Recv", "Reader".
+type sites map[string]site
+
+// declared returns the name of the function that a message calls "Close". Several
+// types may have a method of that name: the message names its type, or the step is
+// about that type.
+func (s sites) declared(function, message, edit string) string {
+	if _, there := s[function]; there {
+		return function
+	}
+	about, _, _ := strings.Cut(edit, ".")
+	best, likeness := "", -1
+	for _, name := range slices.Sorted(maps.Keys(s)) {
+		of, method, _ := strings.Cut(name, ".")
+		if method != function {
+			continue
+		}
+		like := 0
+		switch {
+		case strings.Contains(message, function+"() of the "+of), strings.Contains(message, function+"() of a "+of):
+			like = 3
+		case of == about:
+			like = 2
+		case token.IsExported(of):
+			like = 1
+		}
+		if like > likeness {
+			best, likeness = name, like
+		}
+	}
+	return best
+}
+
 // declarations finds where an implementation declares its functions, methods and
-// types: "New", "Reader.Recv", "Reader". A file that does not parse is left to the compiler.
-func declarations(impl overlay.Impl) map[string]site {
-	found := map[string]site{}
+// types. A file that does not parse is left to the compiler.
+func declarations(impl overlay.Impl) sites {
+	found := sites{}
 	texts, err := impl.Read()
 	if err != nil {
 		return found
