@@ -101,7 +101,7 @@ type Built struct {
 	tool   string // test2json
 	over   *overlay.Overlay
 	broken Result // its verdict is set if the package does not build
-	sites     sites
+	sites  sites
 }
 
 // Run builds and runs.
