@@ -79,7 +79,7 @@ func problem(p *testjson.Package) string {
 	for _, test := range p.Failed {
 		s.WriteString(strings.Join(p.OutputLines(test), ""))
 	}
-	s.WriteString(p.Output(0))
+	_ = p.WriteOutputTo(&s, 0) // a Builder takes all
 	return s.String()
 }
 
