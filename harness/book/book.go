@@ -49,6 +49,8 @@ type Step struct {
 	// Edit is the declaration that the step is about: "New", "Reader.Recv".
 	Edit  string   `toml:"edit"`
 	Hints []string `toml:"hints"`
+	// Needs are programs of the machine. Without one of them the step is unsupported.
+	Needs []string `toml:"needs"`
 }
 
 // Benchmark is one thing to measure: the test file's function, how much it is
@@ -59,6 +61,9 @@ type Benchmark struct {
 	Kind     string `toml:"kind"`     // transfer, or pingpong
 	Size     int    `toml:"size"`     // of a message, in bytes
 	Messages int    `toml:"messages"` // in one turn
+	// Whole says that every turn has so many messages. Otherwise who is slow sends
+	// fewer, which is fair only if all of the time is spent on messages.
+	Whole bool `toml:"whole"`
 	// Cores is 1 if both processes share a core, 2 if each has one of its own, and
 	// -1 if the scheduler decides.
 	Cores int `toml:"cores"`

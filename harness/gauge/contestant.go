@@ -36,6 +36,7 @@ func (c code) turn(ctx context.Context, b book.Benchmark, messages int, on cores
 type program struct {
 	argv  []string
 	tmp   string
+	dir   string // for its files, if not that of its temporary ones
 	word  string // what it is asked for, if not the benchmark's kind
 	apart bool   // it finds its cores itself
 }
@@ -52,6 +53,9 @@ func (p program) turn(ctx context.Context, b book.Benchmark, messages int, on co
 		on = cores{-1, -1}
 	}
 	env := []string{"TMPDIR=" + p.tmp}
+	if p.dir != "" {
+		env = append(env, verdict.EnvFiles+"="+p.dir)
+	}
 	if on.second >= 0 {
 		env = append(env, fmt.Sprintf("%s=%d", verdict.EnvCore, on.second))
 	}

@@ -45,10 +45,12 @@ func (r *race) choose() error {
 func (r *race) enter(ctx context.Context, tmp string) (closeAll func(), err error) {
 	var mu sync.Mutex
 	var built []*check.Built
+	dir, removeDir := onDisk(tmp, r.Root)
 	closeAll = func() {
 		for _, b := range built {
 			b.Close()
 		}
+		removeDir()
 	}
 	if err := r.choose(); err != nil {
 		return closeAll, err
@@ -87,7 +89,7 @@ func (r *race) enter(ctx context.Context, tmp string) (closeAll func(), err erro
 	})
 	r.contestants = map[string]map[string]contestant{}
 	if !r.Alone {
-		building.Go(func() { errs <- r.invite(ctx, tmp) })
+		building.Go(func() { errs <- r.invite(ctx, tmp, dir) })
 	}
 	building.Wait()
 	close(errs)
@@ -128,7 +130,7 @@ func (r *race) breaks(name string, broken check.Result) error {
 
 // invite prepares the programs in other languages. One that cannot take part on
 // this machine is left out, and the result says why.
-func (r *race) invite(ctx context.Context, tmp string) error {
+func (r *race) invite(ctx context.Context, tmp, dir string) error {
 	for _, l := range r.lanes {
 		if r.contestants[l.Peer] != nil {
 			continue
@@ -144,14 +146,14 @@ func (r *race) invite(ctx context.Context, tmp string) error {
 				r.result.Missing[name] = p.Missing
 				continue
 			}
-			programs[name] = program{argv: p.Argv, tmp: tmp, apart: name == Limit}
+			programs[name] = program{argv: p.Argv, tmp: tmp, dir: dir, apart: name == Limit}
 			switch name {
 			case Python:
 				r.result.Machine.Python = p.Version
 			case C:
 				r.result.Machine.C = p.Version
 			case Limit:
-				programs[Memcpy] = program{argv: p.Argv, tmp: tmp, word: Memcpy, apart: true}
+				programs[Memcpy] = program{argv: p.Argv, tmp: tmp, dir: dir, word: Memcpy, apart: true}
 			}
 		}
 	}

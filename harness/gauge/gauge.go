@@ -133,10 +133,7 @@ func (r *race) round(ctx context.Context, l *lane, round int) error {
 		if c == nil || l.out[name] || name == Memcpy && l.Kind == PingPong {
 			continue // a ping-pong is no copy
 		}
-		messages := l.messages[name]
-		if round == 0 {
-			messages = max(1, l.Messages/probing)
-		}
+		messages := l.asked(name, round)
 		r.tell(l, name, round)
 		begun := time.Now()
 		t, f, err := c.turn(ctx, l.Benchmark, messages, l.on)
@@ -168,6 +165,17 @@ func (r *race) round(ctx context.Context, l *lane, round int) error {
 	}
 	l.rounds++
 	return nil
+}
+
+// asked is how many messages a contestant sends in a round.
+func (l *lane) asked(name string, round int) int {
+	switch {
+	case l.Whole:
+		return l.Messages
+	case round == 0:
+		return max(1, l.Messages/probing)
+	}
+	return l.messages[name]
 }
 
 const (

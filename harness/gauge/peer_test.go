@@ -74,6 +74,15 @@ func TestMedian(t *testing.T) {
 	}
 }
 
+func TestWhoIsSlowSendsFewerUnlessTheBookSaysOtherwise(t *testing.T) {
+	l := lane{Benchmark: book.Benchmark{Messages: 8192}, messages: map[string]int{Yours: 200}}
+	require.Equal(t, 128, l.asked(Yours, 0), "the round that finds out")
+	require.Equal(t, 200, l.asked(Yours, 1))
+	l.Whole = true
+	require.Equal(t, 8192, l.asked(Yours, 0))
+	require.Equal(t, 8192, l.asked(Yours, 1))
+}
+
 func TestEnough(t *testing.T) {
 	probe := func(messages int, seconds float64) turn {
 		return turn{verdict.Measured{Messages: messages, Seconds: seconds}}

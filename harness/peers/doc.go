@@ -1,8 +1,10 @@
 // Package peers has the workload of the benchmarks in other languages, so that
 // they can stand beside a Go solution: in C (NAME.c), in Python (NAME.py, standard
 // library only), and as a limit what the bytes alone cost (limit/main.go). NAME is
-// a mechanism: pipe, fifo. What those of one language share is in peer.h, stream.h
-// and peer.py. [Prepare] makes one ready to run.
+// a mechanism: pipe, fifo; file; unix, seqpacket and tcp for sockets, and duplex for a
+// socket pair. What those of one language share is in peer.h, stream.h, file.h,
+// folder.h and address.h, and in peer.py, file.py, stream.py and address.py. [Prepare]
+// makes one ready to run.
 //
 // # The command line
 //
@@ -30,6 +32,19 @@
 // Where the mechanism is a stream of bytes a message is sent as a frame: its
 // length in 4 bytes, most significant first, and then the message. multiprocessing
 // does the same.
+//
+// # Files
+//
+// In a file the frames are those of chapter 2, with its end mark and its lock. There
+// are three peers, as the chapter has three kinds of durability: file leaves the disk
+// to the kernel, file-close counts the time until the disk has all of it
+// (fdatasync(2)), file-each does this for each message. article is the way of the
+// articles that the workbook grows out of: bytes without frames, the text EOF, and a
+// reader that opens the file anew for each look.
+//
+// The files stand in the folder IPC_FILES, if the environment has it, or else in
+// TMPDIR. Where that is no disk, file-close and file-each measure nothing: it is up to
+// whoever starts a peer. Nothing stays there, unless the first process is killed.
 //
 // # What is measured
 //
@@ -59,10 +74,12 @@
 // # What is fair
 //
 // Each peer is what a good programmer writes in that language without tricks. The
-// pipe keeps its size. Reads and writes block. The C peer sends a frame with one
-// system call, and reads as much as the pipe has: up to 64 KiB. The Python peer
-// takes what multiprocessing gives. A message that was received is the receiver's
-// own memory.
+// pipe and the sockets keep their sizes. Reads and writes block. The C peer sends a
+// frame with one system call, and reads as much as there is: up to 64 KiB. The Python
+// peer of the pipe, the FIFO and the socket pair takes what multiprocessing gives.
+// Those of unix, seqpacket and tcp take the module socket, and let it read ahead. Over
+// TCP a small message does not wait (TCP_NODELAY). Who follows a file sleeps until
+// inotify(7) has news. A message that was received is the receiver's own memory.
 //
 // Where the scheduler puts the two processes, on one core or on two, changes a
 // figure several times over. So whoever starts a peer may decide it: the first

@@ -107,6 +107,9 @@ func TestTheSecondProcessEndsWithTheFirst(t *testing.T) {
 
 func TestTheFirstProcessTellsThatTheSecondWasKilled(t *testing.T) {
 	for _, k := range kinds {
+		if k.name == "article" {
+			continue // it would look at the file for ever: that is a part of what it shows
+		}
 		for _, benchmark := range benchmarks {
 			t.Run(k.String()+"/"+benchmark, func(t *testing.T) {
 				p := prepare(t, k)

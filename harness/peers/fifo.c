@@ -61,6 +61,7 @@ static void make(int both_ways)
 static void open_second(int both_ways)
 {
 	close(stream_in); /* it is the other process's end */
+	stream_in = -1;
 	stream_out = open_fifo(to_first, O_WRONLY);
 	if (both_ways)
 		stream_in = open_fifo(to_second, O_RDONLY);
@@ -74,7 +75,7 @@ static void open_first(int both_ways)
 }
 
 static const struct mechanism fifos = {
-	make, open_second, open_first, stream_send, stream_receive, stream_finish,
+	make, open_second, open_first, stream_send, stream_receive, stream_finish, NULL,
 };
 
 int main(int argc, char **argv)

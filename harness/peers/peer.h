@@ -48,6 +48,11 @@ struct mechanism {
 	ssize_t (*receive)(unsigned char *message, size_t max);
 	/* Nothing more will be sent. The other process comes to the end of file. */
 	void (*finish)(void);
+	/*
+	 * In the second process, when a transfer's last message was sent. The time
+	 * counts until this is done. NULL if there is nothing to do.
+	 */
+	void (*settle)(void);
 };
 
 struct benchmark {
@@ -185,6 +190,10 @@ static void second_process(const struct mechanism *m, const struct benchmark *b,
 		for (int turn = 0; turn < 2; turn++) {
 			hear(control, "go");
 			produce(m, b);
+			if (m->settle != NULL) {
+				m->settle();
+				say(control); /* settled */
+			}
 		}
 	}
 	m->finish();
@@ -232,6 +241,8 @@ static double turn(const struct mechanism *m, const struct benchmark *b, int con
 		}
 		receive_and_check(m, message, want, b->size, i);
 	}
+	if (!b->pingpong && m->settle != NULL)
+		hear(control, "settled");
 	return now() - go;
 }
 

@@ -16,12 +16,18 @@ An object of the class is made in the first process and passed to the second one
 The last two return (incoming, outgoing), what this process receives from and
 sends to: objects with recv_bytes, send_bytes and close. One of the two may be
 None.
+
+    settle()            if it is there and not None: in the second process, when
+                        a transfer's last message was sent. The time counts until
+                        it has returned.
 """
 
 import multiprocessing
+import multiprocessing.connection
 import os
 import struct
 import sys
+import threading
 import time
 
 
@@ -90,17 +96,35 @@ def second_process(mechanism, control, other_control, benchmark, size, count):
         if os.environ.get("IPC_CORE"):  # see doc.go
             os.sched_setaffinity(0, {int(os.environ["IPC_CORE"])})
         incoming, outgoing = mechanism.open_second()
+        settle = getattr(mechanism, "settle", None)
         control.send("ready")
         if benchmark == "transfer":
             for _ in range(2):
                 control.recv()  # go
                 produce(outgoing, size, count)
+                if settle is not None:
+                    settle()
+                    control.send("settled")
         else:
             control.recv()
             send_back(incoming, outgoing)
         outgoing.close()
     except (OSError, EOFError) as error:
         sys.exit(sentence(error))
+
+
+def end_with_first():
+    """Ends this process when the first one has ended, however it did.
+
+    For a mechanism whose writer does not notice that nobody reads any more: a file
+    takes all that is written to it.
+    """
+
+    def watch():
+        multiprocessing.connection.wait([multiprocessing.parent_process().sentinel])
+        os._exit(1)
+
+    threading.Thread(target=watch, daemon=True).start()
 
 
 # The first process.
@@ -121,10 +145,13 @@ def first_process(new_mechanism, benchmark, size, count):
                 set_number(out, i)
                 outgoing.send_bytes(out)
             receive_and_check(incoming, want, i)
+        if not pingpong and settles:
+            control.recv()  # settled
         return time.monotonic() - go
 
     begin = time.monotonic()
     mechanism = new_mechanism(pingpong)
+    settles = getattr(mechanism, "settle", None) is not None
     control, other_control = multiprocessing.Pipe()
     second = multiprocessing.Process(
         target=second_process,

@@ -41,11 +41,15 @@ type kind struct{ name, language string }
 
 func (k kind) String() string { return k.language + "/" + k.name }
 
-var kinds = []kind{
-	{"pipe", peers.C}, {"fifo", peers.C},
-	{"pipe", peers.Python}, {"fifo", peers.Python},
-	{"limit", peers.Limit},
-}
+// names are those of the mechanisms.
+var names = []string{"pipe", "fifo", "file", "file-close", "file-each", "article", "unix", "duplex", "seqpacket", "tcp"}
+
+var kinds = func() (all []kind) {
+	for _, name := range names {
+		all = append(all, kind{name, peers.C}, kind{name, peers.Python})
+	}
+	return append(all, kind{"limit", peers.Limit})
+}()
 
 var benchmarks = []string{"transfer", "pingpong"}
 
@@ -184,7 +188,7 @@ func TestWrongUsageIsStatus2(t *testing.T) {
 		{"pingpong", 64, ""}, {"pingpong", 1 << 31, 1},
 	}
 	for _, k := range kinds {
-		if k.name == "fifo" {
+		if k.name != "pipe" && k.name != "limit" {
 			continue // the code is that of the pipe
 		}
 		t.Run(k.String(), func(t *testing.T) {
@@ -209,9 +213,9 @@ func TestTheCPeersCompileWithoutWarnings(t *testing.T) {
 			continue
 		}
 		some = true
-		for _, name := range []string{"pipe.c", "fifo.c"} {
+		for _, name := range names {
 			out, err := exec.CommandContext(t.Context(), path, "-O2", "-Wall", "-Wextra", "-Werror",
-				"-o", filepath.Join(t.TempDir(), "peer"), name).CombinedOutput()
+				"-o", filepath.Join(t.TempDir(), "peer"), name+".c").CombinedOutput()
 			assert.NoError(t, err, "%s %s\n%s", cc, name, out)
 		}
 	}
@@ -223,7 +227,7 @@ func TestTheCPeersCompileWithoutWarnings(t *testing.T) {
 // Python 3.14 starts a process in another way than 3.13, and each way passes the
 // connections differently.
 func TestThePythonPeersWorkWithEveryStartMethod(t *testing.T) {
-	for _, name := range []string{"pipe", "fifo"} {
+	for _, name := range names {
 		p := prepare(t, kind{name, peers.Python})
 		for _, method := range []string{"fork", "spawn", "forkserver"} {
 			t.Run(name+"/"+method, func(t *testing.T) {

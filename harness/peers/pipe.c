@@ -38,7 +38,7 @@ static void open_first(int both_ways)
 }
 
 static const struct mechanism pipes = {
-	make, open_second, open_first, stream_send, stream_receive, stream_finish,
+	make, open_second, open_first, stream_send, stream_receive, stream_finish, NULL,
 };
 
 int main(int argc, char **argv)

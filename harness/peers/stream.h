@@ -1,7 +1,7 @@
 /*
- * Messages over a stream of bytes, as a pipe, a FIFO or a stream socket has
- * one. A stream knows no messages. So each one is sent as a frame: its length as
- * four bytes, the most significant first, and then the message.
+ * Messages over a stream of bytes, as a pipe, a FIFO, a stream socket or a file
+ * has one. A stream knows no messages. So each one is sent as a frame: its length
+ * as four bytes, the most significant first, and then the message.
  */
 #ifndef STREAM_H
 #define STREAM_H
@@ -16,6 +16,14 @@
 /* The ends that this process has. The mechanism sets them. */
 static int stream_in = -1;
 static int stream_out = -1;
+
+/*
+ * A file differs in two things. What read(2) calls the end of file is only the end
+ * of what is there by now: stream_more waits for more, and returns 0 if none will
+ * come. And so the end is a frame too: a length that no message has.
+ */
+static int (*stream_more)(void);
+#define END_MARK UINT32_MAX
 
 /* write(2) may take less than all: when a signal interrupts it, for example. */
 static void write_all(const unsigned char *p, size_t size)
@@ -74,6 +82,8 @@ static size_t read_some(unsigned char *p, size_t size)
 	for (;;) {
 		ssize_t n = read(stream_in, p, size);
 
+		if (n == 0 && stream_more != NULL && stream_more())
+			continue;
 		if (n >= 0)
 			return (size_t)n;
 		if (errno != EINTR)
@@ -123,6 +133,8 @@ static ssize_t stream_receive(unsigned char *message, size_t max)
 	if (n < HEADER_SIZE)
 		errx(1, "end of file in the middle of a header");
 	size = ntohl(header);
+	if (size == END_MARK && stream_more != NULL)
+		return END_OF_FILE;
 	if (size > max)
 		errx(1, "a header claims %zu bytes, the limit is %zu", size, max);
 	if (read_full(message, size) < size)
@@ -130,10 +142,18 @@ static ssize_t stream_receive(unsigned char *message, size_t max)
 	return (ssize_t)size;
 }
 
+/*
+ * A socket goes both ways. Only this direction ends: in the other one there is
+ * something to receive yet, the end of file.
+ */
 static void stream_finish(void)
 {
-	if (close(stream_out) != 0)
+	if (stream_in == stream_out) {
+		if (shutdown(stream_out, SHUT_WR) != 0)
+			err(1, "shutdown");
+	} else if (close(stream_out) != 0) {
 		err(1, "close");
+	}
 }
 
 #endif

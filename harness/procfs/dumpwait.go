@@ -35,7 +35,7 @@ func (c *Case) dumpWaits(p *Process) []wait {
 // thread alone can tell.
 func (w *wait) waitsForOthers() bool {
 	return w.readsPipe() || w.writesPipe() || w.opensFIFO() || w.onSocket() || w.onQueue() ||
-		w.onSignal() ||
+		w.onSignal() || w.onInotify() ||
 		w.onSystemV() || w.onFutex() || w.onLock()
 }
 

@@ -57,6 +57,9 @@ type File struct {
 	// Signals are those that a Signalfd takes.
 	Signals SignalSet
 
+	// WatchedFiles are what an Inotify tells of.
+	WatchedFiles []WatchedFile
+
 	// Queue is what is known of an MQueue, nil for anything else.
 	Queue *PosixQueue
 
@@ -151,6 +154,10 @@ func (f *File) parseInfo(info string) {
 		case "lock":
 			if l, _, ok := parseLock(value); ok {
 				f.Locks = append(f.Locks, l)
+			}
+		case "inotify wd":
+			if w, ok := parseWatchedFile(line); ok {
+				f.WatchedFiles = append(f.WatchedFiles, w)
 			}
 		case "tfd":
 			if w, ok := parseWatched(line); ok {

@@ -34,6 +34,8 @@ func (c *Case) paragraph(w *wait) (lines, advice []string) {
 		lines, advice = c.explainChild(w)
 	case w.onSignal():
 		lines, advice = c.explainSignal(w)
+	case w.onInotify():
+		lines, advice = c.explainInotify(w)
 	case w.sleeps():
 		lines, advice = c.explainSleep(w)
 	case w.how == inProcess:

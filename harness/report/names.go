@@ -19,7 +19,7 @@ var humanNames = map[string]string{
 var meaning = map[string]string{
 	gauge.Yours:     "the code that is judged",
 	gauge.Reference: "the workbook’s own solution, in Go",
-	gauge.Python:    "the same work with Python’s multiprocessing",
+	gauge.Python:    "the same work in Python",
 	gauge.C:         "the same work in C",
 	gauge.Limit:     "the same bytes through memory that two processes share",
 	gauge.Memcpy:    "the same bytes, copied once, in one process",

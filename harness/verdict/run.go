@@ -66,6 +66,7 @@ const (
 	EnvJudged    = "IPC_JUDGED"    // set where somebody shows the verdicts: the lab prints none
 	EnvSeed      = "IPC_SEED"      // the seed of the run
 	EnvCore      = "IPC_CORE"      // of a benchmark: the number of the core for its second process
+	EnvFiles     = "IPC_FILES"     // of a peer: the folder for its files
 )
 
 // What a process that has EnvSupervise is there for.

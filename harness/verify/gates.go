@@ -96,7 +96,7 @@ func (v *verifier) failsGates(ctx context.Context, name string, failed map[strin
 	if err != nil {
 		return err
 	}
-	row.Problem = expect(steps, everywhere(verdict.Pass))
+	row.Problem = v.expect(steps, everywhere(verdict.Pass))
 	r, took, err := v.measure(ctx, impl, "slow/"+name, s.Benchmarks)
 	if err != nil {
 		return err

@@ -53,7 +53,7 @@ func (v *verifier) passes(ctx context.Context, law int, what string, impl overla
 	if err != nil {
 		return err
 	}
-	v.add(Row{Law: law, What: what, Saw: "pass", Took: took, Problem: expect(r, everywhere(verdict.Pass))})
+	v.add(Row{Law: law, What: what, Saw: "pass", Took: took, Problem: v.expect(r, everywhere(verdict.Pass))})
 	return nil
 }
 

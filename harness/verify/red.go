@@ -42,7 +42,7 @@ func (v *verifier) red(ctx context.Context) error {
 	if err != nil {
 		return err
 	}
-	row.Took, row.Problem = took, expect(r, everywhere(verdict.Todo))
+	row.Took, row.Problem = took, v.expect(r, everywhere(verdict.Todo))
 	v.add(row)
 	return v.constructor(ctx)
 }
@@ -103,7 +103,7 @@ func (v *verifier) constructor(ctx context.Context) error {
 	}
 	row.Took = took
 	row.Saw = fmt.Sprintf("steps %v pass", c.Passes)
-	row.Problem = expect(r, func(s check.Step) verdict.Verdict {
+	row.Problem = v.expect(r, func(s check.Step) verdict.Verdict {
 		if slices.Contains(c.Passes, s.Number) {
 			return verdict.Pass
 		}

@@ -87,13 +87,17 @@ func (v *verifier) reject(ctx context.Context, w Wrong, impl overlay.Impl, row *
 	}
 	row.Took = took
 	row.Saw = fmt.Sprintf("step %d %s", w.Step, w.Verdict)
-	row.Problem = expect(r, func(s check.Step) verdict.Verdict {
+	row.Problem = v.expect(r, func(s check.Step) verdict.Verdict {
 		if s.Number == w.Step {
 			return w.Verdict
 		}
 		return verdict.Pass
 	})
 	if row.Problem != "" {
+		return nil
+	}
+	if r.Steps[len(r.Steps)-1].Verdict == verdict.Unsupported {
+		row.Skipped = v.lacks(w.Step)
 		return nil
 	}
 	message := r.Steps[len(r.Steps)-1].Message

@@ -19,6 +19,7 @@ var allowed = map[string]string{
 	"seq":     "makes numbered lines",
 	"sort":    "sorts what a command prints",
 	"stat":    "shows what a file is",
+	"sync":    "waits for the disk",
 	"tee":     "reads from one pipe and writes to two",
 	"timeout": "ends a command that waits",
 	"tr":      "replaces bytes",
@@ -60,8 +61,10 @@ var allowed = map[string]string{
 	"stty":     "shows how a terminal is set",
 	"sleep":    "a process to look at",
 	"ss":       "shows sockets",
+	"taskset":  "keeps a command on one core",
 	"strace":   "shows system calls",
 	"uname":    "shows the kernel's version",
+	"unshare":  "gives a command a network of its own",
 
 	"apt-get":      "installs what the machine lacks",
 	"dnf":          "installs what the machine lacks",

@@ -35,16 +35,16 @@ func (c *checker) commands() {
 }
 
 func (c *checker) report(line int, text string) {
-	calls, _ := lex(text)
+	calls, _ := lex(text, c.functions)
 	c.countCommands += len(calls)
-	for _, p := range c.shell(text) {
+	for _, p := range c.shell(text, c.functions) {
 		c.wrong(line+p.line, "%s", p.text)
 	}
 }
 
-// shell checks a shell text. The lines of the problems count from 0.
-func (p *prover) shell(text string) []problem {
-	calls, err := lex(text)
+// shell checks a shell text; it may call the functions that are known. The lines of the problems count from 0.
+func (p *prover) shell(text string, functions map[string]bool) []problem {
+	calls, err := lex(text, functions)
 	var problems []problem
 	if err != nil {
 		problems = append(problems, problem{0, fmt.Sprintf("this is no shell command: %v", err)})

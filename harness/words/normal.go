@@ -17,7 +17,7 @@ var varying = []struct {
 	{regexp.MustCompile(`\b(pipe|socket):\[\d+\]`), "$1:[INODE]"},
 	// Rates and durations. A column is as wide as its longest number, so the
 	// blanks around a number differ with it.
-	{regexp.MustCompile(` *\b\d[\d,]*(\.\d+)? ?([KMG]i?)?B/s *`), " RATE "},
+	{regexp.MustCompile(` *\b\d[\d,]*(\.\d+)? ?([kKMGT]i?)?B/s *`), " RATE "},
 	{regexp.MustCompile(` *\b\d[\d,]*(\.\d+)? ?messages/s *`), " RATE "},
 	{regexp.MustCompile(` *\b(\d+h)?(\d+m)?\d[\d,]*(\.\d+)? ?(ns|µs|us|ms|s)\b *`), " DURATION "},
 	// Random names, as os.MkdirTemp makes them.

@@ -20,6 +20,7 @@ func TestOnlyWhatVariesIsNotCompared(t *testing.T) {
 		{"1m2.5s", "3s", true},
 		{"1,234 KB/s", "123456 KB/s", true},
 		{"0.9 GiB/s", "800 MiB/s", true},
+		{"copied, 0.9 s, 944 kB/s", "copied, 0.04 s, 11.9 MB/s", true}, // dd
 		{"open /x/ipc-123456789/t00123456: no", "open /x/ipc-987654321/t7654321: no", true},
 		{"4 of 11 steps", "5 of 11 steps", false},
 		{"exit 3", "exit 4", false},

@@ -14,7 +14,11 @@ import (
 func (c *checker) outputs(ctx context.Context) {
 	for _, o := range c.doc.outputs {
 		c.countOutputs++
-		now, problem := c.now(ctx, o)
+		now, problem, cannot := c.now(ctx, o)
+		if cannot {
+			c.countUnsupported++
+			continue
+		}
 		if problem != "" {
 			c.wrong(o.line, "%s", problem)
 			continue
@@ -34,8 +38,8 @@ func (p *prover) write(ctx context.Context, file string) (bool, error) {
 	}
 	changed := false
 	for _, o := range slices.Backward(d.outputs) {
-		now, problem := p.now(ctx, o)
-		if problem != "" {
+		now, problem, cannot := p.now(ctx, o)
+		if problem != "" || cannot {
 			continue
 		}
 		if _, differ := difference(tidy(strings.Join(o.fence.body, "\n")), now); differ == "" {
@@ -51,27 +55,34 @@ func (p *prover) write(ctx context.Context, file string) (bool, error) {
 	return true, os.WriteFile(path, []byte(strings.Join(d.lines, "\n")), 0o644)
 }
 
-// now runs the command of an output and returns its lines, or what is wrong.
-func (p *prover) now(ctx context.Context, o output) (lines []string, problem string) {
-	if wrong := p.shell(o.command); len(wrong) > 0 {
-		return nil, wrong[0].text
+// unsupported is the exit status of a command that this machine cannot run. It is
+// that of the workbook itself.
+const unsupported = 3
+
+// now runs the command of an output and returns its lines, or what is wrong, or that
+// this machine cannot show it.
+func (p *prover) now(ctx context.Context, o output) (lines []string, problem string, cannot bool) {
+	if wrong := p.shell(o.command, map[string]bool{}); len(wrong) > 0 {
+		return nil, wrong[0].text, false
 	}
 	r := p.run.command(ctx, o.command)
 	lines = tidy(r.out)
 	switch {
 	case r.problem != "":
-		return nil, fmt.Sprintf("%s: %s%s", short(o.command), r.problem, tail(lines))
+		return nil, fmt.Sprintf("%s: %s%s", short(o.command), r.problem, tail(lines)), false
+	case r.exit == unsupported && o.exit != unsupported:
+		return nil, "", true
 	case r.exit != o.exit:
 		return nil, fmt.Sprintf("%s ends with exit status %d, not %d; if that is meant, write <!-- output exit=%d: … -->%s",
-			short(o.command), r.exit, o.exit, r.exit, tail(lines))
+			short(o.command), r.exit, o.exit, r.exit, tail(lines)), false
 	}
 	for _, line := range lines {
 		// A path that the command itself names is the same everywhere.
 		if path := p.run.private(line); path != "" && !strings.Contains(o.command, path) {
-			return nil, fmt.Sprintf("%s prints %s, which is true on this machine only; show a command that prints relative paths:\n    %s", short(o.command), path, line)
+			return nil, fmt.Sprintf("%s prints %s, which is true on this machine only; show a command that prints relative paths:\n    %s", short(o.command), path, line), false
 		}
 	}
-	return lines, ""
+	return lines, "", false
 }
 
 // short keeps a message on one line.

@@ -30,10 +30,11 @@ type lexer struct {
 	functions map[string]bool
 }
 
-// lex returns the simple commands in a text, without calls of the functions that
-// it defines itself: their bodies are there too.
-func lex(s string) ([]call, error) {
-	l := &lexer{s: s, functions: map[string]bool{}}
+// lex returns the simple commands in a text, without calls of functions: their
+// bodies are there too. To the functions that are known it adds those that the text
+// defines.
+func lex(s string, functions map[string]bool) ([]call, error) {
+	l := &lexer{s: s, functions: functions}
 	err := l.all()
 	var calls []call
 	for _, c := range l.calls {

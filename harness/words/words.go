@@ -23,7 +23,8 @@
 // goes, and after [Options.Deadline] the command is killed with all that it
 // started. It must leave no process behind and must not change the workbook: it
 // is run in the author's own clone, at every `task verify`. The same command is
-// run once, however many files show it.
+// run once, however many files show it. Exit status 3 says that this machine cannot
+// show it, as it does for `task test`: then nothing is compared, and the row tells.
 //
 // What differs from run to run (pids, durations, …) is not compared; see
 // normal.go. Output that names the root, the home folder or the folder for
@@ -162,7 +163,7 @@ func (p *prover) check(ctx context.Context) []verify.Row {
 			rows = append(rows, row(file, "", err.Error()))
 			continue
 		}
-		c := checker{prover: p, doc: d}
+		c := checker{prover: p, doc: d, functions: map[string]bool{}}
 		if c.outputs(ctx); ctx.Err() != nil {
 			return rows
 		}
@@ -201,8 +202,11 @@ type checker struct {
 	*prover
 	doc      *document
 	problems []problem
+	// functions that the blocks so far have defined: a reader types them into one shell
+	functions map[string]bool
 
 	countOutputs, countCommands, countPaths int
+	countUnsupported                        int // of the outputs
 }
 
 // problem is something wrong at a line.
@@ -216,7 +220,11 @@ func (c *checker) wrong(line int, format string, args ...any) {
 }
 
 func (c *checker) saw() string {
-	return fmt.Sprintf("%s, %s, %s", count(c.countOutputs, "output"), count(c.countCommands, "command"), count(c.countPaths, "path"))
+	outputs := count(c.countOutputs, "output")
+	if c.countUnsupported > 0 {
+		outputs += fmt.Sprintf(" (%d unsupported here)", c.countUnsupported)
+	}
+	return fmt.Sprintf("%s, %s, %s", outputs, count(c.countCommands, "command"), count(c.countPaths, "path"))
 }
 
 func count(n int, noun string) string {

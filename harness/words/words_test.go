@@ -144,6 +144,7 @@ func TestEachWrongThingIsFoundAtItsLine(t *testing.T) {
 		"no such command":     {"`workbook nonsense`", "README.md:1: workbook nonsense: unexpected argument nonsense"},
 		"an unknown word":     {"```sh\nls | frobnicate\n```\n", "README.md:2: frobnicate is not among the commands that a reader has"},
 		"within $()":          {"```sh\nls\nls \"$(\nfrobnicate)\"\n```\n", "README.md:4: frobnicate is not among the commands"},
+		"a later function":    {"```sh\nf x\n```\n\n```sh\nf() { ls; }\n```\n", "README.md:2: f is not among the commands"},
 		"no such script":      {"```sh\n.ci/run\n```\n", "README.md:2: there is no program .ci/run in the workbook"},
 		"not executable":      {"```sh\nharness/a.go\n```\n", "README.md:2: harness/a.go cannot be executed"},
 		"not everywhere":      {"```sh\n/bin/ls\n```\n", "README.md:2: /bin/ls: a reader may have it elsewhere"},
@@ -211,6 +212,23 @@ func TestWriteLeavesWhatItCannotTrust(t *testing.T) {
 	assert.Empty(t, changed)
 	assert.Contains(t, rows[0].Problem, "README.md:1: pwd prints "+o.Root)
 	assert.Contains(t, rows[0].Problem, "README.md:7: false ends with exit status 1")
+}
+
+func TestWhatThisMachineCannotShowIsToldAndNotCompared(t *testing.T) {
+	text := shows("<!-- output exit=1: exit 3 -->", "old") + "\n" + shows("<!-- output: echo new -->", "new")
+	saw, problem := check(t, text)
+	assert.Empty(t, problem)
+	assert.Contains(t, saw, "2 outputs (1 unsupported here)")
+
+	o := workbook(t, map[string]string{"README.md": text})
+	changed, _, err := Write(context.Background(), o)
+	require.NoError(t, err)
+	assert.Empty(t, changed)
+}
+
+func TestAFunctionIsKnownInLaterBlocks(t *testing.T) {
+	_, problem := check(t, "```sh\nf() { ls; }\n```\n\n```sh\nf x | grep x\n```\n")
+	assert.Empty(t, problem)
 }
 
 func TestAPathThatTheCommandNamesMayBeShown(t *testing.T) {

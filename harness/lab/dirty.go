@@ -1,0 +1,146 @@
+package lab
+
+import (
+	"errors"
+	"fmt"
+	"os"
+	"path/filepath"
+	"strings"
+	"time"
+
+	"golang.org/x/sys/unix"
+)
+
+// DirtyPages returns how many pages of a file are in the page cache and not yet
+// on the disk (cachestat(2), Linux 6.5).
+func (l *Lab) DirtyPages(path string) int {
+	l.t.Helper()
+	n, err := dirtyPages(path)
+	if err != nil {
+		l.Fault("counting the dirty pages of %s: %v", path, err)
+	}
+	return n
+}
+
+func dirtyPages(path string) (int, error) {
+	f, err := os.Open(path)
+	if err != nil {
+		return 0, err
+	}
+	defer f.Close()
+	var stat unix.Cachestat_t
+	err = control(f, func(fd int) error {
+		// A range of length 0 reaches to the end of the file.
+		return os.NewSyscallError("cachestat", unix.Cachestat(uint(fd), &unix.CachestatRange{}, &stat, 0))
+	})
+	// A page that is being written back is no longer dirty, nor on the disk yet.
+	return int(stat.Dirty + stat.Writeback), err
+}
+
+// DirtyPath is [Lab.Path] for a file whose dirty pages can be counted. Not every
+// file system has any: tmpfs has no disk behind it, and overlayfs does not tell.
+// So it tries out some folders: the one for temporary files, /var/tmp, and
+// .workbook/tmp in the workbook's root. If none will do, missing says why, and
+// the path is that of Path.
+func (l *Lab) DirtyPath(what string) (path, missing string) {
+	l.t.Helper()
+	own := l.Path(what)
+	problem := showsDirt(filepath.Dir(own))
+	if problem == "" {
+		return own, ""
+	}
+	problems := []string{problem}
+	for _, place := range []string{"/var/tmp", rootsFolder()} {
+		if place == "" {
+			continue
+		}
+		dir, remove, err := folderIn(place)
+		if err != nil {
+			problems = append(problems, err.Error())
+			continue
+		}
+		if problem := showsDirt(dir); problem != "" {
+			problems = append(problems, problem)
+			remove()
+			continue
+		}
+		l.closers = append(l.closers, remove)
+		return filepath.Join(dir, what), ""
+	}
+	return own, "No folder was found in which the kernel counts dirty pages (cachestat(2)):\n" + strings.Join(problems, "\n")
+}
+
+// showsDirt says why the dirty pages of a file in this folder cannot be counted,
+// or "". It tries more than once: somebody may call sync(2) in between.
+func showsDirt(dir string) string {
+	probe := filepath.Join(dir, ".probe")
+	defer os.Remove(probe)
+	for range 3 {
+		if err := os.WriteFile(probe, make([]byte, 1<<10), 0o600); err != nil {
+			return err.Error()
+		}
+		n, err := dirtyPages(probe)
+		switch {
+		case errors.Is(err, unix.ENOSYS):
+			return "this kernel has no cachestat(2), which came with Linux 6.5"
+		case err != nil:
+			return err.Error()
+		case n > 0:
+			return ""
+		}
+	}
+	return dir + " shows no dirty page after a write: is it tmpfs or overlayfs?"
+}
+
+// rootsFolder is .workbook/tmp in the workbook's root, or "".
+func rootsFolder() string {
+	for dir := folder; dir != "/" && dir != "."; dir = filepath.Dir(dir) {
+		if info, err := os.Stat(filepath.Join(dir, ".workbook")); err == nil && info.IsDir() {
+			return filepath.Join(dir, ".workbook", "tmp")
+		}
+	}
+	return ""
+}
+
+// folderIn makes a folder outside of the step's own. Who made it has it locked. So
+// what a SIGKILL left is known by its lock, which is free, and removed by the next
+// one who comes.
+func folderIn(place string) (dir string, remove func(), err error) {
+	const pattern = "workbook-dirt-"
+	if err := os.MkdirAll(place, 0o700); err != nil {
+		return "", nil, err
+	}
+	left, _ := filepath.Glob(filepath.Join(place, pattern+"*"))
+	for _, old := range left {
+		info, err := os.Stat(old)
+		if err != nil || time.Since(info.ModTime()) < time.Minute {
+			continue // who has just made it has not locked it yet
+		}
+		if lock, err := lockFolder(old); err == nil {
+			os.RemoveAll(old)
+			lock.Close()
+		}
+	}
+	dir, err = os.MkdirTemp(place, pattern)
+	if err != nil {
+		return "", nil, err
+	}
+	lock, err := lockFolder(dir)
+	if err != nil {
+		os.RemoveAll(dir)
+		return "", nil, fmt.Errorf("locking %s: %w", dir, err)
+	}
+	return dir, func() { os.RemoveAll(dir); lock.Close() }, nil
+}
+
+func lockFolder(dir string) (*os.File, error) {
+	f, err := os.Open(dir)
+	if err != nil {
+		return nil, err
+	}
+	if err := control(f, func(fd int) error { return unix.Flock(fd, unix.LOCK_EX|unix.LOCK_NB) }); err != nil {
+		f.Close()
+		return nil, err
+	}
+	return f, nil
+}
