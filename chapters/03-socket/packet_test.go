@@ -1,0 +1,146 @@
+package socket_test
+
+import (
+	"bytes"
+	"fmt"
+	"io"
+	"testing"
+
+	"github.com/stretchr/testify/require"
+	"golang.org/x/sys/unix"
+
+	socket "ipcworkbook/chapters/03-socket"
+	"ipcworkbook/harness/lab"
+)
+
+// Step 9: SOCK_SEQPACKET keeps the boundaries itself: one send, one receive. What is
+// too large is EMSGSIZE, a short buffer is an error and not a silent cut, and an
+// empty message is ErrEmpty.
+func TestPacketsNeedNoFrames(t *testing.T) {
+	l := lab.New(t)
+	a, b := packetPair(l)
+	l.MustBe("PacketPair(): the first end", a, lab.PacketSocket)
+	l.MustBe("PacketPair(): the second end", b, lab.PacketSocket)
+	require.Equal(l, "close-on-exec", l.OnExec(a), "PacketPair(): is SOCK_CLOEXEC set when the sockets are made?")
+	require.Equal(l, "close-on-exec", l.OnExec(b), "PacketPair(): is SOCK_CLOEXEC set when the sockets are made?")
+
+	raw := l.File(b)
+	require.NoError(l, a.Send([]byte("hello")), `Send("hello")`)
+	sent := make([]byte, 100)
+	n, err := raw.Read(sent)
+	require.NoError(l, err, "reading the raw packet")
+	require.Equal(l, "hello", string(sent[:n]), `the raw packet of Send("hello"): a packet needs no header`)
+
+	for _, message := range []string{"one", "three", "x"} {
+		require.NoError(l, a.Send([]byte(message)), "Send(%q)", message)
+	}
+	for _, want := range []string{"one", "three", "x"} {
+		require.NoError(l, expect(b, want), "Recv() of %q, one of several packets: one packet is one message", want)
+	}
+	sender := l.Start(sendsPackets, lab.HandOver("conn", a))
+	require.NoError(l, expect(b, "from another process"), "Recv() of a packet from another process")
+	require.NoError(l, expect(b, string(pattern(70_001))), "Recv() of 70001 bytes: is there a buffer that is too small for them?")
+	sender.Exit()
+	_, err = b.Recv()
+	require.ErrorIs(l, err, io.EOF, "Recv() when the other side has closed")
+
+	a, b = packetPair(l)
+	for _, empty := range [][]byte{nil, {}} {
+		require.ErrorIs(l, a.Send(empty), socket.ErrEmpty, "Send() of an empty message: the other side would take it for the end")
+	}
+	l.Narrow(a)
+	send := l.Call("Send() of more than the send buffer has room for: is the kernel's error returned?", func() error { return a.Send(make([]byte, 64<<10)) })
+	send.ReturnsSoon(unix.EMSGSIZE)
+	recv := l.Call("Recv() after messages that were refused: was something sent of them?", func() error { return expect(b, "fits") })
+	recv.Blocks("no message was sent")
+	require.NoError(l, a.Send([]byte("fits")), "Send() after a message that was too large")
+	recv.Returns(nil)
+
+	a, b = packetPair(l)
+	for _, message := range []string{"hello", "next", "exact"} {
+		require.NoError(l, a.Send([]byte(message)), "Send(%q)", message)
+	}
+	buf := make([]byte, 3, 100)
+	_, err = b.RecvFixed(buf)
+	require.ErrorIs(l, err, io.ErrShortBuffer, "RecvFixed() of 5 bytes into 3: the kernel cuts the packet and says so in a flag only (MSG_TRUNC)")
+	buf = make([]byte, 5)
+	n, err = b.RecvFixed(buf)
+	require.NoError(l, err, "RecvFixed() of the packet after the one that was too long")
+	require.Equal(l, "next", string(buf[:n]), "RecvFixed() of the packet after the one that was too long: the rest of that one is gone")
+	n, err = b.RecvFixed(buf)
+	require.NoError(l, err, "RecvFixed() of 5 bytes into 5: that is no cut")
+	require.Equal(l, "exact", string(buf[:n]), "RecvFixed() of 5 bytes into 5")
+
+	memory := make([]byte, 0, 100)
+	require.NoError(l, a.Send([]byte("hello")), `Send("hello")`)
+	got, err := b.RecvInto(memory)
+	require.NoError(l, err, "RecvInto() with room for 100 bytes")
+	require.Equal(l, "hello", string(got), "RecvInto() with room for 100 bytes")
+	require.Equal(l, "hello", string(memory[:5]), "the caller's memory after RecvInto(): is the message there?")
+	require.NoError(l, a.Send(pattern(101)), "Send() of 101 bytes")
+	got, err = b.RecvInto(memory)
+	require.NoError(l, err, "RecvInto() of 101 bytes with room for 100")
+	l.SameBytes(pattern(101), got, "RecvInto() of 101 bytes with room for 100: does a longer message get new memory?")
+
+	// A full queue makes the sender wait.
+	a, b = packetPair(l)
+	l.Narrow(a)
+	fill := l.Call("Send() of more packets than the queue has room for", func() error {
+		for i := range 200 {
+			if err := a.Send(bytes.Repeat([]byte{byte(i)}, 1000)); err != nil {
+				return fmt.Errorf("packet %d: %w", i, err)
+			}
+		}
+		return nil
+	})
+	fill.Blocks("the queue is full and nobody receives")
+	for i := range 200 {
+		require.NoError(l, expect(b, string(bytes.Repeat([]byte{byte(i)}, 1000))), "Recv() of packet %d of 200", i)
+	}
+	fill.Returns(nil)
+
+	for _, unread := range []bool{false, true} {
+		a, b = packetPair(l)
+		victim := l.Start(holdsPackets, lab.HandOver("conn", b))
+		var up bool
+		victim.Report(&up)
+		if unread {
+			require.NoError(l, a.Send([]byte("the victim never reads this")), "Send()")
+		}
+		recv = l.Call("Recv() when the peer is killed", func() error {
+			_, err := a.Recv()
+			return oneOf(err, io.EOF, unix.ECONNRESET)
+		})
+		recv.Blocks("the peer lives and has sent nothing")
+		victim.Kill()
+		recv.Returns(nil)
+		require.NoError(l, oneOf(a.Send([]byte("hello")), unix.EPIPE, unix.ECONNRESET), "Send() to a peer that was killed")
+	}
+}
+
+func packetPair(l *lab.Lab) (*socket.PacketConn, *socket.PacketConn) {
+	a, b, err := socket.PacketPair()
+	require.NoError(l, err, "PacketPair()")
+	l.CloseAtEnd(a, b)
+	lab.CollectGarbage()
+	return a, b
+}
+
+var sendsPackets = lab.NewRole("sender of packets", func(c *lab.Child) error {
+	conn := socket.NewPacketConn(c.File("conn"))
+	lab.CollectGarbage()
+	for _, message := range [][]byte{[]byte("from another process"), pattern(70_001)} {
+		if err := conn.Send(message); err != nil {
+			return fmt.Errorf("Send() of %d bytes: %w", len(message), err)
+		}
+	}
+	c.Wait()
+	return conn.Close()
+})
+
+var holdsPackets = lab.NewRole("victim with packets", func(c *lab.Child) error {
+	conn := socket.NewPacketConn(c.File("conn"))
+	c.Report(true)
+	c.Wait()
+	return conn.Close()
+})
