@@ -137,8 +137,7 @@ type step struct {
 	ready    bool   // TestMain was reached
 	phaseEnd time.Time
 	cpuAt    time.Duration // CPU time of the step when the phase began
-	looked   *procfs.Sight // the last of the looks
-	alike    int           // so many looks after it saw the same
+	looked   *procfs.Sight // the first of the two looks
 	ended    []procfs.Ended
 	cause    verdict.Finding // of a process that ended badly, if one did
 }
