@@ -51,6 +51,17 @@ func glance(pid, tid int) (glimpse, bool) {
 		return glimpse{}, false
 	}
 	f := fields(b)
+	// A thread that wants to sleep, and loses its core just before it does, is "S"
+	// already, and may wait for a core for long. The kernel waits until it sleeps
+	// before it says in which call (wait_task_inactive). Who may not ask goes without.
+	if strings.HasPrefix(f["State"], "S") {
+		if _, err := os.ReadFile(dir + "/syscall"); err == nil {
+			if b, err = os.ReadFile(dir + "/status"); err != nil {
+				return glimpse{}, false
+			}
+			f = fields(b)
+		}
+	}
 	state := f["State"]
 	if state == "" {
 		return glimpse{}, false
