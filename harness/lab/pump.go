@@ -26,7 +26,11 @@ var relay = NewRole(procfs.Relay, func(c *Child) error {
 	}
 	if errors.Is(err, errCut) {
 		// First the process dies, then its stream ends: with this process.
-		return unix.PidfdSendSignal(c.given.Files["victim"], unix.SIGKILL, nil, 0)
+		err := unix.PidfdSendSignal(c.given.Files["victim"], unix.SIGKILL, nil, 0)
+		if err == unix.ESRCH {
+			return nil // it has ended by itself, and how it did is the news
+		}
+		return err
 	}
 	return err
 })
