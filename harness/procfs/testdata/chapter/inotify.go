@@ -12,9 +12,6 @@ import (
 func Follow(flags int, mask uint32) {
 	fd, err := unix.InotifyInit1(flags)
 	check(0, err)
-	check(0, unix.Dup3(fd, 20, unix.O_CLOEXEC)) // which number it gets depends on what Go has open
-	unix.Close(fd)
-	fd = 20
 	if mask != 0 {
 		check(unix.InotifyAddWatch(fd, fmt.Sprintf("/proc/self/fd/%d", 4), mask))
 	}
