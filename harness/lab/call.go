@@ -84,10 +84,11 @@ func (c *Call) Returns(want error) {
 // ReturnsSoon is Returns for a call that has no reason to wait: when everything
 // in the step sleeps and it has not returned, that is the failure.
 //
-// What still moves is no failure: on a busy machine all takes its time. If it moves
-// for ever, the step's deadline tells where.
+// What still moves is no failure: on a busy machine all takes its time. A call that is
+// seen to move again and again, and does not return, looks whether it may go on and
+// sleeps in between, or burns a core.
 func (c *Call) ReturnsSoon(want error) {
-	for {
+	for range enough {
 		asleep := settle()
 		select {
 		case <-c.done:
@@ -99,7 +100,12 @@ func (c *Call) ReturnsSoon(want error) {
 			c.lab.wrong(c.what, orNone(want), "it waits and does not return")
 		}
 	}
+	c.lab.wrong(c.what, orNone(want), "it goes on and on and does not return")
 }
+
+// enough is how often the step may be found restless before a call that has no
+// reason to wait is taken for one that never returns.
+const enough = 5
 
 // wrong fails the test. After a colon in what stands the likeliest reason.
 func (l *Lab) wrong(what, expected, got string) {

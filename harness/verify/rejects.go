@@ -4,8 +4,11 @@ import (
 	"context"
 	"fmt"
 	"os"
+	"runtime"
 	"slices"
 	"strings"
+
+	"golang.org/x/sync/errgroup"
 
 	"ipcworkbook/harness/book"
 	"ipcworkbook/harness/check"
@@ -36,34 +39,38 @@ func readWrong(root string, c book.Chapter, name string) (Wrong, error) {
 	return w, err
 }
 
-// rejects proves law 3.
+// rejects proves law 3. Some solutions are tried side by side, because a check waits
+// for most of its time. The rows come in the order of the names.
 func (v *verifier) rejects(ctx context.Context) error {
 	names, err := Variants(v.Root, v.chapter, "wrong")
 	if err != nil {
 		return err
 	}
+	tried := make([]chan try, len(names))
+	for i := range tried {
+		tried[i] = make(chan try, 1)
+	}
+	var tries errgroup.Group
+	tries.SetLimit(min(max(2, runtime.NumCPU()), 4))
+	go func() {
+		for i, name := range names {
+			tries.Go(func() error {
+				tried[i] <- v.try(ctx, name)
+				return nil
+			})
+		}
+	}()
 	rejected := map[int]bool{}
-	for _, name := range names {
+	for i := range names {
+		t := <-tried[i]
 		if ctx.Err() != nil {
-			return ctx.Err()
+			continue // the others see it too, and stop
 		}
-		row := Row{Law: 3, What: name}
-		w, err := readWrong(v.Root, v.chapter, name)
-		var impl overlay.Impl
-		if err == nil {
-			impl, err = Variant(v.Root, v.chapter, "wrong", name)
-		}
-		if err == nil {
-			rejected[w.Step] = true
-			err = v.reject(ctx, w, impl, &row)
-		}
-		if ctx.Err() != nil {
-			return ctx.Err()
-		}
-		if err != nil {
-			row.Problem = err.Error()
-		}
-		v.add(row)
+		rejected[t.step] = true
+		v.add(t.row)
+	}
+	if ctx.Err() != nil {
+		return ctx.Err()
 	}
 	row := Row{Law: 3, What: "every step rejects a known-wrong solution", Saw: fmt.Sprintf("%d solutions", len(names))}
 	for _, s := range v.chapter.Steps {
@@ -73,6 +80,32 @@ func (v *verifier) rejects(ctx context.Context) error {
 	}
 	v.add(row)
 	return nil
+}
+
+// try is what came of a known-wrong solution.
+type try struct {
+	step int // the one that must reject it
+	row  Row
+}
+
+func (v *verifier) try(ctx context.Context, name string) try {
+	t := try{row: Row{Law: 3, What: name}}
+	if ctx.Err() != nil {
+		return t
+	}
+	w, err := readWrong(v.Root, v.chapter, name)
+	var impl overlay.Impl
+	if err == nil {
+		impl, err = Variant(v.Root, v.chapter, "wrong", name)
+	}
+	if err == nil {
+		t.step = w.Step
+		err = v.reject(ctx, w, impl, &t.row)
+	}
+	if err != nil {
+		t.row.Problem = err.Error()
+	}
+	return t
 }
 
 // reject proves that one known-wrong solution is rejected where it has to be.
