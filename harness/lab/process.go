@@ -11,6 +11,7 @@ import (
 	"sync"
 	"sync/atomic"
 	"syscall"
+	"time"
 
 	"golang.org/x/sys/unix"
 
@@ -30,6 +31,7 @@ type Process struct {
 
 	begun   chan struct{}        // closed when the role has begun, or ended before
 	reports chan json.RawMessage // closed after the last one
+	early   []json.RawMessage    // were taken out of reports, and belong before the others
 	ended   chan struct{}        // closed when the process is reaped
 	err     error                // how it ended; read after ended is closed
 	crash   verdict.Finding      // set if it crashed
@@ -201,7 +203,7 @@ func (p *Process) Go() { p.line.send(struct{}{}) }
 // fails the test when the process ends without one.
 func (p *Process) Report(to any) {
 	p.lab.t.Helper()
-	text, ok := <-p.reports
+	text, ok := p.report()
 	if !ok {
 		<-p.ended
 		p.checked = true
@@ -211,6 +213,43 @@ func (p *Process) Report(to any) {
 		p.lab.Fault("report of %s: %v", p.role, err)
 	}
 }
+
+func (p *Process) report() (text json.RawMessage, ok bool) {
+	if len(p.early) > 0 {
+		text, p.early = p.early[0], p.early[1:]
+		return text, true
+	}
+	text, ok = <-p.reports
+	return text, ok
+}
+
+// soon waits for the next report, which Report takes then. It returns false when
+// everything in the step sleeps and none came.
+func (p *Process) soon() bool {
+	late := time.NewTimer(patience)
+	defer late.Stop()
+	for asleep := false; len(p.early) == 0; {
+		select {
+		case text, ok := <-p.reports:
+			if !ok {
+				return true // Report tells why there is none
+			}
+			p.early = append(p.early, text)
+			continue
+		case <-late.C:
+		}
+		if asleep {
+			return false
+		}
+		asleep = settle()
+		late.Reset(0) // look at the channel once more: it is what counts
+	}
+	return true
+}
+
+// patience is for how long nobody asks whether anything moves. Most answers come
+// sooner, and asking takes time itself.
+const patience = 50 * time.Millisecond
 
 // Wait waits for the end of the process and returns the error of its role. A
 // crash is an error too.

@@ -1,0 +1,206 @@
+package lab
+
+import (
+	"errors"
+	"os"
+	"strings"
+	"sync"
+	"time"
+
+	"golang.org/x/sys/unix"
+
+	"ipcworkbook/harness/verdict"
+)
+
+// Calls holds a process between two of its system calls, so that a test can do there
+// what another process might do just then. Chance would bring it about once in a
+// thousand runs, on somebody else's machine.
+//
+// The kernel asks the test before each call that looks at a file or changes one
+// (SECCOMP_RET_USER_NOTIF, seccomp_unotify(2)). Calls that wait are not among them:
+// what is done while a process waits needs no such means.
+type Calls struct {
+	lab          *Lab
+	ours, theirs *os.File // a socket pair, over which the listener comes
+	process      *Process
+
+	stopped chan struct{} // a call is held
+	goOn    chan struct{} // it may go on
+	ended   chan struct{} // closed when no call will come any more
+	broken  error         // read after ended is closed
+
+	mu   sync.Mutex
+	left int // so many calls may pass, or all if it is negative
+	seen []string
+	now  string // the call that is or was held
+	held bool
+}
+
+// Calls makes a means to hold a process. It is handed over with [Calls.HandOver], and
+// the role has to call [Child.ShowCalls].
+func (l *Lab) Calls() *Calls {
+	l.t.Helper()
+	fds, err := unix.Socketpair(unix.AF_UNIX, unix.SOCK_SEQPACKET|unix.SOCK_CLOEXEC, 0)
+	if err != nil {
+		l.Fault("making a pair of sockets: %v", err)
+	}
+	return &Calls{
+		lab: l, left: -1, ours: os.NewFile(uintptr(fds[0]), "calls"), theirs: os.NewFile(uintptr(fds[1]), "calls"),
+		stopped: make(chan struct{}, 1), goOn: make(chan struct{}), ended: make(chan struct{}),
+	}
+}
+
+// HandOver gives the other side of it to a process.
+func (c *Calls) HandOver() Handed { return HandOver(callsName, c.theirs) }
+
+const callsName = "the system calls"
+
+// Of takes the listener from the process that it was handed over to.
+func (c *Calls) Of(p *Process) {
+	c.lab.t.Helper()
+	c.process = p
+	defer c.ours.Close()
+	listener, problem, err := receiveListener(c.ours)
+	switch {
+	case err != nil:
+		<-p.ended
+		p.checked = true
+		c.lab.fail(finding(p.crash, p.role+" ended before its time", errors.Join(p.err, err)))
+	case problem != "":
+		c.lab.Unsupported("This machine cannot hold a process at its system calls: %s", problem)
+	}
+	c.lab.closers = append(c.lab.closers, func() { listener.Close() })
+	go c.follow(listener)
+}
+
+// Hold tells the process to go on ([Process.Go]), lets so many of its calls pass, and
+// holds the next one. It reports false when there is no such call: the process waits
+// for something, or has reported, or has ended.
+func (c *Calls) Hold(pass int) bool {
+	c.lab.t.Helper()
+	c.mu.Lock()
+	c.left, c.seen, c.now = pass, nil, ""
+	c.mu.Unlock()
+	c.process.Go()
+	late := time.NewTimer(patience)
+	defer late.Stop()
+	for asleep := false; ; {
+		select {
+		case <-c.stopped:
+			return true
+		case report, ok := <-c.process.reports:
+			if ok {
+				c.process.early = append(c.process.early, report)
+			}
+			return c.giveUp()
+		case <-c.ended:
+			if c.broken != nil {
+				c.lab.Fault("holding %s: %v", c.process.role, c.broken)
+			}
+			return false
+		case <-late.C:
+		}
+		if asleep {
+			return c.giveUp()
+		}
+		asleep = settle()
+		late.Reset(0) // look at the channels once more: they are what counts
+	}
+}
+
+// giveUp lets all calls pass, unless one was held in the last moment.
+func (c *Calls) giveUp() (held bool) {
+	c.mu.Lock()
+	defer c.mu.Unlock()
+	if c.held {
+		<-c.stopped
+		return true
+	}
+	c.left = -1
+	return false
+}
+
+// Go lets the call pass that is held, and all later ones.
+func (c *Calls) Go() {
+	c.mu.Lock()
+	defer c.mu.Unlock()
+	c.left = -1
+	if c.held {
+		c.held = false
+		select {
+		case c.goOn <- struct{}{}:
+		case <-c.process.ended:
+		}
+	}
+}
+
+// Reports asserts what the process reports next, as a text. It has no reason to wait
+// for anything. After a colon in what stands the likeliest reason for a failure.
+func (c *Calls) Reports(want, what string) {
+	c.lab.t.Helper()
+	got := "it waits"
+	if c.process.soon() {
+		c.process.Report(&got)
+	}
+	if got != want {
+		call, reason, _ := strings.Cut(what, ": ")
+		c.lab.fail(failure{Verdict: verdict.Wrong, Call: call, Reason: reason,
+			Detail: []string{"it was:   " + c.String(), "expected: " + want, "got:      " + got}})
+	}
+}
+
+// shown is how many of the calls before are shown.
+const shown = 3
+
+// String tells where the process was held.
+func (c *Calls) String() string {
+	c.mu.Lock()
+	defer c.mu.Unlock()
+	where := "at rest"
+	if c.now != "" {
+		where = "held before " + c.now
+	}
+	if n := len(c.seen); n > 0 {
+		where += ", after " + strings.Join(c.seen[max(n-shown, 0):], ", ")
+	}
+	return where
+}
+
+// follow answers the kernel.
+func (c *Calls) follow(listener *os.File) {
+	defer close(c.ended)
+	for {
+		n, err := nextCall(listener)
+		if err != nil {
+			if !errors.Is(err, errNoMoreCalls) && !errors.Is(err, os.ErrClosed) {
+				c.broken = err
+			}
+			return
+		}
+		if !n.ofTheRuntime() && !c.passes(n) {
+			c.stopped <- struct{}{}
+			select {
+			case <-c.goOn:
+			case <-c.process.ended: // it was killed
+			}
+		}
+		if err := n.pass(listener); err != nil {
+			c.broken = err
+			return
+		}
+	}
+}
+
+func (c *Calls) passes(n notification) bool {
+	c.mu.Lock()
+	defer c.mu.Unlock()
+	if c.left == 0 {
+		c.now, c.held = n.String(), true
+		return false
+	}
+	if c.left > 0 {
+		c.left--
+		c.seen = append(c.seen, n.String())
+	}
+	return true
+}

@@ -1,0 +1,130 @@
+package lab
+
+import (
+	"errors"
+	"fmt"
+	"os"
+	"path/filepath"
+	"strings"
+	"unsafe"
+
+	"golang.org/x/sys/unix"
+)
+
+// shownCalls are those that look at a file or change one. They have the descriptor,
+// or that of a folder, as their first argument.
+var shownCalls = map[int32]string{
+	unix.SYS_OPENAT:            "openat",
+	unix.SYS_READ:              "read",
+	unix.SYS_READV:             "readv",
+	unix.SYS_PREAD64:           "pread",
+	unix.SYS_PREADV:            "preadv",
+	unix.SYS_PREADV2:           "preadv2",
+	unix.SYS_WRITE:             "write",
+	unix.SYS_WRITEV:            "writev",
+	unix.SYS_PWRITE64:          "pwrite",
+	unix.SYS_PWRITEV:           "pwritev",
+	unix.SYS_PWRITEV2:          "pwritev2",
+	unix.SYS_LSEEK:             "lseek",
+	unix.SYS_FSTAT:             "fstat",
+	sysFstatat:                 "fstatat",
+	unix.SYS_STATX:             "statx",
+	unix.SYS_FTRUNCATE:         "ftruncate",
+	unix.SYS_FCNTL:             "fcntl",
+	unix.SYS_FLOCK:             "flock",
+	unix.SYS_INOTIFY_ADD_WATCH: "inotify_add_watch",
+}
+
+var fcntls = map[uint64]string{
+	unix.F_GETLK: "F_GETLK", unix.F_SETLK: "F_SETLK", unix.F_SETLKW: "F_SETLKW",
+	unix.F_OFD_GETLK: "F_OFD_GETLK", unix.F_OFD_SETLK: "F_OFD_SETLK", unix.F_OFD_SETLKW: "F_OFD_SETLKW",
+}
+
+// notification is struct seccomp_notif of linux/seccomp.h: a thread is about to make
+// a call, and waits for an answer.
+type notification struct {
+	id    uint64
+	pid   uint32 // the thread
+	flags uint32
+	nr    int32
+	arch  uint32
+	ip    uint64
+	args  [6]uint64
+}
+
+// answer is struct seccomp_notif_resp.
+type answer struct {
+	id    uint64
+	val   int64
+	error int32
+	flags uint32
+}
+
+// errNoMoreCalls says that the process has ended.
+var errNoMoreCalls = errors.New("no process has the filter any more")
+
+// nextCall waits for the next call of the process.
+func nextCall(listener *os.File) (n notification, err error) {
+	conn, err := listener.SyscallConn()
+	if err != nil {
+		return n, err
+	}
+	readErr := conn.Read(func(fd uintptr) bool {
+		// To receive where there is nothing waits, in most kernels.
+		ready := []unix.PollFd{{Fd: int32(fd), Events: unix.POLLIN}}
+		if _, err = unix.Poll(ready, 0); err != nil || ready[0].Revents == 0 {
+			return err != nil && err != unix.EINTR
+		}
+		if ready[0].Revents&unix.POLLIN == 0 {
+			err = errNoMoreCalls
+			return true
+		}
+		n = notification{}
+		err = notifyIoctl(fd, unix.SECCOMP_IOCTL_NOTIF_RECV, unsafe.Pointer(&n))
+		return err != unix.EINTR && err != unix.ENOENT // it was killed meanwhile
+	})
+	return n, errors.Join(err, readErr)
+}
+
+// pass lets the call go on.
+func (n notification) pass(listener *os.File) error {
+	return control(listener, func(fd int) error {
+		a := answer{id: n.id, flags: unix.SECCOMP_USER_NOTIF_FLAG_CONTINUE}
+		err := notifyIoctl(uintptr(fd), unix.SECCOMP_IOCTL_NOTIF_SEND, unsafe.Pointer(&a))
+		if err == unix.ENOENT { // it was killed meanwhile
+			return nil
+		}
+		return err
+	})
+}
+
+func notifyIoctl(fd uintptr, request uintptr, arg unsafe.Pointer) error {
+	if _, _, errno := unix.Syscall(unix.SYS_IOCTL, fd, request, uintptr(arg)); errno != 0 {
+		return errno
+	}
+	return nil
+}
+
+// file is what the descriptor stands for, "" where it is none.
+func (n notification) file() string {
+	target, _ := os.Readlink(fmt.Sprintf("/proc/%d/fd/%d", n.pid, int32(n.args[0])))
+	return target
+}
+
+// ofTheRuntime tells the Go runtime's own calls from those of the program: it wakes
+// its poller up with an eventfd, and looks at the limits of its cgroup.
+func (n notification) ofTheRuntime() bool {
+	file := n.file()
+	return file == "anon_inode:[eventfd]" || strings.HasPrefix(file, "/sys/fs/cgroup/")
+}
+
+func (n notification) String() string {
+	var args []string
+	if file := n.file(); file != "" {
+		args = append(args, strings.Trim(filepath.Base(strings.TrimPrefix(file, "anon_inode:")), "[]"))
+	}
+	if name := fcntls[n.args[1]]; name != "" && n.nr == unix.SYS_FCNTL {
+		args = append(args, name)
+	}
+	return fmt.Sprintf("%s(%s)", shownCalls[n.nr], strings.Join(args, ", "))
+}
