@@ -1,0 +1,333 @@
+package file_test
+
+import (
+	"fmt"
+	"io"
+	"os"
+	"slices"
+	"strings"
+	"testing"
+	"time"
+
+	"github.com/stretchr/testify/require"
+	"golang.org/x/sys/unix"
+
+	file "ipcworkbook/chapters/02-file"
+	"ipcworkbook/harness/lab"
+)
+
+// Step 1: a record is visible to another process as soon as it is written, and
+// before the disk has it.
+func TestRecordIsVisibleBeforeTheDiskHasIt(t *testing.T) {
+	l := lab.New(t)
+	defer unix.Umask(unix.Umask(0)) // no mistake in the mode is hidden by it
+	path, missing := l.DirtyPath("records")
+	w := openWriter(l, path, file.Never)
+	require.NoError(l, w.Send([]byte("hello")), `Send("hello")`)
+	require.Equal(l, "00 00 00 05 68 65 6c 6c 6f", content(l, path),
+		`the file after Send("hello"): is it the length, a uint32 in big-endian order, and then the message? Is the frame still in a buffer of your own?`)
+
+	r := openReader(l, path)
+	require.NoError(l, expect(r, "hello"), "Recv() of what is there")
+	info, err := os.Stat(path)
+	require.NoError(l, err, "looking at the file that OpenWriter made")
+	require.Equal(l, "-rw-------", info.Mode().String(), "mode of the file that OpenWriter made: is it for its owner only?")
+	for what, end := range map[string]end{"the Reader": r, "the Writer": w} {
+		l.MustBe(what, end, lab.RegularFile)
+		require.Equal(l, "close-on-exec", l.OnExec(end), what+", its descriptor: whoever inherits the Writer's keeps the lock")
+	}
+
+	// One record after another, each seen by another process.
+	other := l.Start(receivesWhenTold, lab.Tell("path", path))
+	var got string
+	other.Go()
+	other.Report(&got)
+	require.Equal(l, "hello", got, "Recv() in another process, of a record that was there before it came")
+	var dirty int
+	for i := range 5 {
+		message := fmt.Sprintf("message %d", i)
+		require.NoError(l, w.Send([]byte(message)), "Send(%q)", message)
+		other.Go()
+		other.Report(&got)
+		require.Equal(l, message, got, "Recv() in another process, while the Writer has the file open")
+		if missing == "" { // each time, since somebody may call sync(2) just then
+			dirty = max(dirty, l.DirtyPages(path))
+		}
+	}
+	if missing == "" {
+		require.NotZero(l, dirty, "dirty pages of the file when another process has its records: does Send wait for the disk? With Never nobody asked for that.")
+	}
+	require.NoError(l, w.Close(), "Close() of the Writer")
+	other.Exit()
+}
+
+var receivesWhenTold = lab.NewRole("another process", func(c *lab.Child) error {
+	r, err := file.OpenReader(c.Text("path"))
+	if err != nil {
+		return fmt.Errorf("OpenReader(): %w", err)
+	}
+	for range 6 {
+		c.Wait()
+		message, err := r.Recv()
+		if err != nil {
+			return fmt.Errorf("Recv(): %w", err)
+		}
+		c.Report(string(message))
+	}
+	c.Wait()
+	return r.Close()
+})
+
+// Step 2: a Reader at the end sees what is appended later. It waits for it, and
+// does not open the file again.
+func TestReaderSeesWhatIsAppendedLater(t *testing.T) {
+	l := lab.New(t)
+	path := l.Path("records")
+	w := openWriter(l, path, file.Never)
+	r := openReader(l, path)
+	opened := l.Opened(r)
+	for _, message := range []string{"one", "", "three"} {
+		recv := l.Call("Recv()", func() error { return expect(r, message) })
+		recv.NotYet("nothing more has been appended: is the end of the file taken for the end?")
+		require.NoError(l, w.Send([]byte(message)), "Send(%q)", message)
+		recv.Returns(nil)
+	}
+	opened.MustStillBe("Recv() of what was appended", r, "The same descriptor reads on after end of file. There is no need to open the file again.")
+
+	// Messages keep their boundaries, whatever their sizes, and keep their bytes.
+	for _, message := range []string{"the first one", "", "second", ""} {
+		require.NoError(l, w.Send([]byte(message)), "Send(%q)", message)
+	}
+	first, err := r.Recv()
+	require.NoError(l, err, "Recv() of the first of some messages")
+	for _, message := range []string{"", "second", ""} {
+		require.NoError(l, expect(r, message), "Recv() of %q: does a Recv read more than its own message, and lose it?", message)
+	}
+	require.Equal(l, "the first one", string(first), "the first message, after later ones were received: does every Recv use the same buffer?")
+
+	sizes := append(sizesUpTo(3000, l.Rand("sizes")), file.MaxMessage, 0, 200_001, 1)
+	other := l.Path("other")
+	p := openWriter(l, other, file.Never) // so that the file is there
+	theirs := openReader(l, other)
+	require.NoError(l, p.Send([]byte("mine")), "Send()")
+	require.NoError(l, expect(theirs, "mine"), "Recv()")
+	for _, size := range sizes {
+		require.NoError(l, p.Send(pattern(size)), "Send() of %d bytes", size)
+		require.NoError(l, expect(theirs, string(pattern(size))), "Recv() of %d bytes: is one read taken for one message?", size)
+	}
+}
+
+// Step 3: waiting costs no processor. While another process burns 300 ms of
+// processor time, a Reader that waits is woken up at most 20 times a second, and
+// uses under 3 ms. And no wake-up is lost.
+func TestWaitingCostsNoProcessor(t *testing.T) {
+	l := lab.New(t)
+	path := l.Path("records")
+	w := openWriter(l, path, file.Never)
+	idle := l.Start(receivesTwo, lab.Tell("path", path))
+	var got string
+	require.NoError(l, w.Send([]byte("one")), "Send()")
+	idle.Report(&got)
+	require.Equal(l, "one", got, "Recv() in another process")
+
+	burner := l.Start(burns)
+	idle.Rests()
+	before := idle.Ran()
+	burner.Exit()
+	ran := idle.Ran().Since(before)
+	require.Less(l, ran.Wakes, int(20*burnt.Seconds())+1,
+		"how often a Reader that waits was woken up while another process burnt %v: does Recv sleep and look again? Let the kernel say when there is something (inotify(7)).", burnt)
+	require.Less(l, ran.CPU.Microseconds(), int64(3000),
+		"µs of processor time that a Reader that waits used while another process burnt %v: does Recv look again and again?", burnt)
+	require.NoError(l, w.Send([]byte("two")), "Send()")
+	idle.Report(&got)
+	require.Equal(l, "two", got, "Recv() in another process, after it has waited")
+
+	// A Reader opens the file, finds nothing, and is about to wait. In between comes
+	// the record.
+	const lost = "does Recv wait although the record is there? Whoever looks first and begins to watch then has missed what came in between."
+	atEachCall(l, "opens", "open,recv", func(r *held) func() {
+		w := openWriter(l, r.path, file.Never)
+		return func() { require.NoError(l, w.Send([]byte("now")), "Send()") }
+	}, func(r *held) { r.calls.Reports("now", "Recv() of a record that came just then: "+lost) })
+
+	// The same, with a Reader that has waited before.
+	atEachCall(l, "has waited", "open,recv recv", func(r *held) func() {
+		w := openWriter(l, r.path, file.Never)
+		r.Go()
+		r.Rests()
+		require.NoError(l, w.Send([]byte("one")), "Send()")
+		var got string
+		r.Report(&got)
+		require.Equal(l, "one", got, "Recv() of a Reader that waited")
+		return func() { require.NoError(l, w.Send([]byte("two")), "Send()") }
+	}, func(r *held) { r.calls.Reports("two", "Recv() of a record that came just then: "+lost) })
+}
+
+// burnt is how much processor time another process uses meanwhile.
+const burnt = 300 * time.Millisecond
+
+var receivesTwo = lab.NewRole("reader that waits", func(c *lab.Child) error {
+	r, err := file.OpenReader(c.Text("path"))
+	if err != nil {
+		return fmt.Errorf("OpenReader(): %w", err)
+	}
+	for range 2 {
+		message, err := r.Recv()
+		if err != nil {
+			return fmt.Errorf("Recv(): %w", err)
+		}
+		c.Report(string(message))
+	}
+	return r.Close()
+})
+
+var burns = lab.NewRole("burner", func(c *lab.Child) error {
+	c.Wait()
+	c.Burn(burnt)
+	return nil
+})
+
+// Step 4: a record that is half written is not delivered until it is whole.
+func TestHalfARecordIsNotDelivered(t *testing.T) {
+	l := lab.New(t)
+	path := l.Path("records")
+	raw := rawWriter(l, path)
+	r := openReader(l, path)
+
+	recv := l.Call("Recv(): is one read taken for a whole header, or for a whole message?", func() error { return expect(r, "hello") })
+	have := 0
+	for _, n := range []int{1, 3, 1, 3} { // of the frame's 9 bytes
+		write(l, raw, frame("hello")[have:have+n])
+		have += n
+		recv.Blocks(fmt.Sprintf("%d of the frame's 9 bytes are there, and the writer lives", have))
+	}
+	write(l, raw, frame("hello")[have:])
+	recv.Returns(nil)
+
+	// Whole records come first, and no byte of the half one is lost or doubled.
+	write(l, raw, frame("one"), frame(""), frame("three")[:2])
+	require.NoError(l, expect(r, "one"), "Recv() of a whole record with a half one behind it")
+	require.NoError(l, expect(r, ""), "Recv() of an empty record with a half one behind it")
+	recv = l.Call("Recv()", func() error { return expect(r, "three") })
+	recv.Blocks("2 of a header's 4 bytes are there, and the writer lives")
+	write(l, raw, frame("three")[2:])
+	recv.Returns(nil)
+
+	large := frame(string(pattern(100_000)))
+	recv = l.Call("Recv() of 100000 bytes", func() error { return expect(r, string(pattern(100_000))) })
+	write(l, raw, large[:70_000])
+	recv.Blocks("70000 of the frame's 100004 bytes are there, and the writer lives")
+	write(l, raw, large[70_000:100_003])
+	recv.Blocks("100003 of the frame's 100004 bytes are there, and the writer lives")
+	write(l, raw, large[100_003:])
+	recv.Returns(nil)
+	require.NoError(l, raw.Close(), "closing the raw writer")
+
+	// Pieces that know nothing of frames, while the Reader reads.
+	pieces := l.Start(writesInPieces, lab.Tell("path", path))
+	var begun bool
+	pieces.Report(&begun)
+	for i, size := range slices.Repeat(pieceSizes, 20) {
+		require.NoError(l, expect(r, string(pattern(size))), "Recv() of record %d, which comes in pieces: is what was read of a half record lost, or read twice?", i)
+	}
+	pieces.Exit()
+}
+
+var pieceSizes = []int{0, 1, 5, 0, 40, 700, 3, 0, 0, 2}
+
+var writesInPieces = lab.NewRole("writer in pieces", func(c *lab.Child) error {
+	f, err := locked(c.Text("path"))
+	if err != nil {
+		return err
+	}
+	c.Report(true)
+	var all []byte
+	for _, size := range slices.Repeat(pieceSizes, 20) {
+		all = append(all, frame(string(pattern(size)))...)
+	}
+	random := c.Rand("pieces")
+	for len(all) > 0 {
+		n := min(1+random.IntN(1+random.IntN(60)), len(all))
+		if _, err := f.Write(all[:n]); err != nil {
+			return err
+		}
+		all = all[n:]
+	}
+	c.Wait() // with the lock
+	return f.Close()
+})
+
+// Step 5: the end is marked by a frame of its own. No payload ends anything, no
+// end of file does, and no writer that is gone.
+func TestTheEndIsAFrame(t *testing.T) {
+	l := lab.New(t)
+	path := l.Path("records")
+	w := openWriter(l, path, file.Never)
+	r := openReader(l, path)
+	other := l.Start(follower, lab.Tell("path", path))
+	messages := []string{string(endMark), "EOF", "EOF\n", "", "\x00", "\x04", strings.Repeat("\xff", 100)}
+	for _, message := range messages {
+		require.NoError(l, w.Send([]byte(message)), "Send(%q)", message)
+		require.NoError(l, expect(r, message), "Recv() of %q: is a message taken for the end because of its bytes?", message)
+	}
+	before := size(l, path)
+	recv := l.Call("Recv()", receives(r))
+	recv.Blocks("the Writer has not closed")
+	require.NoError(l, w.Close(), "Close() of the Writer")
+	recv.Returns(io.EOF)
+	require.Equal(l, fmt.Sprintf("% x", endMark), content(l, path)[3*before:], "what Close() of the Writer appended: is it the end mark, and nothing else?")
+	l.Call("Recv() once more: the end stays the end", receives(r)).ReturnsSoon(io.EOF)
+
+	// Others read the same, also who comes late.
+	for _, message := range messages {
+		var got string
+		other.Report(&got)
+		require.Equal(l, fmt.Sprintf("%q", message), got, "Recv() in another process")
+	}
+	var got string
+	other.Report(&got)
+	require.Equal(l, "the end", got, "Recv() in another process, after Close() of the Writer")
+	late := openReader(l, path)
+	for _, message := range messages {
+		require.NoError(l, expect(late, message), "Recv() of %q by a Reader that came when all was over", message)
+	}
+	_, err := late.Recv()
+	require.ErrorIs(l, err, io.EOF, "Recv() at the end, by a Reader that came when all was over")
+	ended := content(l, path)
+	_, err = file.OpenWriter(path, file.Never)
+	require.ErrorIs(l, err, file.ErrEnded, "OpenWriter() of a file that has its end mark: a Reader that has seen the end will not look again")
+	require.Equal(l, ended, content(l, path), "the file after OpenWriter() was refused")
+
+	// The mark may come in pieces, and nothing behind it counts.
+	half := l.Path("half")
+	raw := rawWriter(l, half)
+	r = openReader(l, half)
+	recv = l.Call("Recv()", receives(r))
+	write(l, raw, endMark[:2])
+	recv.Blocks("only 2 of the end mark's 4 bytes are there")
+	write(l, raw, endMark[2:])
+	recv.Returns(io.EOF)
+	write(l, raw, frame("too late"))
+	l.Call("Recv() when something was appended behind the end mark: the end stays the end", receives(r)).ReturnsSoon(io.EOF)
+	require.NoError(l, raw.Close(), "closing the raw writer")
+	_, err = file.OpenWriter(half, file.Never)
+	require.ErrorIs(l, err, file.ErrEnded, "OpenWriter() of a file with something behind its end mark")
+
+	// A writer that dies between two records has not ended the file. The next one
+	// goes on.
+	open := l.Path("open")
+	killed := startVictim(l, open, frame("one"), frame("no end: "+string(endMark)))
+	r = openReader(l, open)
+	require.NoError(l, expect(r, "one"), "Recv()")
+	require.NoError(l, expect(r, "no end: "+string(endMark)), "Recv() of a message that ends with the mark's bytes")
+	recv = l.Call("Recv()", func() error { return expect(r, "two") })
+	recv.Blocks("the writer may go on")
+	killed.Kill()
+	recv.Blocks("there is no end mark: a new writer may go on where the last one died")
+	next, err := file.OpenWriter(open, file.Never)
+	require.NoError(l, err, "OpenWriter() of a file whose last message ends with the mark's bytes: are the file's last bytes taken for the end? A mark stands in the place of a length: go from header to header.")
+	l.CloseAtEnd(next)
+	require.NoError(l, next.Send([]byte("two")), `Send("two") of a new Writer`)
+	recv.Returns(nil)
+}

@@ -1,0 +1,104 @@
+package file_test
+
+import (
+	"errors"
+	"fmt"
+	"io"
+	"os"
+	"strings"
+
+	"github.com/stretchr/testify/require"
+
+	file "ipcworkbook/chapters/02-file"
+	"ipcworkbook/harness/lab"
+)
+
+// What another process does may come between any two system calls of a Reader. So a
+// Reader in a process of its own is held before each of them, one after another, and
+// the test does there what the other process would do.
+
+// most is how many calls of a Reader are tried.
+const most = 18
+
+// heldReader does what it is told, with a new Reader for each try: "open", "recv", or
+// "record", which receives again when a part that was seen is gone (ErrTruncated).
+// What stands between two spaces is done in one go, and the last result is reported.
+var heldReader = lab.NewRole("reader that is held", func(c *lab.Child) error {
+	if err := c.ShowCalls(); err != nil {
+		return err
+	}
+	for try := range most {
+		var r *file.Reader
+		for part := range strings.FieldsSeq(c.Text("does")) {
+			c.Wait()
+			var got string
+			for call := range strings.SplitSeq(part, ",") {
+				var err error
+				switch call {
+				case "open":
+					got = "opened"
+					r, err = file.OpenReader(tryPath(c.Text("dir"), try))
+				case "recv":
+					got = outcome(r.Recv())
+				case "record":
+					if got = outcome(r.Recv()); got == "ErrTruncated" {
+						got = outcome(r.Recv())
+					}
+				}
+				if err != nil {
+					return fmt.Errorf("OpenReader(): %w", err)
+				}
+			}
+			c.Report(got)
+		}
+		if err := r.Close(); err != nil {
+			return fmt.Errorf("Close() of the Reader: %w", err)
+		}
+	}
+	return nil
+})
+
+func tryPath(dir string, try int) string { return fmt.Sprintf("%s/try %d", dir, try) }
+
+// outcome is what Recv returned, in words.
+func outcome(message []byte, err error) string {
+	if err == nil {
+		return string(message)
+	}
+	for name, known := range map[string]error{
+		"io.EOF": io.EOF, "io.ErrUnexpectedEOF": io.ErrUnexpectedEOF,
+		"ErrTruncated": file.ErrTruncated, "ErrReplaced": file.ErrReplaced,
+	} {
+		if errors.Is(err, known) {
+			return name
+		}
+	}
+	return "the error: " + err.Error()
+}
+
+// held is a Reader that is held, and the file of a try.
+type held struct {
+	*lab.Process
+	calls *lab.Calls
+	path  string
+}
+
+// atEachCall holds a Reader before each of its system calls: before is what happens
+// until the Reader's last part begins, meanwhile what the other process does when the
+// Reader is held, and then what comes of it.
+func atEachCall(l *lab.Lab, name, does string, before func(*held) func(), then func(*held)) {
+	dir := inFolder(l, name)
+	require.NoError(l, os.Mkdir(dir, 0o700), "making a folder")
+	calls := l.Calls()
+	r := &held{calls: calls, Process: l.Start(heldReader, lab.Tell("dir", dir), lab.Tell("does", does), calls.HandOver())}
+	calls.Of(r.Process)
+	for try, isHeld := 0, true; isHeld && try < most; try++ {
+		r.path = tryPath(dir, try)
+		meanwhile := before(r)
+		isHeld = calls.Hold(try)
+		meanwhile()
+		calls.Go()
+		then(r)
+	}
+	r.Kill()
+}

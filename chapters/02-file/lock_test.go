@@ -1,0 +1,300 @@
+package file_test
+
+import (
+	"encoding/binary"
+	"errors"
+	"fmt"
+	"io"
+	"os"
+	"slices"
+	"testing"
+
+	"github.com/stretchr/testify/require"
+	"golang.org/x/sys/unix"
+
+	file "ipcworkbook/chapters/02-file"
+	"ipcworkbook/harness/lab"
+)
+
+// Step 6: one writer at a time. A second one is refused, in this process and in
+// another, and the lock dies with its holder.
+func TestOneWriterAtATime(t *testing.T) {
+	l := lab.New(t)
+	path := l.Path("records")
+	w := openWriter(l, path, file.Never)
+	require.NoError(l, w.Send([]byte("one")), "Send()")
+	require.Equal(l, "locked for writing", seen(l, path), "the file while a Writer has it, as F_OFD_GETLK shows it at its far end: is the lock on the whole file, and one of fcntl(2)?")
+
+	before := content(l, path)
+	for range 2 { // a refused one must not take the lock away with it
+		_, err := file.OpenWriter(path, file.Never)
+		require.ErrorIs(l, err, file.ErrLocked, "OpenWriter() while another Writer of this process has the file: a record lock (F_SETLK) belongs to the process, and falls with any descriptor of the file that it closes. An open file description lock (F_OFD_SETLK) does not.")
+	}
+	second := l.Start(triesToWrite, lab.Tell("path", path))
+	var refused string
+	second.Report(&refused)
+	require.Equal(l, "ErrLocked", refused, "OpenWriter() in another process while a Writer has the file")
+	require.Equal(l, before, content(l, path), "the file after OpenWriter() was refused: is it changed before it is locked?")
+
+	// A Reader is no hindrance, wherever it is in the file.
+	r := openReader(l, path)
+	require.NoError(l, expect(r, "one"), "Recv()")
+	recv := l.Call("Recv()", receives(r))
+	recv.Blocks("the Writer has not closed")
+	require.NoError(l, w.Close(), "Close() of the Writer")
+	recv.Returns(io.EOF)
+	require.Equal(l, "free", seen(l, path), "the file after Close() of its Writer: is a copy of the descriptor still open?")
+
+	// Whoever has the lock is respected, whatever program it is.
+	other := l.Path("other")
+	stranger := rawWriter(l, other)
+	_, err := file.OpenWriter(other, file.Never)
+	require.ErrorIs(l, err, file.ErrLocked, "OpenWriter() while another program has the file locked with F_OFD_SETLK")
+	require.NoError(l, stranger.Close(), "closing the other program's descriptor")
+
+	holder := l.Start(holdsTheFile, lab.Tell("path", other))
+	var ready bool
+	holder.Report(&ready)
+	require.Equal(l, "locked for writing", seen(l, other), "the file while a Writer in another process has it")
+	_, err = file.OpenWriter(other, file.Never)
+	require.ErrorIs(l, err, file.ErrLocked, "OpenWriter() while a Writer in another process has the file")
+	waiting := openReader(l, other)
+	recv = l.Call("Recv()", func() error { return expect(waiting, "after it") })
+	recv.Blocks("nothing was sent")
+	holder.Kill()
+	next := openWriter(l, other, file.Never) // the lock died with its holder
+	require.NoError(l, next.Send([]byte("after it")), "Send() of the Writer that came after one that was killed")
+	recv.Returns(nil)
+}
+
+// seen is what F_OFD_GETLK shows: whether somebody has the file locked. It asks
+// for one byte, far behind the end of the file.
+func seen(l *lab.Lab, path string) string {
+	l.Helper()
+	f, err := os.Open(path)
+	require.NoError(l, err, "opening the file to look for its lock")
+	defer f.Close()
+	conn, err := f.SyscallConn()
+	require.NoError(l, err, "SyscallConn")
+	ask := unix.Flock_t{Type: unix.F_WRLCK, Start: 1 << 40, Len: 1}
+	require.NoError(l, conn.Control(func(fd uintptr) { err = unix.FcntlFlock(fd, unix.F_OFD_GETLK, &ask) }), "Control")
+	require.NoError(l, err, "F_OFD_GETLK")
+	return map[int16]string{unix.F_UNLCK: "free", unix.F_RDLCK: "locked for reading", unix.F_WRLCK: "locked for writing"}[ask.Type]
+}
+
+var triesToWrite = lab.NewRole("second writer", func(c *lab.Child) error {
+	w, err := file.OpenWriter(c.Text("path"), file.Never)
+	switch {
+	case err == nil:
+		c.Report("it got the file")
+		return w.Close()
+	case errors.Is(err, file.ErrLocked):
+		c.Report("ErrLocked")
+		return nil
+	}
+	return fmt.Errorf("OpenWriter(): %w", err)
+})
+
+var holdsTheFile = lab.NewRole("holder", func(c *lab.Child) error {
+	w, err := file.OpenWriter(c.Text("path"), file.Never)
+	if err != nil {
+		return fmt.Errorf("OpenWriter(): %w", err)
+	}
+	c.Report(true)
+	c.Wait()
+	return w.Close()
+})
+
+// Step 7: a writer that is killed inside a record is noticed, and the record is
+// io.ErrUnexpectedEOF. Whole records before it are delivered. The Reader looks at
+// the lock and never takes it, and it reads once more before it judges.
+func TestWriterKilledInsideARecord(t *testing.T) {
+	l := lab.New(t)
+	whole := frame("hello")
+	for i, sent := range []int{1, file.HeaderSize, file.HeaderSize + 2} {
+		path := l.Path(fmt.Sprintf("records%d", i))
+		v := startVictim(l, path, frame("one"), frame(""), whole[:sent])
+		r := openReader(l, path)
+		require.NoError(l, expect(r, "one"), "Recv() of a whole record before the torn one")
+		require.NoError(l, expect(r, ""), "Recv() of a whole record before the torn one")
+		recv := l.Call(fmt.Sprintf("Recv() of %d of a record's %d bytes: does Recv notice that nobody has the lock any more? Is it woken up when the writer is gone (IN_CLOSE_WRITE)?", sent, len(whole)), receives(r))
+		recv.Blocks("the record is not whole and its writer lives")
+		v.Kill()
+		recv.ReturnsSoon(io.ErrUnexpectedEOF)
+		require.Equal(l, "free", seen(l, path), "the lock after Recv() has looked at it: does Recv keep it?")
+
+		late := openReader(l, path)
+		require.NoError(l, expect(late, "one"), "Recv() of a whole record, by a Reader that came when the writer was dead")
+		require.NoError(l, expect(late, ""), "Recv() of a whole record, by a Reader that came when the writer was dead")
+		l.Call("Recv() of a torn record, by a Reader that came when its writer was dead: there is no event to wait for", receives(late)).ReturnsSoon(io.ErrUnexpectedEOF)
+	}
+
+	// Killed in the middle of Send: how far it came is luck.
+	path := l.Path("large")
+	sender := l.Start(sendsOnAndOn, lab.Tell("path", path))
+	var begun bool
+	sender.Report(&begun)
+	for size(l, path) < 2*tornSize { // whoever reads slowly would have more to read
+	}
+	sender.Kill()
+	r := openReader(l, path)
+	rest := size(l, path) / (file.HeaderSize + tornSize)
+	for range rest {
+		require.NoError(l, expect(r, string(pattern(tornSize))), "Recv() of a whole record that was sent before the writer was killed")
+	}
+	recv := l.Call("Recv() behind the last whole record", receives(r))
+	if torn := size(l, path) % (file.HeaderSize + tornSize); torn != 0 {
+		recv.ReturnsSoon(io.ErrUnexpectedEOF)
+	} else {
+		recv.Blocks("the writer was killed between two records")
+	}
+
+	// The writer completes its record and goes, just when the Reader has seen a part
+	// of it and asks for the lock.
+	for _, sent := range []int{1, file.HeaderSize + 2} {
+		atEachCall(l, fmt.Sprintf("completed at %d", sent), "open,recv", func(r *held) func() {
+			raw := rawWriter(l, r.path)
+			write(l, raw, whole[:sent])
+			return func() {
+				write(l, raw, whole[sent:])
+				require.NoError(l, raw.Close(), "closing the raw writer")
+			}
+		}, func(r *held) {
+			r.calls.Reports("hello", "Recv() of a record that its writer completed, and went: does Recv look into the file once more before it judges?")
+		})
+	}
+
+	// A Reader looks at the lock, and does not take it for that: a new writer would be
+	// turned away.
+	atEachCall(l, "looked at", "open,recv", func(r *held) func() {
+		raw := rawWriter(l, r.path)
+		write(l, raw, whole[:6])
+		require.NoError(l, raw.Close(), "closing the raw writer")
+		return func() {
+			next, err := locked(r.path)
+			require.NoError(l, err, "locking the file for a new writer, with a Reader %s: does the Reader take the lock to see whether it is free? Ask with F_OFD_GETLK.", r.calls)
+			require.NoError(l, next.Close(), "closing the new writer")
+		}
+	}, func(r *held) {
+		r.calls.Reports("io.ErrUnexpectedEOF", "Recv() of a torn record, while a new writer came and went")
+	})
+
+	// When a process dies, the kernel closes its file first and takes the lock away
+	// afterwards. The first is an event, the second is none.
+	path = l.Path("closed first")
+	raw := rawWriter(l, path)
+	write(l, raw, whole[:6])
+	r = openReader(l, path)
+	recv = l.Call("Recv() of a torn record", receives(r))
+	recv.Blocks("the record is not whole and its writer lives")
+	closed, err := os.OpenFile(path, os.O_WRONLY, 0)
+	require.NoError(l, err, "opening the file for writing")
+	require.NoError(l, closed.Close(), "and closing it")
+	recv.NotYet("the file was closed (IN_CLOSE_WRITE), and the lock is still there")
+	unlock(l, raw)
+	recv.Returns(io.ErrUnexpectedEOF)
+}
+
+const tornSize = 1 << 20
+
+var sendsOnAndOn = lab.NewRole("victim in Send", func(c *lab.Child) error {
+	w, err := file.OpenWriter(c.Text("path"), file.Never)
+	if err != nil {
+		return fmt.Errorf("OpenWriter(): %w", err)
+	}
+	message := pattern(tornSize)
+	c.Report(true)
+	for range 200 { // it is killed long before
+		if err := w.Send(message); err != nil {
+			return fmt.Errorf("Send() of %d bytes: %w", len(message), err)
+		}
+	}
+	c.Wait()
+	return nil
+})
+
+// unlock takes the lock away, as the kernel does when the process that has it dies.
+func unlock(l *lab.Lab, f *os.File) {
+	l.Helper()
+	conn, err := f.SyscallConn()
+	require.NoError(l, err, "SyscallConn")
+	free := unix.Flock_t{Type: unix.F_UNLCK}
+	require.NoError(l, conn.Control(func(fd uintptr) { err = unix.FcntlFlock(fd, unix.F_OFD_SETLK, &free) }), "Control")
+	require.NoError(l, err, "F_OFD_SETLK F_UNLCK")
+}
+
+// Step 8: a new Writer cuts off a torn tail before it appends. A Reader that has
+// seen the tail is told that it is gone, and goes on.
+func TestNewWriterCutsOffATornTail(t *testing.T) {
+	l := lab.New(t)
+	torn := map[string][]byte{
+		"half a header":          frame("hello")[:2],
+		"a header":               frame("hello")[:4],
+		"a header and a part":    frame("hello")[:7],
+		"half an end mark":       endMark[:3],
+		"a header that lies":     append(binary.BigEndian.AppendUint32(nil, file.MaxMessage), "hello"...),
+		"all but one large byte": frame(string(pattern(20_000)))[:20_003],
+	}
+	for _, what := range []string{"half a header", "a header", "a header and a part", "half an end mark", "a header that lies", "all but one large byte"} {
+		path := l.Path("records of " + what)
+		v := startVictim(l, path, frame("one"), frame(""), torn[what])
+		r := openReader(l, path)
+		require.NoError(l, expect(r, "one"), "Recv()")
+		require.NoError(l, expect(r, ""), "Recv()")
+
+		before := size(l, path)
+		_, err := file.OpenWriter(path, file.Never)
+		require.ErrorIs(l, err, file.ErrLocked, "OpenWriter() while the writer lives that writes the record")
+		require.Equal(l, before, size(l, path), "size of the file after OpenWriter() was refused: the tail is a living writer's record; is it cut off before the lock is there?")
+
+		v.Kill()
+		l.Call("Recv() of a torn record", receives(r)).ReturnsSoon(io.ErrUnexpectedEOF)
+		recv := l.Call("Recv() of a Reader that has seen "+what+" and has said so: does it tell that what it has seen is gone?", receives(r))
+		recv.Blocks("a new writer may come and go on: is it said more than once for the same torn record?")
+
+		w := openWriter(l, path, file.Never)
+		kept := len(frame("one")) + len(frame(""))
+		require.Equal(l, kept, size(l, path), "size of the file after OpenWriter(): is a torn tail ("+what+") cut off, and nothing else?")
+		recv.ReturnsSoon(file.ErrTruncated)
+		require.NoError(l, w.Send([]byte("two")), "Send() of a new Writer")
+		require.NoError(l, expect(r, "two"), "Recv() after a torn tail was cut off: does the Reader go on behind the last whole record?")
+		require.NoError(l, w.Close(), "Close() of the new Writer")
+		_, err = r.Recv()
+		require.ErrorIs(l, err, io.EOF, "Recv() at the end")
+		require.Equal(l, fmt.Sprintf("% x", slices.Concat(frame("one"), frame(""), frame("two"), endMark)), content(l, path), "the file in the end")
+	}
+
+	// A file that is nothing but a torn record, and one of large records.
+	path := l.Path("nothing whole")
+	startVictim(l, path, frame("hello")[:5]).Kill()
+	w := openWriter(l, path, file.Never)
+	require.Zero(l, size(l, path), "size of a file that held a torn record only, after OpenWriter()")
+	require.NoError(l, w.Send([]byte("first")), "Send()")
+	require.NoError(l, expect(openReader(l, path), "first"), "Recv()")
+
+	path = l.Path("large records")
+	require.NoError(l, os.WriteFile(path, slices.Concat(frame(string(pattern(file.MaxMessage))), frame(string(pattern(100_000))), frame(string(pattern(file.MaxMessage)))[:700_000]), 0o600), "writing large records")
+	openWriter(l, path, file.Never)
+	require.Equal(l, 2*file.HeaderSize+file.MaxMessage+100_000, size(l, path), "size of a file with two large records and a torn one, after OpenWriter()")
+
+	// A writer has no room for its record, cuts the part off, and goes: just when a
+	// Reader has seen the part, and at any other moment.
+	atEachCall(l, "cut off", "open,recv record", func(r *held) func() {
+		raw := rawWriter(l, r.path)
+		write(l, raw, frame("one"))
+		r.Go()
+		var got string
+		r.Report(&got)
+		require.Equal(l, "one", got, "Recv() of a whole record before the torn one")
+		write(l, raw, frame("hello")[:6])
+		return func() {
+			require.NoError(l, raw.Truncate(int64(len(frame("one")))), "cutting a part off")
+			require.NoError(l, raw.Close(), "closing the raw writer")
+		}
+	}, func(r *held) {
+		next := rawWriter(l, r.path)
+		write(l, next, frame("hello"))
+		require.NoError(l, next.Close(), "closing the next raw writer")
+		r.calls.Reports("hello", "Recv() of the record of a new writer, after the last one cut a part off, and went: is what Recv has seen of a record still kept when it is gone?")
+	})
+}

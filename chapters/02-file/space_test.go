@@ -1,0 +1,151 @@
+package file_test
+
+import (
+	"errors"
+	"fmt"
+	"io"
+	"os"
+	"testing"
+
+	"github.com/stretchr/testify/require"
+	"golang.org/x/sys/unix"
+
+	file "ipcworkbook/chapters/02-file"
+	"ipcworkbook/harness/lab"
+)
+
+// Step 10: durability is a choice: never, at Close, at each record. The kernel
+// counts the pages that the disk does not have yet.
+func TestDurabilityIsAChoice(t *testing.T) {
+	l := lab.New(t)
+	message := pattern(10_000)
+	open := func(what string, d file.Durability) (*file.Writer, string) {
+		path, missing := l.DirtyPath(what)
+		w := openWriter(l, path, d) // first, so that the stub is told and not the machine
+		if missing != "" {
+			l.Unsupported("%s", missing)
+		}
+		return w, path
+	}
+
+	w, path := open("each", file.EachRecord)
+	for i := range 3 {
+		require.NoError(l, w.Send(message), "Send() with EachRecord")
+		require.Zero(l, l.DirtyPages(path), "dirty pages after Send() of record %d with EachRecord: does Send wait for the disk before it returns (fdatasync(2), or O_DSYNC of open(2))?", i)
+	}
+	require.NoError(l, w.Close(), "Close() with EachRecord")
+	require.Zero(l, l.DirtyPages(path), "dirty pages after Close() with EachRecord: is the end mark on the disk too?")
+
+	// That pages are dirty is tried more than once: somebody may call sync(2) just
+	// then.
+	var atSend, atEnd int
+	for i := range 5 {
+		w, path = open(fmt.Sprintf("at close %d", i), file.AtClose)
+		require.NoError(l, w.Send(message), "Send() with AtClose")
+		atSend = max(atSend, l.DirtyPages(path))
+		require.NoError(l, w.Close(), "Close() with AtClose")
+		require.Zero(l, l.DirtyPages(path), "dirty pages after Close() with AtClose: does Close wait for the disk (fdatasync(2)), and behind the end mark? close(2) does not.")
+	}
+	require.NotZero(l, atSend, "dirty pages after Send() with AtClose: does Send wait for the disk? Only Close has to.")
+
+	atSend = 0
+	for i := range 5 {
+		w, path = open(fmt.Sprintf("never %d", i), file.Never)
+		require.NoError(l, w.Send(message), "Send() with Never")
+		atSend = max(atSend, l.DirtyPages(path))
+		require.NoError(l, w.Close(), "Close() with Never")
+		atEnd = max(atEnd, l.DirtyPages(path))
+	}
+	require.NotZero(l, atSend, "dirty pages after Send() with Never: does Send wait for the disk?")
+	require.NotZero(l, atEnd, "dirty pages after Close() with Never: does Close wait for the disk?")
+}
+
+// Step 11: when space runs out the error says so, the torn record is cut back,
+// and what was whole stays readable.
+func TestSpaceRunsOut(t *testing.T) {
+	l := lab.New(t)
+	path := l.Path("records")
+	p := l.Start(runsOutOfSpace, lab.Tell("path", path))
+	var sent int
+	p.Report(&sent)
+	kept := 9 * (file.HeaderSize + 1000)
+	require.Equal(l, 9, sent, "records of 1000 bytes that went into a file of at most 10000 bytes (RLIMIT_FSIZE) before Send() returned EFBIG: is a short write taken for a whole one?")
+	require.Equal(l, kept, size(l, path), "size of the file after Send() has returned EFBIG: the first write was short, and only the one for the rest had the error. Is what was written of the record cut off again?")
+
+	r := openReader(l, path)
+	for i := range sent {
+		require.NoError(l, expect(r, string(pattern(1000))), "Recv() of record %d, which was whole when space ran out", i)
+	}
+	recv := l.Call("Recv() of a record that had room after one that had none: does the next write go to the end of the file (O_APPEND)?", func() error { return expect(r, "small") })
+	recv.Blocks("nothing whole is behind it, and the Writer lives")
+	p.Go() // a smaller one has room
+	recv.Returns(nil)
+	p.Report(&sent)
+	require.Equal(l, 2, sent, "records that had room after one that had none")
+	require.NoError(l, expect(r, string(pattern(949))), "Recv() of a record that had room")
+
+	// No room for the end mark: there are 2 bytes left.
+	full := size(l, path)
+	require.Equal(l, 9_998, full, "size of the file")
+	recv = l.Call("Recv() while a Writer closes that has no room for the end mark, and another one ends the file", func() error {
+		_, err := r.Recv()
+		if errors.Is(err, file.ErrTruncated) { // it has seen a part of the mark
+			_, err = r.Recv()
+		}
+		return err
+	})
+	p.Go()
+	var closed string
+	p.Report(&closed)
+	require.Equal(l, "EFBIG", closed, "Close() when there is no room for the end mark")
+	require.Equal(l, full, size(l, path), "size of the file after Close() that had no room for the end mark: is what was written of it cut off again?")
+	require.Equal(l, "free", seen(l, path), "the lock after Close() that had no room for the end mark: is the file closed all the same?")
+	p.Exit()
+	write(l, rawWriter(l, path), endMark)
+	recv.Returns(io.EOF)
+}
+
+// spaceLimit is how large a file the Writer may make, in bytes. It is no multiple
+// of a page.
+const spaceLimit = 10_000
+
+var runsOutOfSpace = lab.NewRole("writer without space", func(c *lab.Child) error {
+	w, err := file.OpenWriter(c.Text("path"), file.Never)
+	if err != nil {
+		return fmt.Errorf("OpenWriter(): %w", err)
+	}
+	var most unix.Rlimit
+	if err := unix.Getrlimit(unix.RLIMIT_FSIZE, &most); err != nil {
+		return os.NewSyscallError("getrlimit", err)
+	}
+	most.Cur = spaceLimit
+	if err := unix.Setrlimit(unix.RLIMIT_FSIZE, &most); err != nil {
+		return os.NewSyscallError("setrlimit", err)
+	}
+	sent := 0
+	for ; sent < 100; sent++ {
+		if err = w.Send(pattern(1000)); err != nil {
+			break
+		}
+	}
+	if !errors.Is(err, unix.EFBIG) {
+		return fmt.Errorf("Send() of record %d, for which there is no room: the error has to wrap EFBIG: %v", sent, err)
+	}
+	c.Report(sent)
+	c.Wait()
+	for _, small := range [][]byte{[]byte("small"), pattern(949)} { // 2 bytes are left then
+		if err := w.Send(small); err != nil {
+			return fmt.Errorf("Send() of %d bytes, for which there is room, after a larger record had none: %w", len(small), err)
+		}
+	}
+	c.Report(2)
+	c.Wait()
+	switch err := w.Close(); {
+	case errors.Is(err, unix.EFBIG):
+		c.Report("EFBIG")
+	default:
+		c.Report(fmt.Sprint(err))
+	}
+	c.Wait()
+	return nil
+})

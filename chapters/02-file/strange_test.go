@@ -1,0 +1,316 @@
+package file_test
+
+import (
+	"bufio"
+	"encoding/binary"
+	"errors"
+	"fmt"
+	"io"
+	"io/fs"
+	"os"
+	"os/exec"
+	"runtime"
+	"slices"
+	"strconv"
+	"syscall"
+	"testing"
+
+	"github.com/stretchr/testify/require"
+	"golang.org/x/sys/unix"
+
+	file "ipcworkbook/chapters/02-file"
+	"ipcworkbook/harness/lab"
+)
+
+// Step 12: what is no file of records is refused, with an error that says so, and
+// stays as it was.
+func TestWhatIsNoFileOfRecordsIsRefused(t *testing.T) {
+	l := lab.New(t)
+	dir, fifo := l.Dir(), l.Path("fifo")
+	require.NoError(l, unix.Mkfifo(fifo, 0o600), "making a FIFO")
+	for _, path := range []string{dir, "/dev/zero", fifo} {
+		for what, open := range openers {
+			var err error
+			l.Call(fmt.Sprintf("%s(%q): to open a FIFO waits for its other side. Does it look at what is there before it opens it?", what, path), func() error {
+				err = open(path)
+				return nil
+			}).ReturnsSoon(nil)
+			require.Error(l, err, "%s(%q), which is no regular file: a folder can be opened for reading, and a device has records without end", what, path)
+			require.ErrorContains(l, err, path, "%s(%q): the error has to name the path", what, path)
+		}
+	}
+	require.ErrorIs(l, openers["OpenReader"](l.Path("nothing")), fs.ErrNotExist, "OpenReader() where nothing is: is the kernel's error wrapped?")
+	_, err := os.Stat(l.Path("nothing"))
+	require.ErrorIs(l, err, fs.ErrNotExist, "the path after OpenReader() where nothing was: a Reader makes no file")
+	require.ErrorIs(l, openers["OpenWriter"](dir+"/none/records"), fs.ErrNotExist, "OpenWriter() in a folder that is not there: is the kernel's error wrapped?")
+
+	secret := l.Path("secret")
+	require.NoError(l, os.WriteFile(secret, frame("secret"), 0), "making a file that nobody may open")
+	for what, open := range openers {
+		err, ok := asOrdinaryUser(func() error { return open(secret) })
+		if !ok {
+			continue // nobody is an ordinary user here
+		}
+		require.ErrorIs(l, err, fs.ErrPermission, "%s() of a file without permission: is the kernel's error wrapped?", what)
+		require.ErrorContains(l, err, secret, "%s() of a file without permission: the error has to name the path", what)
+	}
+
+	// Somebody's else file. Its first bytes are no length, or those behind its
+	// first records are not.
+	for what, text := range map[string]string{
+		"notes":   "These are not records.\n",
+		"garbage": string(frame("one")) + string(frame("")) + "and then something else",
+	} {
+		path := l.Path(what)
+		require.NoError(l, os.WriteFile(path, []byte(text), 0o600), "writing a file that holds something else")
+		_, err := file.OpenWriter(path, file.Never)
+		require.ErrorIs(l, err, file.ErrTooLarge, "OpenWriter() of a file with a length that no record has: is it taken for a torn tail?")
+		require.ErrorContains(l, err, strconv.Itoa(file.MaxMessage), "OpenWriter() of a file with a length that no record has: the text names the limit")
+		after, err := os.ReadFile(path)
+		require.NoError(l, err, "reading the file")
+		require.Equal(l, text, string(after), "somebody else's file after OpenWriter() has refused it: was it cut or written to?")
+		require.Equal(l, "free", seen(l, path), "the lock after OpenWriter() has refused the file: is it closed?")
+	}
+}
+
+// openers open a file that is not to be opened.
+var openers = map[string]func(path string) error{
+	"OpenReader": func(path string) error {
+		r, err := file.OpenReader(path)
+		if err == nil {
+			r.Close()
+		}
+		return err
+	},
+	"OpenWriter": func(path string) error {
+		w, err := file.OpenWriter(path, file.Never)
+		if err == nil {
+			w.Close()
+		}
+		return err
+	},
+}
+
+// asOrdinaryUser calls f without the superuser's power over files. It reports
+// false where that cannot be had. Each thread has capabilities of its own
+// (capabilities(7)).
+func asOrdinaryUser(f func() error) (err error, ok bool) {
+	if os.Geteuid() != 0 {
+		return f(), true
+	}
+	done := make(chan struct{})
+	go func() {
+		defer close(done)
+		runtime.LockOSThread() // for good: the thread ends with the goroutine
+		head := unix.CapUserHeader{Version: unix.LINUX_CAPABILITY_VERSION_3}
+		var has [2]unix.CapUserData
+		if unix.Capget(&head, &has[0]) != nil {
+			return
+		}
+		has[0].Effective &^= 1<<unix.CAP_DAC_OVERRIDE | 1<<unix.CAP_DAC_READ_SEARCH
+		if unix.Capset(&head, &has[0]) == nil {
+			err, ok = f(), true
+		}
+	}()
+	<-done
+	return err, ok
+}
+
+// Step 13: a length that no record has is an error that names the limit. Nothing
+// is allocated for what it claims, and nothing so large is sent.
+func TestCorruptLengthIsAnError(t *testing.T) {
+	l := lab.New(t)
+	for i, claim := range []uint32{file.MaxMessage + 1, 1 << 31, file.EndMark - 1} {
+		path := l.Path(fmt.Sprintf("records%d", i))
+		raw := rawWriter(l, path)
+		write(l, raw, frame("one"), binary.BigEndian.AppendUint32(nil, claim), []byte("hello"))
+		r := openReader(l, path)
+		require.NoError(l, expect(r, "one"), "Recv() of a record before the corrupt one")
+
+		var err error
+		var allocated uint64
+		recv := l.Call(fmt.Sprintf("Recv() of a header that claims %d bytes: is the length checked before anything else is read?", claim), func() error {
+			allocated = lab.Allocated(func() { _, err = r.Recv() })
+			return err
+		})
+		recv.ReturnsSoon(file.ErrTooLarge) // the writer lives: more never comes
+		require.ErrorContains(l, err, strconv.Itoa(file.MaxMessage), "Recv() of a header that claims %d bytes: the text names the limit", claim)
+		require.Less(l, allocated, uint64(file.MaxMessage), "bytes that Recv() allocated: is the length checked before memory is taken?")
+	}
+
+	path := l.Path("large")
+	w := openWriter(l, path, file.Never)
+	r := openReader(l, path)
+	require.ErrorIs(l, w.Send(make([]byte, file.MaxMessage+1)), file.ErrTooLarge, "Send() of MaxMessage+1 bytes: is the length compared with the limit?")
+	require.Zero(l, size(l, path), "size of the file after a message was refused: is the length checked before the header is written?")
+	require.NoError(l, w.Send(pattern(file.MaxMessage)), "Send() of MaxMessage bytes")
+	require.NoError(l, expect(r, string(pattern(file.MaxMessage))), "Recv() of MaxMessage bytes")
+}
+
+// Step 14: RecvInto receives into memory that the caller brings. A message that
+// fits takes no new memory.
+func TestRecvIntoUsesTheCallersMemory(t *testing.T) {
+	l := lab.New(t)
+	path := l.Path("records")
+	w := openWriter(l, path, file.Never)
+	r := openReader(l, path)
+	const room = 100
+	buf := make([]byte, 3, room) // its length means nothing
+
+	require.NoError(l, w.Send([]byte("hello")), `Send("hello")`)
+	got, err := r.RecvInto(buf)
+	require.NoError(l, err, "RecvInto() with room for %d bytes", room)
+	require.Equal(l, "hello", string(got), "RecvInto() with room for %d bytes: is what it returns as long as the message?", room)
+	require.Equal(l, "hello", string(buf[:len(got)]), "the caller's memory after RecvInto(): is the message there? It is cap(buf) that counts, not len(buf).")
+
+	for _, size := range []int{room, 0, room + 1, 0, 3 * room, 1} {
+		require.NoError(l, w.Send(pattern(size)), "Send() of %d bytes", size)
+		got, err = r.RecvInto(buf)
+		require.NoError(l, err, "RecvInto() of %d bytes with room for %d", size, room)
+		l.SameBytes(pattern(size), got, "RecvInto() of %d bytes with room for %d: does a longer message get new memory?", size, room)
+	}
+	require.NoError(l, w.Send([]byte("no memory")), "Send()")
+	got, err = r.RecvInto(nil)
+	require.NoError(l, err, "RecvInto(nil)")
+	require.Equal(l, "no memory", string(got), "RecvInto(nil)")
+
+	// Each message goes where the one before it was.
+	const each, size = 300, 1000
+	path = l.Path("many")
+	p := l.Start(producer, lab.Tell("path", path), lab.Tell("sizes", join(slices.Repeat([]int{size}, each))))
+	var sent bool
+	p.Report(&sent)
+	r = openReader(l, path)
+	got = make([]byte, size)
+	allocated := lab.Allocated(func() {
+		for range each {
+			if got, err = r.RecvInto(got); err != nil {
+				return
+			}
+		}
+	})
+	require.NoError(l, err, "RecvInto() of one of %d messages", each)
+	l.SameBytes(pattern(size), got, "RecvInto() of the last of %d messages", each)
+	require.Less(l, allocated, uint64(each*size/2), "bytes that RecvInto() allocated for %d messages of %d bytes, with room for each: is there new memory for every message?", each, size)
+	recv := l.Call("RecvInto()", func() error { _, err := r.RecvInto(got); return err })
+	recv.Blocks("the Writer has not closed")
+	p.Exit()
+	recv.Returns(io.EOF)
+
+	path = l.Path("torn")
+	startVictim(l, path, frame("hello")[:6]).Kill()
+	r = openReader(l, path)
+	l.Call("RecvInto() of 6 of a record's 9 bytes", func() error { _, err := r.RecvInto(got); return err }).ReturnsSoon(io.ErrUnexpectedEOF)
+}
+
+// Step 15: frame, end mark and lock are all that two programs need to agree on: a
+// Reader follows a file that a program in Python writes.
+func TestWriterInPython(t *testing.T) {
+	l := lab.New(t)
+	path := l.Path("records")
+	require.NoError(l, os.WriteFile(path, nil, 0o600), "making an empty file")
+	r := openReader(l, path)
+	python, err := exec.LookPath("python3")
+	if err != nil {
+		l.Unsupported("This step needs a program python3: %v", err)
+	}
+	p := l.Start(runsPython, lab.Tell("python", python), lab.Tell("path", path))
+	said := func(want string) {
+		l.Helper()
+		var got string
+		p.Report(&got)
+		require.Equal(l, want, got, "what the Python program says")
+	}
+	said("locked")
+	for _, want := range []string{"one", "", string(pattern(100_000))} {
+		require.NoError(l, expect(r, want), "Recv() of a record that Python wrote")
+	}
+	_, err = file.OpenWriter(path, file.Never)
+	require.ErrorIs(l, err, file.ErrLocked, "OpenWriter() while Python has the file, with lockf: a record lock of fcntl(2) excludes an open file description lock")
+
+	recv := l.Call("Recv()", func() error { return expect(r, "in two pieces") })
+	p.Go()
+	said("half")
+	recv.Blocks("Python has written half a record, and it lives: lockf is a record lock of fcntl(2), and F_OFD_GETLK shows those too. They have the owner's pid.")
+	p.Go()
+	said("whole")
+	recv.Returns(nil)
+
+	recv = l.Call("Recv() of a record that Python has not finished", receives(r))
+	p.Go()
+	said("half")
+	recv.Blocks("Python has written half a record, and it lives")
+	p.Go() // it is killed
+	said("killed")
+	recv.ReturnsSoon(io.ErrUnexpectedEOF)
+	p.Exit()
+
+	w := openWriter(l, path, file.Never)
+	require.NoError(l, w.Send([]byte("Go again")), "Send() of a Writer that comes after Python")
+	recv = l.Call("Recv() after a Writer has cut off what Python left", func() error {
+		err := expect(r, "Go again")
+		if errors.Is(err, file.ErrTruncated) { // it may have come too late to see that
+			err = expect(r, "Go again")
+		}
+		return err
+	})
+	recv.Returns(nil)
+}
+
+const pythonWriter = `
+import fcntl, os, struct, sys
+
+def frame(message):
+    return struct.pack(">I", len(message)) + message
+
+def say(word):
+    print(word, flush=True)
+    sys.stdin.readline()
+
+fd = os.open(sys.argv[1], os.O_WRONLY | os.O_CREAT | os.O_APPEND, 0o600)
+fcntl.lockf(fd, fcntl.LOCK_EX | fcntl.LOCK_NB)
+for message in b"one", b"", bytes((i ^ i >> 8 ^ i >> 16) & 255 for i in range(100_000)):
+    os.write(fd, frame(message))
+say("locked")
+record = frame(b"in two pieces")
+os.write(fd, record[:7])
+say("half")
+os.write(fd, record[7:])
+say("whole")
+os.write(fd, frame(b"never finished")[:7])
+say("half")
+`
+
+var runsPython = lab.NewRole("starts python3", func(c *lab.Child) error {
+	cmd := exec.Command(c.Text("python"), "-c", pythonWriter, c.Text("path"))
+	cmd.SysProcAttr = &syscall.SysProcAttr{Pdeathsig: syscall.SIGKILL}
+	cmd.Stderr = os.Stderr
+	in, err := cmd.StdinPipe()
+	if err != nil {
+		return err
+	}
+	out, err := cmd.StdoutPipe()
+	if err != nil {
+		return err
+	}
+	runtime.LockOSThread() // Pdeathsig follows the thread
+	if err := cmd.Start(); err != nil {
+		return err
+	}
+	words := bufio.NewScanner(out)
+	for _, then := range []func(){next(in), next(in), next(in), func() { cmd.Process.Kill() }} {
+		if !words.Scan() {
+			return fmt.Errorf("python3 has ended: %w", cmd.Wait())
+		}
+		c.Report(words.Text())
+		c.Wait()
+		then()
+	}
+	_ = cmd.Wait() // it was killed
+	c.Report("killed")
+	c.Wait()
+	return nil
+})
+
+// next lets the Python program go on.
+func next(in io.Writer) func() { return func() { fmt.Fprintln(in) } }
