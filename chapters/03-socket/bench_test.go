@@ -58,7 +58,8 @@ var benchmarkPacketProducer = lab.NewRole("benchmark producer of packets", func(
 	return c.Produce(socket.NewPacketConn(c.File("conn")))
 })
 
-// BenchmarkTCP measures your frames through TCP on 127.0.0.1.
+// BenchmarkTCP measures your frames through TCP on 127.0.0.1, and a message of one byte
+// there and back.
 func BenchmarkTCP(b *testing.B) {
 	const size = 1 << 10
 	b.Run(lab.SizeName(size), func(b *testing.B) {
@@ -66,6 +67,12 @@ func BenchmarkTCP(b *testing.B) {
 		ours, theirs := tcpPair(l.Lab)
 		p := l.Start(benchmarkProducer, lab.HandOver("conn", theirs))
 		l.Transfer(p, ours)
+	})
+	b.Run("PingPong", func(b *testing.B) {
+		l := lab.NewBench(b, 1)
+		ours, theirs := tcpPair(l.Lab)
+		p := l.Start(benchmarkEcho, lab.HandOver("conn", theirs))
+		l.PingPong(p, sendingSide{ours}, ours)
 	})
 }
 

@@ -2,24 +2,21 @@ package gauge
 
 import (
 	"fmt"
+	"slices"
 	"strings"
 	"unicode/utf8"
 
 	"ipcworkbook/harness/figure"
 )
 
-// Table shows a result as a lesson does: the speed of the reference, and what part
-// of it the others reach. The names are those of the rows below the reference.
+// Table shows a result as a lesson does: for each benchmark the speed of the
+// reference, and what part of it the others reach. The names are those of the others.
 func Table(r Result, names ...string) string {
-	rows := [][]string{{""}, {Reference}, {"  each"}}
+	rows := [][]string{append([]string{"", Reference, "each"}, names...)}
 	for _, b := range r.Benchmarks {
-		rows[0] = append(rows[0], strings.TrimPrefix(b.Name, "Transfer/"))
-		rows[1] = append(rows[1], b.Speed(b.Measured[Reference].Median))
-		rows[2] = append(rows[2], figure.Time(b.Measured[Reference].Median))
-	}
-	for _, name := range names {
-		row := []string{name}
-		for _, b := range r.Benchmarks {
+		seconds := b.Measured[Reference].Median
+		row := []string{strings.TrimPrefix(b.Name, "Transfer/"), b.Speed(seconds), figure.Time(seconds)}
+		for _, name := range names {
 			cell := "n/a"
 			if m, there := b.Measured[name]; there {
 				cell = figure.Ratio(m.Ratio)
@@ -28,7 +25,40 @@ func Table(r Result, names ...string) string {
 		}
 		rows = append(rows, row)
 	}
-	return columns(rows) + r.foot("Each: the time of one message. Below: speed divided by that of the reference.")
+	return columns(rows) + r.foot("Each is the time of one message. Behind it: speed divided by that of the reference.")
+}
+
+// CostsTable shows what the reference does for each message beside the time that it
+// takes, and how long C takes. It is for who asks where the rest goes.
+func CostsTable(r Result) string {
+	// The kernel counts read(2), write(2) and their like, but no sendto(2): then there
+	// are messages that nothing has written.
+	counted := func(p *PerMessage) bool { return p != nil && p.Writes > 0.5 }
+	calls := slices.ContainsFunc(r.Benchmarks, func(b Benchmark) bool { return counted(b.Measured[Reference].PerMessage) })
+	rows := [][]string{{"", C, Reference, "processor", "waits"}}
+	what := "processor time, and how often one slept"
+	if calls {
+		rows[0] = append(rows[0], "reads", "writes")
+		what = "processor time, how often one slept, and calls"
+	}
+	for _, b := range r.Benchmarks {
+		of := b.Measured[Reference]
+		row := []string{strings.TrimPrefix(b.Name, "Transfer/"), "n/a", figure.Time(of.Median), "n/a", "n/a"}
+		if c, there := b.Measured[C]; there {
+			row[1] = figure.Time(c.Median)
+		}
+		if of.PerMessage != nil {
+			row[3], row[4] = figure.Time(of.PerMessage.CPU), figure.Ratio(of.PerMessage.Waits)
+		}
+		switch {
+		case counted(of.PerMessage):
+			row = append(row, figure.Ratio(of.PerMessage.Reads), figure.Ratio(of.PerMessage.Writes))
+		case calls:
+			row = append(row, "n/a", "n/a")
+		}
+		rows = append(rows, row)
+	}
+	return columns(rows) + r.foot("The time of one message, for C and for the reference; and what both processes of\nthe reference spend on it: "+what+".")
 }
 
 // ArticlesTable shows the figure of the articles: 8 MiB in 1 KiB messages.

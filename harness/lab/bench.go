@@ -95,7 +95,9 @@ func (m *Bench) Transfer(producer *Process, r Receiver) {
 			}
 		}
 	})
-	m.finish(producer, r)
+	m.add(producer)
+	producer.Go()
+	m.end(r)
 }
 
 // PingPong measures b.N messages to a process that calls [Child.Echo], and back.
@@ -120,7 +122,8 @@ func (m *Bench) PingPong(echo *Process, w Sender, r Receiver) {
 		}
 	})
 	require.NoError(m, w.Close(), "Close() of the end that sends")
-	m.finish(echo, r)
+	m.end(r)
+	m.add(echo)
 }
 
 // twice runs all messages two times, and measures the second one. The first one
@@ -139,14 +142,19 @@ func (m *Bench) twice(run func()) {
 	}
 }
 
-// finish expects the end of the stream, and adds what the other process used.
-func (m *Bench) finish(other *Process, r Receiver) {
+// end expects the end of the stream.
+func (m *Bench) end(r Receiver) {
 	m.t.Helper()
 	message, err := r.RecvInto(nil)
 	if err == nil {
 		require.FailNow(m, fmt.Sprintf("another message of %d bytes came", len(message)), "RecvInto() after the last message")
 	}
 	require.ErrorIs(m, err, io.EOF, "RecvInto() after the last message")
+}
+
+// add adds what the other process used.
+func (m *Bench) add(other *Process) {
+	m.t.Helper()
 	var used verdict.Usage
 	other.Report(&used)
 	m.measured.Usage = m.measured.Usage.Plus(used)
@@ -164,7 +172,7 @@ func (m *Bench) wrong(want payload, i int, got []byte, err error) {
 }
 
 // Produce says that it is ready, waits for the word to go, and sends what the
-// benchmark asks for. It does so two times, and closes.
+// benchmark asks for. It does so two times, and closes at the next word.
 func (c *Child) Produce(w Sender) error {
 	count, size, err := c.work()
 	if err != nil {
@@ -183,6 +191,9 @@ func (c *Child) Produce(w Sender) error {
 		}
 	}
 	c.Report(usage().Minus(before))
+	// If it ended now, the kernel would count its calls as the test's too, which waits
+	// for its end (proc_pid_io(5)).
+	c.Wait()
 	return w.Close()
 }
 

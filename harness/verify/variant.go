@@ -2,6 +2,7 @@ package verify
 
 import (
 	"fmt"
+	"os"
 	"path/filepath"
 	"strings"
 
@@ -11,23 +12,46 @@ import (
 	"ipcworkbook/harness/overlay"
 )
 
-// Variants lists a chapter's variants of one kind, "wrong" or "slow": the files in
-// that folder of the reference's testdata.
+// Variants lists a chapter's variants of one kind, "wrong", "slow" or "other": what is
+// in that folder of the reference's testdata.
 func Variants(root string, c book.Chapter, kind string) ([]string, error) {
-	paths, err := filepath.Glob(filepath.Join(root, c.Solution(), "testdata", kind, "*.toml"))
+	entries, err := os.ReadDir(filepath.Join(root, c.Solution(), "testdata", kind))
+	if os.IsNotExist(err) {
+		return nil, nil
+	}
 	var names []string
-	for _, p := range paths {
-		names = append(names, strings.TrimSuffix(filepath.Base(p), ".toml"))
+	for _, e := range entries {
+		if name, isFile := strings.CutSuffix(e.Name(), ".toml"); isFile || kind == "other" && e.IsDir() {
+			names = append(names, name)
+		}
 	}
 	return names, err
 }
 
-// Variant returns a variant: the reference with its edits. One that is not
-// well-formed, or that no longer applies to the reference, is an error.
+// Other is a correct solution that is the reference with some edits. One that has
+// nothing in common with it is a folder.
+type Other struct {
+	Reason string         `toml:"reason"` // what is different, in a sentence
+	Edits  []overlay.Edit `toml:"edit"`
+}
+
+// Variant returns a variant: the reference with its edits, or what is in its folder.
+// One that is not well-formed, or that no longer applies to the reference, is an
+// error.
 func Variant(root string, c book.Chapter, kind, name string) (overlay.Impl, error) {
 	var edits []overlay.Edit
 	var err error
 	switch kind {
+	case "other":
+		folder := filepath.Join(root, c.Solution(), "testdata", kind, name)
+		if info, err := os.Stat(folder); err == nil && info.IsDir() {
+			return overlay.Open(folder)
+		}
+		var o Other
+		if err = readVariant(root, c, kind, name, &o); err == nil && o.Reason == "" {
+			err = fmt.Errorf("a reason has to be given")
+		}
+		edits = o.Edits
 	case "wrong":
 		var w Wrong
 		w, err = readWrong(root, c, name)

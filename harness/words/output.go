@@ -59,6 +59,10 @@ func (p *prover) write(ctx context.Context, file string) (bool, error) {
 // that of the workbook itself.
 const unsupported = 3
 
+// notFound is the shell's exit status for a program that is not there. Which ones a
+// document may use is known (allow.go): it is no misspelt one.
+const notFound = 127
+
 // now runs the command of an output and returns its lines, or what is wrong, or that
 // this machine cannot show it.
 func (p *prover) now(ctx context.Context, o output) (lines []string, problem string, cannot bool) {
@@ -70,7 +74,7 @@ func (p *prover) now(ctx context.Context, o output) (lines []string, problem str
 	switch {
 	case r.problem != "":
 		return nil, fmt.Sprintf("%s: %s%s", short(o.command), r.problem, tail(lines)), false
-	case r.exit == unsupported && o.exit != unsupported:
+	case slices.Contains([]int{unsupported, notFound}, r.exit) && r.exit != o.exit:
 		return nil, "", true
 	case r.exit != o.exit:
 		return nil, fmt.Sprintf("%s ends with exit status %d, not %d; if that is meant, write <!-- output exit=%d: … -->%s",

@@ -32,9 +32,13 @@ type end struct {
 	in, out call // used by two goroutines at the same time
 }
 
-// call is recvmsg(2) or sendmsg(2), with what it is given and what it returned.
+// call is recvmsg(2) or sendmsg(2), with what it is given and what it returned. Where
+// there is one piece and nothing beside it, it is recvfrom(2) or sendto(2): they do
+// the same, and need no description of it in memory.
 type call struct {
 	number, flags uintptr
+	one           uintptr // the call for one piece
+	single        bool    // there is one piece only, the first of parts
 	message       unix.Msghdr
 	parts         [2]unix.Iovec
 	now           func(fd uintptr) bool // made once, so that no call allocates
@@ -47,9 +51,9 @@ func newEnd(f *os.File) *end {
 	e := &end{File: f}
 	e.conn, _ = f.SyscallConn() // fails for a nil file only
 	// MSG_CMSG_CLOEXEC: a flag that is set later leaves a moment without it.
-	e.in.number, e.in.flags = unix.SYS_RECVMSG, unix.MSG_CMSG_CLOEXEC
+	e.in.number, e.in.one, e.in.flags = unix.SYS_RECVMSG, unix.SYS_RECVFROM, unix.MSG_CMSG_CLOEXEC
 	e.in.now = e.in.read
-	e.out.number, e.out.flags = unix.SYS_SENDMSG, unix.MSG_NOSIGNAL
+	e.out.number, e.out.one, e.out.flags = unix.SYS_SENDMSG, unix.SYS_SENDTO, unix.MSG_NOSIGNAL
 	e.out.now = e.out.write
 	return e
 }
@@ -63,7 +67,7 @@ func (e *end) receive(p, more, control []byte) (int, error) {
 	}
 	e.in.set(p, more, control)
 	err := e.conn.Read(e.in.now)
-	return e.in.result("recvmsg", err)
+	return e.in.result("recvfrom", "recvmsg", err)
 }
 
 // send sends two pieces, and control messages with the first byte. Whatever is left
@@ -75,7 +79,7 @@ func (e *end) send(p, more, control []byte) error {
 	for {
 		e.out.set(p, more, control)
 		err := e.conn.Write(e.out.now)
-		n, err := e.out.result("sendmsg", err)
+		n, err := e.out.result("sendto", "sendmsg", err)
 		if err != nil || n == len(p)+len(more) {
 			return err
 		}
@@ -89,23 +93,30 @@ func (e *end) send(p, more, control []byte) error {
 }
 
 func (c *call) set(p, more, control []byte) {
+	c.parts[0].Base = unsafe.SliceData(p)
+	c.parts[0].SetLen(len(p))
+	if c.single = len(more)+len(control) == 0; c.single {
+		return
+	}
+	c.parts[1].Base = unsafe.SliceData(more)
+	c.parts[1].SetLen(len(more))
 	c.message = unix.Msghdr{Iov: &c.parts[0]}
 	c.message.SetIovlen(len(c.parts))
-	c.parts[0].Base, c.parts[1].Base = unsafe.SliceData(p), unsafe.SliceData(more)
-	c.parts[0].SetLen(len(p))
-	c.parts[1].SetLen(len(more))
 	if len(control) > 0 {
 		c.message.Control = &control[0]
 		c.message.SetControllen(len(control))
 	}
 }
 
-func (c *call) result(name string, err error) (int, error) {
+func (c *call) result(one, name string, err error) (int, error) {
 	c.parts[0].Base, c.parts[1].Base, c.message.Control = nil, nil, nil
 	if err != nil {
 		return 0, err
 	}
 	if c.errno != 0 {
+		if c.single {
+			name = one
+		}
 		return 0, os.NewSyscallError(name, c.errno)
 	}
 	return c.n, nil
@@ -128,8 +139,14 @@ func (c *call) write(fd uintptr) bool {
 
 // try makes the raw call, which does not block.
 func (c *call) try(fd uintptr) {
-	n, _, errno := syscall.RawSyscall(c.number, fd, uintptr(unsafe.Pointer(&c.message)), c.flags|unix.MSG_DONTWAIT)
-	c.n, c.errno = int(n), errno
+	flags := c.flags | unix.MSG_DONTWAIT
+	var n uintptr
+	if c.single {
+		n, _, c.errno = syscall.RawSyscall6(c.one, fd, uintptr(unsafe.Pointer(c.parts[0].Base)), uintptr(c.parts[0].Len), flags, 0, 0)
+	} else {
+		n, _, c.errno = syscall.RawSyscall(c.number, fd, uintptr(unsafe.Pointer(&c.message)), flags)
+	}
+	c.n = int(n)
 }
 
 // waited reports whether there is a result. On a descriptor that blocks it waits for
@@ -143,9 +160,13 @@ func (c *call) waited(fd uintptr) bool {
 		return false
 	}
 	for {
-		n, _, errno := syscall.Syscall(c.number, fd, uintptr(unsafe.Pointer(&c.message)), c.flags)
-		c.n, c.errno = int(n), errno
-		if errno != unix.EINTR {
+		var n uintptr
+		if c.single {
+			n, _, c.errno = syscall.Syscall6(c.one, fd, uintptr(unsafe.Pointer(c.parts[0].Base)), uintptr(c.parts[0].Len), c.flags, 0, 0)
+		} else {
+			n, _, c.errno = syscall.Syscall(c.number, fd, uintptr(unsafe.Pointer(&c.message)), c.flags)
+		}
+		if c.n = int(n); c.errno != unix.EINTR {
 			return true
 		}
 	}

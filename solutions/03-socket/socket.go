@@ -31,10 +31,14 @@ const readAhead = 64 << 10
 
 // Conn is one end of a stream connection.
 type Conn struct {
-	f      *stream
-	in     *bufio.Reader // has what was read and belongs to later messages
-	header [HeaderSize]byte
+	f   *stream
+	in  *bufio.Reader            // has what was read and belongs to later messages
+	out [HeaderSize + small]byte // a frame, or its header
 }
+
+// small is up to where copying a message behind its header costs less than telling
+// the kernel about two places.
+const small = 4096 - HeaderSize
 
 func NewConn(f *os.File) *Conn {
 	s := &stream{end: newEnd(f)}
@@ -69,6 +73,9 @@ func (c *Conn) Send(p []byte) error {
 	if err != nil {
 		return err
 	}
+	if len(p) <= small {
+		return c.f.send(append(header, p...), nil, nil)
+	}
 	return c.f.send(header, p, nil)
 }
 
@@ -76,8 +83,8 @@ func (c *Conn) makeHeader(p []byte) ([]byte, error) {
 	if len(p) > MaxMessage {
 		return nil, fmt.Errorf("%w: %d bytes, the limit is %d", ErrTooLarge, len(p), MaxMessage)
 	}
-	binary.BigEndian.PutUint32(c.header[:], uint32(len(p)))
-	return c.header[:], nil
+	binary.BigEndian.PutUint32(c.out[:], uint32(len(p)))
+	return c.out[:HeaderSize], nil
 }
 
 func (c *Conn) Recv() ([]byte, error) { return c.RecvInto(nil) }

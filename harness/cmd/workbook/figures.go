@@ -22,7 +22,7 @@ import (
 // somebody typed.
 type figuresCmd struct {
 	chapterFlag
-	Table   string `help:"Which table: ladder, peers or articles; or screen, as bench shows it." enum:"ladder,peers,articles,screen" default:"peers"`
+	Table   string `help:"Which table: ladder, peers, costs or articles; or screen, as bench shows it." enum:"ladder,peers,costs,articles,screen" default:"peers"`
 	Cores   string `help:"Where the two processes ran: as the book says, or 2: each on a core of its own." enum:",2" default:""`
 	Measure bool   `help:"Measure anew, and keep that (for maintainers)."`
 	Rounds  int    `help:"How many rounds are measured." default:"${rounds}"`
@@ -52,6 +52,8 @@ func (f figuresCmd) Run(ctx context.Context, p place) error {
 		s := screen.New(os.Stdout, p.task)
 		s.Options = "impl=" + r.Impl
 		s.Bench(r)
+	case "costs":
+		fmt.Print(gauge.CostsTable(r))
 	case "articles":
 		fmt.Print(gauge.ArticlesTable(r, gauge.Reference, gauge.C, gauge.Python))
 	}

@@ -7,6 +7,7 @@ import (
 	"os"
 	"os/exec"
 	"path/filepath"
+	"slices"
 )
 
 // lintCmd runs the linters over the whole module, the variants in testdata too,
@@ -14,17 +15,19 @@ import (
 type lintCmd struct{}
 
 func (lintCmd) Run(ctx context.Context, p place) error {
-	others, err := filepath.Glob(filepath.Join(p.root, "solutions", "*", "testdata", "other", "*"))
+	others, err := filepath.Glob(filepath.Join(p.root, "solutions", "*", "testdata", "other", "*", "*.go"))
 	if err != nil {
 		return err
 	}
 	packages := []string{"./..."}
-	for _, dir := range others {
-		rel, err := filepath.Rel(p.root, dir)
+	for _, file := range others {
+		rel, err := filepath.Rel(p.root, filepath.Dir(file))
 		if err != nil {
 			return err
 		}
-		packages = append(packages, "./"+rel)
+		if dir := "./" + rel; !slices.Contains(packages, dir) {
+			packages = append(packages, dir)
+		}
 	}
 	ok := true
 	run := func(what string, failsOnOutput bool, name string, args ...string) {

@@ -130,25 +130,13 @@ func (f implFlag) open(p place, c book.Chapter) (overlay.Impl, error) {
 
 // variant opens a variant of the reference by the name that a reader gave.
 func variant(p place, c book.Chapter, kind, name string) (overlay.Impl, error) {
-	folder := filepath.Join(p.root, c.Solution(), "testdata", kind)
-	var names []string
-	if kind == "other" {
-		entries, _ := os.ReadDir(folder)
-		for _, e := range entries {
-			names = append(names, e.Name())
-		}
-	} else {
-		var err error
-		if names, err = verify.Variants(p.root, c, kind); err != nil {
-			return overlay.Impl{}, err
-		}
+	names, err := verify.Variants(p.root, c, kind)
+	if err != nil {
+		return overlay.Impl{}, err
 	}
 	if !slices.Contains(names, name) {
 		return overlay.Impl{}, wrongUsage("--impl: there is no solution %q in %s. Choose one of:\n  %s",
 			name, kind, strings.Join(names, "\n  "))
-	}
-	if kind == "other" {
-		return overlay.Open(filepath.Join(folder, name))
 	}
 	return verify.Variant(p.root, c, kind, name)
 }
