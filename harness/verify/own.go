@@ -15,7 +15,7 @@ import (
 // first. There is a row for each package, and one for each test that could not be
 // tried on this machine.
 func own(ctx context.Context, root string, add func(Row)) error {
-	cmd := exec.CommandContext(ctx, "go", "test", "-json", "-count=1", "./harness/...")
+	cmd := exec.CommandContext(ctx, "go", "test", "-json", "-count=1", "-timeout=30m", "./harness/...")
 	cmd.Dir = root
 	cmd.Env = append(cmd.Environ(), "GODEBUG=gotestjsonbuildtext=1") // the compiler's words on standard error
 	var problems bytes.Buffer
