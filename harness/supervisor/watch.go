@@ -75,7 +75,7 @@ func (s *step) watch() {
 			deadline.Reset(max(0, time.Until(s.phaseEnd)))
 
 		case a := <-s.settled:
-			s.settling = false
+			s.settling, s.looked = false, nil
 			s.answer(a)
 
 		case <-deadline.C:
@@ -177,7 +177,14 @@ func (s *step) lostLine() {
 // decides it. Two looks with nothing moved between them: it hangs. A step that
 // moves may be on a slow machine: it goes on until ten times its deadline, or
 // until it has used twice its deadline in CPU time, which no load can add.
+//
+// While the test waits for our answer whether anything moves, it does not hang: it is
+// we who are slow, on a busy machine.
 func (s *step) overdue() bool {
+	if s.settling {
+		s.looked = nil
+		return false
+	}
 	now := procfs.Look(s.pids())
 	if s.looked == nil {
 		s.looked = &now
