@@ -14,6 +14,7 @@ import (
 	"golang.org/x/perf/benchfmt"
 
 	"ipcworkbook/harness/book"
+	"ipcworkbook/harness/replace"
 )
 
 // folder is where results are kept, below the workbook's root. Git ignores it.
@@ -43,27 +44,12 @@ func Keep(root string, c book.Chapter, r Result) error {
 		return err
 	}
 	return errors.Join(
-		Replace(asJSON, func(f *os.File) error {
+		replace.File(asJSON, func(f *os.File) error {
 			out := json.NewEncoder(f)
 			out.SetIndent("", "  ")
 			return out.Encode(r)
 		}),
-		Replace(asText, func(f *os.File) error { return WriteBench(f, r) }))
-}
-
-// Replace writes a file as a whole or not at all: what was there stays until the
-// new one is complete.
-func Replace(path string, write func(*os.File) error) error {
-	f, err := os.CreateTemp(filepath.Dir(path), ".new-*")
-	if err != nil {
-		return err
-	}
-	defer os.Remove(f.Name()) // it is gone if all went well
-	err = write(f)
-	if err := errors.Join(err, f.Chmod(0o644), f.Close()); err != nil {
-		return err
-	}
-	return os.Rename(f.Name(), path)
+		replace.File(asText, func(f *os.File) error { return WriteBench(f, r) }))
 }
 
 // Kept returns the results that were kept, one for each chapter: the learner's if

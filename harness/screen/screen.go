@@ -20,9 +20,11 @@ import (
 
 // Screen is where results are shown.
 type Screen struct {
-	w     io.Writer
-	color bool
-	task  string
+	w        io.Writer
+	terminal bool
+	color    bool
+	task     string
+	columns  int // of a terminal; 0 where it is none
 
 	// Options are how the run was asked for, beside chapter, step and seed:
 	// "impl=reference race=1". The command that replays it needs them.
@@ -31,7 +33,12 @@ type Screen struct {
 
 // New returns a screen on a file. Task is how the reader calls go-task.
 func New(f *os.File, task string) Screen {
-	return Screen{w: f, task: task, color: os.Getenv("NO_COLOR") == "" && term.IsTerminal(int(f.Fd()))}
+	s := Screen{w: f, task: task, terminal: term.IsTerminal(int(f.Fd()))}
+	s.color = s.terminal && os.Getenv("NO_COLOR") == ""
+	if columns, _, err := term.GetSize(int(f.Fd())); err == nil {
+		s.columns = columns
+	}
+	return s
 }
 
 // To returns a screen that is no terminal.

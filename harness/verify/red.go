@@ -31,6 +31,15 @@ func (v *verifier) red(ctx context.Context) error {
 	row.Problem = v.declared()
 	v.add(row)
 
+	reference, err := v.reference()
+	if err == nil {
+		row, err = hints(v.chapter, reference)
+	}
+	if err != nil {
+		row.Problem = err.Error()
+	}
+	v.add(row)
+
 	stub := overlay.Memory("stub", v.chapter.Stub())
 	row = Row{Law: 1, What: "on the stub every step is todo", Saw: "todo"}
 	if unknown := check.Unknown(v.chapter, stub); len(unknown) > 0 {

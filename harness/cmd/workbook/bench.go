@@ -11,6 +11,7 @@ import (
 	"ipcworkbook/harness/book"
 	"ipcworkbook/harness/gauge"
 	"ipcworkbook/harness/overlay"
+	"ipcworkbook/harness/replace"
 	"ipcworkbook/harness/report"
 	"ipcworkbook/harness/screen"
 )
@@ -25,7 +26,7 @@ type benchCmd struct {
 }
 
 func (b benchCmd) Run(ctx context.Context, p place) error {
-	c, err := b.find(ctx, p)
+	c, err := b.find(p)
 	if err != nil {
 		return err
 	}
@@ -50,7 +51,7 @@ func (b benchCmd) Run(ctx context.Context, p place) error {
 	}
 	done := func() {}
 	if !b.JSON {
-		o.Progress, done = progress()
+		o.Progress, done = bar()
 	}
 	r, err := gauge.Run(ctx, o)
 	done()
@@ -90,8 +91,8 @@ func (b benchCmd) again() string {
 	return strings.TrimSpace(text)
 }
 
-// progress shows on standard error what runs now.
-func progress() (show func(gauge.Turn), done func()) {
+// bar shows on standard error what runs now.
+func bar() (show func(gauge.Turn), done func()) {
 	var p *screen.Progress
 	show = func(t gauge.Turn) {
 		if p == nil {
@@ -133,7 +134,7 @@ func (c reportCmd) Run(p place) error {
 			return err
 		}
 	}
-	if err := gauge.Replace(out, func(f *os.File) error { return report.Write(f, results) }); err != nil {
+	if err := replace.File(out, func(f *os.File) error { return report.Write(f, results) }); err != nil {
 		return usageError{fmt.Errorf("writing the report: %w", err)}
 	}
 	fmt.Printf("%d of %d chapters are measured. The report is in %s\nOpen it in a browser.\n",

@@ -17,7 +17,7 @@ type demoCmd struct {
 }
 
 func (d demoCmd) Run(ctx context.Context, p place) error {
-	chapter, err := d.find(ctx, p)
+	chapter, err := d.find(p)
 	if err != nil {
 		return err
 	}

@@ -14,6 +14,7 @@ import (
 	"ipcworkbook/harness/book"
 	"ipcworkbook/harness/gauge"
 	"ipcworkbook/harness/overlay"
+	"ipcworkbook/harness/replace"
 	"ipcworkbook/harness/screen"
 )
 
@@ -29,7 +30,7 @@ type figuresCmd struct {
 }
 
 func (f figuresCmd) Run(ctx context.Context, p place) error {
-	c, err := f.find(ctx, p)
+	c, err := f.find(p)
 	if err != nil {
 		return err
 	}
@@ -87,7 +88,7 @@ func (f figuresCmd) measure(ctx context.Context, p place, c book.Chapter, file s
 	if f.Cores == "2" {
 		where = gauge.Apart
 	}
-	show, done := progress()
+	show, done := bar()
 	r, err := gauge.Run(ctx, gauge.Options{
 		Root: p.root, Chapter: c, Impl: reference, Name: "reference", From: p.here,
 		Also: also, Rounds: f.Rounds, Progress: show, Cores: where,
@@ -99,7 +100,7 @@ func (f figuresCmd) measure(ctx context.Context, p place, c book.Chapter, file s
 	case r.Partial != "":
 		return ctx.Err()
 	}
-	return gauge.Replace(file, func(w *os.File) error {
+	return replace.File(file, func(w *os.File) error {
 		out := json.NewEncoder(w)
 		out.SetIndent("", " ")
 		return out.Encode(r)

@@ -35,18 +35,21 @@ const (
 const statusFile = "WORKBOOK_STATUS"
 
 type cli struct {
-	List    listCmd    `cmd:"" default:"1" help:"Show the chapters, how far each is, and what is next."`
-	Test    testCmd    `cmd:"" help:"Check a chapter; without --chapter the first unfinished one."`
-	Bench   benchCmd   `cmd:"" help:"Measure a chapter beside the reference, Python, C and the limit."`
-	Report  reportCmd  `cmd:"" help:"Write one page with all that was measured so far."`
-	Hint    hintCmd    `cmd:"" help:"Show a hint for a step."`
-	Demo    demoCmd    `cmd:"" help:"Run a chapter's scenario as a program."`
-	Verify  verifyCmd  `cmd:"" help:"Prove that the workbook teaches what it says (for maintainers)."`
-	Soak    soakCmd    `cmd:"" help:"Check a chapter many times under load: one verdict, every time."`
-	Figures figuresCmd `cmd:"" help:"Show the figures of a lesson; with --measure measure them anew (for maintainers)."`
-	Lint    lintCmd    `cmd:"" help:"Run gofmt, go vet and staticcheck (for maintainers)."`
-	Seal    sealCmd    `cmd:"" help:"Seal the chapters' stubs and tests as they are now (for maintainers)."`
-	Words   wordsCmd   `cmd:"" help:"Write the outputs shown in README.md, docs and lessons anew (for maintainers)."`
+	List     listCmd     `cmd:"" default:"1" help:"Show the chapters, how far each is, and what is next."`
+	Test     testCmd     `cmd:"" help:"Check a chapter; without --chapter the first unfinished one."`
+	Watch    watchCmd    `cmd:"" help:"Check a chapter again after each save."`
+	Bench    benchCmd    `cmd:"" help:"Measure a chapter beside the reference, Python, C and the limit."`
+	Report   reportCmd   `cmd:"" help:"Write one page with all that was measured so far."`
+	Hint     hintCmd     `cmd:"" help:"Show a hint for a step."`
+	Reset    resetCmd    `cmd:"" help:"Put a chapter back as it was handed out, and keep what stood there."`
+	Solution solutionCmd `cmd:"" help:"Show your version beside the reference."`
+	Demo     demoCmd     `cmd:"" help:"Run a chapter's scenario as a program."`
+	Verify   verifyCmd   `cmd:"" help:"Prove that the workbook teaches what it says (for maintainers)."`
+	Soak     soakCmd     `cmd:"" help:"Check a chapter many times under load: one verdict, every time."`
+	Figures  figuresCmd  `cmd:"" help:"Show the figures of a lesson; with --measure measure them anew (for maintainers)."`
+	Lint     lintCmd     `cmd:"" help:"Run gofmt, go vet and staticcheck (for maintainers)."`
+	Seal     sealCmd     `cmd:"" help:"Seal the chapters' stubs and tests as they are now (for maintainers)."`
+	Words    wordsCmd    `cmd:"" help:"Write the outputs shown in README.md, docs and lessons anew (for maintainers)."`
 }
 
 func main() {

@@ -28,7 +28,7 @@ type soakCmd struct {
 }
 
 func (c soakCmd) Run(ctx context.Context, p place) error {
-	chapter, err := c.find(ctx, p)
+	chapter, err := c.find(p)
 	if err != nil {
 		return err
 	}

@@ -18,7 +18,7 @@ type verifyCmd struct {
 func (c verifyCmd) Run(ctx context.Context, p place) error {
 	o := verify.Options{Root: p.root}
 	if c.Chapter != "" {
-		chapter, err := c.find(ctx, p)
+		chapter, err := c.find(p)
 		if err != nil {
 			return err
 		}

@@ -1,0 +1,256 @@
+package main
+
+import (
+	"context"
+	"errors"
+	"fmt"
+	"io/fs"
+	"os"
+	"path/filepath"
+	"strings"
+	"time"
+
+	"github.com/fsnotify/fsnotify"
+
+	"ipcworkbook/harness/book"
+	"ipcworkbook/harness/check"
+	"ipcworkbook/harness/gauge"
+	"ipcworkbook/harness/overlay"
+	"ipcworkbook/harness/progress"
+	"ipcworkbook/harness/screen"
+	"ipcworkbook/harness/verdict"
+)
+
+// watchCmd checks a chapter again after each save.
+type watchCmd struct {
+	chapterFlag
+}
+
+// quiet is for how long nothing may be written before a run begins: an editor writes
+// a file in pieces, or another one that it renames then.
+const quiet = 80 * time.Millisecond
+
+func (w watchCmd) Run(ctx context.Context, p place) error {
+	c, err := w.find(p)
+	if err != nil {
+		return err
+	}
+	s, restore, err := screen.Interactive(os.Stdin, os.Stdout, p.task)
+	if err != nil {
+		return err
+	}
+	defer restore()
+	watcher, err := fsnotify.NewWatcher()
+	if err != nil {
+		return fmt.Errorf("watching for saves: %w", err)
+	}
+	defer watcher.Close()
+	v := &watching{place: p, screen: s, watcher: watcher, ended: make(chan outcome), keys: screen.Keys(ctx, os.Stdin)}
+	defer v.stop()
+	if err := v.turnTo(ctx, c); err != nil {
+		return err
+	}
+	return v.loop(ctx)
+}
+
+// watching is a chapter that is watched.
+type watching struct {
+	place
+	screen  screen.Screen
+	chapter book.Chapter
+	watcher *fsnotify.Watcher
+	keys    <-chan byte
+
+	ended  chan outcome
+	cancel context.CancelFunc // of the run that is under way; nil if there is none
+	last   check.Result       // of the last run that came to its end
+	known  bool               // there is one
+}
+
+// outcome is how a run ended.
+type outcome struct {
+	result check.Result
+	err    error
+}
+
+// turnTo watches another chapter, and checks it.
+func (v *watching) turnTo(ctx context.Context, c book.Chapter) error {
+	for _, path := range v.watcher.WatchList() {
+		if err := v.watcher.Remove(path); err != nil {
+			return err
+		}
+	}
+	v.chapter, v.known = c, false
+	if err := v.watch(); err != nil {
+		return err
+	}
+	v.start(ctx)
+	return nil
+}
+
+// watch watches the chapter's folder, and not its files: an editor that renames on
+// save makes a new file each time.
+func (v *watching) watch() error {
+	dir := filepath.Join(v.root, v.chapter.Dir())
+	if err := v.watcher.Add(dir); err != nil {
+		return wrongUsage("the folder %s cannot be watched: %v", overlay.Relative(dir, v.here), err)
+	}
+	return nil
+}
+
+func (v *watching) loop(ctx context.Context) error {
+	var saved <-chan time.Time // a save was seen, and then nothing for a while
+	for {
+		select {
+		case <-ctx.Done():
+			return nil // Ctrl-C is a way to quit
+		case e, open := <-v.watcher.Events:
+			if !open {
+				return nil
+			}
+			if filepath.Ext(e.Name) == ".go" && !strings.HasPrefix(filepath.Base(e.Name), ".") && e.Op != fsnotify.Chmod {
+				saved = time.After(quiet)
+			}
+			if len(v.watcher.WatchList()) == 0 { // the folder was removed, or renamed
+				saved = time.After(quiet)
+			}
+		case err := <-v.watcher.Errors:
+			// Events were lost: look at all of it.
+			v.screen.Line("watching: %v", err)
+			saved = time.After(quiet)
+		case <-saved:
+			saved = nil
+			if len(v.watcher.WatchList()) == 0 && v.watch() != nil {
+				saved = time.After(3 * quiet) // until it is there again
+				continue
+			}
+			v.start(ctx)
+		case o := <-v.ended:
+			v.cancel = nil
+			if o.err != nil {
+				return o.err
+			}
+			v.last, v.known = o.result, true
+			if err := progress.Record(v.root, v.chapter, o.result); err != nil {
+				return err
+			}
+			v.show()
+		case key, open := <-v.keys:
+			if !open {
+				v.keys = nil // the input has ended: there are no keys any more
+				continue
+			}
+			if quit, err := v.key(ctx, key); quit || err != nil {
+				return err
+			}
+		}
+	}
+}
+
+// start stops the run that is under way, if there is one, and begins another. When it
+// begins, nothing of the one before is left.
+func (v *watching) start(ctx context.Context) {
+	v.stop()
+	ctx, v.cancel = context.WithCancel(ctx)
+	c, p := v.chapter, v.place
+	v.screen.Status(fmt.Sprintf("Checking chapter %d · %s …", c.Number, c.Name))
+	go func() {
+		var o outcome
+		impl, err := implFlag{}.open(p, c)
+		if err == nil {
+			o.result, o.err = check.Run(ctx, check.Options{Root: p.root, Chapter: c, Impl: impl, Seed: 1, From: p.here})
+		} else {
+			// A file that an editor is just about to put back.
+			o.result = check.Result{Chapter: c.Number, Name: c.Name, Verdict: verdict.Broken, Message: err.Error(),
+				Steps: []check.Step{{Verdict: verdict.Broken, Message: err.Error()}}}
+		}
+		v.ended <- o
+	}()
+}
+
+// stop stops the run that is under way and waits until nothing of it is left.
+func (v *watching) stop() {
+	if v.cancel == nil {
+		return
+	}
+	v.cancel()
+	<-v.ended
+	v.cancel = nil
+}
+
+func (v *watching) show() {
+	v.screen.Clear()
+	v.screen.Result(v.last)
+	if v.keys != nil {
+		v.screen.Line("\nh hint   a all failures   b bench   n next chapter   q quit")
+	}
+}
+
+// key does what a key stands for.
+func (v *watching) key(ctx context.Context, key byte) (quit bool, err error) {
+	if key == 'q' || key == 'Q' || key == 4 { // Ctrl-D
+		return true, nil
+	}
+	if v.cancel != nil && key != 'n' {
+		return false, nil // wait for what runs now
+	}
+	switch key {
+	case 'h':
+		return false, v.hint()
+	case 'a':
+		v.screen.Clear()
+		for _, step := range v.last.Steps {
+			if step.Verdict != verdict.Pass {
+				v.screen.Failure(v.last, step)
+			}
+		}
+	case 'b':
+		v.screen.Clear()
+		b := benchCmd{chapterFlag: chapterFlag{Chapter: fmt.Sprint(v.chapter.Number)}, Rounds: gauge.DefaultRounds}
+		var status exitStatus
+		if err := b.Run(ctx, v.place); err != nil && !errors.As(err, &status) {
+			v.screen.Line("%v", err)
+		}
+	case 'n':
+		next, err := v.next()
+		if err != nil {
+			return false, err
+		}
+		v.stop()
+		return false, v.turnTo(ctx, next)
+	default:
+		v.show()
+	}
+	return false, nil
+}
+
+// hint gives the next hint for the first step that does not pass.
+func (v *watching) hint() error {
+	v.show()
+	failed, found := v.last.First()
+	if !found || v.last.Verdict == verdict.Broken {
+		return nil
+	}
+	step, err := v.chapter.Step(failed.Number)
+	if err != nil {
+		return err
+	}
+	level := min(progress.Of(v.root, v.chapter).Hints[step.Number]+1, len(step.Hints))
+	v.screen.Line("\nHint %d of %d for step %d:\n", level, len(step.Hints), step.Number)
+	v.screen.Paragraph(step.Hints[level-1])
+	return progress.Hinted(v.root, v.chapter, step.Number, level)
+}
+
+// next is the chapter behind this one; after the last one comes the first.
+func (v *watching) next() (book.Chapter, error) {
+	chapters, err := book.Chapters()
+	if err != nil {
+		return book.Chapter{}, err
+	}
+	for i, c := range chapters {
+		if c.Number == v.chapter.Number {
+			return chapters[(i+1)%len(chapters)], nil
+		}
+	}
+	return v.chapter, fs.ErrNotExist
+}

@@ -1,0 +1,184 @@
+// Package progress keeps what the last runs of the learner's code showed, below
+// .workbook in the workbook's root. Git ignores it, and nothing is lost with it that a
+// run does not bring back.
+package progress
+
+import (
+	"crypto/sha256"
+	"encoding/hex"
+	"encoding/json"
+	"errors"
+	"os"
+	"path/filepath"
+	"slices"
+	"time"
+
+	"golang.org/x/sys/unix"
+
+	"ipcworkbook/harness/book"
+	"ipcworkbook/harness/check"
+	"ipcworkbook/harness/replace"
+	"ipcworkbook/harness/verdict"
+)
+
+// Chapter is what is known of a chapter.
+type Chapter struct {
+	// Tests names the tests that were run. Of other ones nothing is known.
+	Tests string `json:"tests"`
+	// At is when the last run ended; zero if there was none.
+	At time.Time `json:"at"`
+	// Broken says that the package did not build in the last run.
+	Broken bool `json:"broken,omitempty"`
+	// Steps are the verdicts, by the steps' numbers. A step that was not run since
+	// the tests are as they are is not there.
+	Steps map[int]verdict.Verdict `json:"steps"`
+	// Hints are how many hints of a step were given.
+	Hints map[int]int `json:"hints,omitempty"`
+}
+
+// Of reads what is known of a chapter. A file that is missing, is not whole, or
+// belongs to other tests is no error: then nothing is known.
+func Of(root string, c book.Chapter) Chapter {
+	known := Chapter{}
+	text, err := os.ReadFile(file(root, c))
+	if err != nil || json.Unmarshal(text, &known) != nil || known.Tests != tests(c) {
+		known = Chapter{Tests: tests(c)}
+	}
+	if known.Steps == nil {
+		known.Steps = map[int]verdict.Verdict{}
+	}
+	if known.Hints == nil {
+		known.Hints = map[int]int{}
+	}
+	return known
+}
+
+// Passed is how many steps of the chapter passed when they were last run.
+func (k Chapter) Passed() int {
+	n := 0
+	for _, v := range k.Steps {
+		if v == verdict.Pass {
+			n++
+		}
+	}
+	return n
+}
+
+// Next is the first step of the chapter that is not known to pass: one that somebody
+// can mend before one that this machine cannot run. It is false when there is none.
+func (k Chapter) Next(c book.Chapter) (book.Step, bool) {
+	for _, lacking := range []bool{false, true} {
+		for _, s := range c.Steps {
+			if v := k.Steps[s.Number]; v != verdict.Pass && lacking == (v == verdict.Unsupported) {
+				return s, true
+			}
+		}
+	}
+	return book.Step{}, false
+}
+
+// Done says that nothing is left to do: each step passes, or cannot run here.
+func (k Chapter) Done(c book.Chapter) bool {
+	s, left := k.Next(c)
+	return !k.Broken && (!left || k.Steps[s.Number] == verdict.Unsupported)
+}
+
+// Changed says that a file of the chapter was written after the last run.
+func (k Chapter) Changed(root string, c book.Chapter) bool {
+	names, _ := filepath.Glob(filepath.Join(root, c.Dir(), "*.go"))
+	return slices.ContainsFunc(names, func(name string) bool {
+		info, err := os.Stat(name)
+		return err == nil && !k.At.IsZero() && info.ModTime().After(k.At)
+	})
+}
+
+// Record keeps what a run of the learner's code showed.
+func Record(root string, c book.Chapter, r check.Result) error {
+	return update(root, c, func(known *Chapter) {
+		known.At = time.Now()
+		known.Broken = r.Verdict == verdict.Broken
+		if known.Broken {
+			return // what the steps did before is still the last that is known
+		}
+		for _, s := range r.Steps {
+			known.Steps[s.Number] = s.Verdict
+			if s.Verdict == verdict.Pass {
+				delete(known.Hints, s.Number)
+			}
+		}
+	})
+}
+
+// Hinted keeps that a step's hints were given up to a level.
+func Hinted(root string, c book.Chapter, step, level int) error {
+	return update(root, c, func(known *Chapter) { known.Hints[step] = max(known.Hints[step], level) })
+}
+
+// Forget removes what is known of a chapter: it begins anew.
+func Forget(root string, c book.Chapter) error {
+	err := os.Remove(file(root, c))
+	if errors.Is(err, os.ErrNotExist) {
+		return nil
+	}
+	return err
+}
+
+// update changes what is known. Two terminals may do so at once: each waits for the
+// other, and none loses what the other one has written.
+func update(root string, c book.Chapter, change func(*Chapter)) error {
+	path := file(root, c)
+	if err := os.MkdirAll(filepath.Dir(path), 0o755); err != nil {
+		return err
+	}
+	lock, err := os.OpenFile(filepath.Join(filepath.Dir(path), "lock"), os.O_RDWR|os.O_CREATE, 0o644)
+	if err != nil {
+		return err
+	}
+	defer lock.Close() // and the lock is gone
+	if err := flock(lock); err != nil {
+		return err
+	}
+	known := Of(root, c)
+	change(&known)
+	return replace.File(path, func(f *os.File) error {
+		out := json.NewEncoder(f)
+		out.SetIndent("", " ")
+		return out.Encode(known)
+	})
+}
+
+func flock(f *os.File) error {
+	conn, err := f.SyscallConn()
+	if err != nil {
+		return err
+	}
+	var lockErr error
+	err = conn.Control(func(fd uintptr) {
+		for {
+			if lockErr = unix.Flock(int(fd), unix.LOCK_EX); lockErr != unix.EINTR {
+				return
+			}
+		}
+	})
+	return errors.Join(err, os.NewSyscallError("flock", lockErr))
+}
+
+func file(root string, c book.Chapter) string {
+	return filepath.Join(root, ".workbook", "progress", c.Folder()+".json")
+}
+
+// tests is a name for the chapter's sealed tests.
+func tests(c book.Chapter) string {
+	all := c.Tests()
+	var names []string
+	for name := range all {
+		names = append(names, name)
+	}
+	slices.Sort(names)
+	h := sha256.New()
+	for _, name := range names {
+		h.Write([]byte(name + "\x00"))
+		h.Write(all[name])
+	}
+	return hex.EncodeToString(h.Sum(nil)[:8])
+}

@@ -1,0 +1,140 @@
+package progress_test
+
+import (
+	"os"
+	"path/filepath"
+	"sync"
+	"testing"
+	"time"
+
+	"github.com/stretchr/testify/require"
+
+	"ipcworkbook/harness/book"
+	"ipcworkbook/harness/check"
+	"ipcworkbook/harness/progress"
+	"ipcworkbook/harness/verdict"
+)
+
+func chapter(t *testing.T) book.Chapter {
+	all, err := book.Chapters()
+	require.NoError(t, err)
+	return all[0]
+}
+
+func result(verdicts ...verdict.Verdict) (r check.Result) {
+	for i, v := range verdicts {
+		r.Steps = append(r.Steps, check.Step{Number: i + 1, Verdict: v})
+	}
+	return r
+}
+
+func TestWhatRunsShowedIsKept(t *testing.T) {
+	root, c := t.TempDir(), chapter(t)
+	known := progress.Of(root, c)
+	require.True(t, known.At.IsZero())
+	require.Zero(t, known.Passed())
+
+	require.NoError(t, progress.Record(root, c, result(verdict.Pass, verdict.Hung, verdict.Todo)))
+	known = progress.Of(root, c)
+	require.Equal(t, 1, known.Passed())
+	next, left := known.Next(c)
+	require.True(t, left)
+	require.Equal(t, 2, next.Number)
+
+	// A run of one step changes that one.
+	require.NoError(t, progress.Record(root, c, check.Result{Steps: []check.Step{{Number: 2, Verdict: verdict.Pass}}}))
+	known = progress.Of(root, c)
+	require.Equal(t, 2, known.Passed())
+	require.Equal(t, verdict.Todo, known.Steps[3])
+
+	// What does not build has no steps, and what is known of them stays.
+	require.NoError(t, progress.Record(root, c, check.Result{Verdict: verdict.Broken}))
+	known = progress.Of(root, c)
+	require.True(t, known.Broken)
+	require.Equal(t, 2, known.Passed())
+}
+
+func TestAChapterIsDoneWhenWhatIsLeftCannotRunHere(t *testing.T) {
+	root, c := t.TempDir(), chapter(t)
+	var all []verdict.Verdict
+	for range c.Steps {
+		all = append(all, verdict.Pass)
+	}
+	all[3] = verdict.Unsupported
+	require.NoError(t, progress.Record(root, c, result(all...)))
+	require.True(t, progress.Of(root, c).Done(c))
+	all[5] = verdict.Todo
+	require.NoError(t, progress.Record(root, c, result(all...)))
+	known := progress.Of(root, c)
+	require.False(t, known.Done(c))
+	next, _ := known.Next(c)
+	require.Equal(t, 6, next.Number, "what can be mended comes before what this machine lacks")
+}
+
+func TestOtherTestsAndBrokenFilesTellNothing(t *testing.T) {
+	root, c := t.TempDir(), chapter(t)
+	require.NoError(t, progress.Record(root, c, result(verdict.Pass)))
+	files, err := filepath.Glob(filepath.Join(root, ".workbook", "progress", "*.json"))
+	require.NoError(t, err)
+	require.Len(t, files, 1)
+
+	other := c
+	other.Sealed = map[string][]byte{}
+	for name, text := range c.Sealed {
+		other.Sealed[name] = append([]byte("// a newer version\n"), text...)
+	}
+	require.Zero(t, progress.Of(root, other).Passed(), "after an update of the tests")
+
+	require.NoError(t, os.WriteFile(files[0], []byte(`{"tests":`), 0o644))
+	require.Zero(t, progress.Of(root, c).Passed(), "of half a file")
+	require.NoError(t, progress.Record(root, c, result(verdict.Pass)))
+	require.Equal(t, 1, progress.Of(root, c).Passed())
+
+	require.NoError(t, progress.Forget(root, c))
+	require.NoError(t, progress.Forget(root, c))
+	require.Zero(t, progress.Of(root, c).Passed())
+}
+
+func TestTwoTerminalsLoseNothing(t *testing.T) {
+	root, c := t.TempDir(), chapter(t)
+	var all sync.WaitGroup
+	for _, s := range c.Steps {
+		for range 5 {
+			all.Go(func() {
+				one := check.Result{Steps: []check.Step{{Number: s.Number, Verdict: verdict.Pass}}}
+				if err := progress.Record(root, c, one); err != nil {
+					t.Error(err)
+				}
+			})
+		}
+	}
+	all.Wait()
+	require.Equal(t, len(c.Steps), progress.Of(root, c).Passed())
+	left, err := filepath.Glob(filepath.Join(root, ".workbook", "progress", ".new-*"))
+	require.NoError(t, err)
+	require.Empty(t, left)
+}
+
+func TestHintsAreCountedUntilTheStepPasses(t *testing.T) {
+	root, c := t.TempDir(), chapter(t)
+	require.NoError(t, progress.Hinted(root, c, 2, 1))
+	require.NoError(t, progress.Hinted(root, c, 2, 2))
+	require.NoError(t, progress.Hinted(root, c, 2, 1))
+	require.Equal(t, 2, progress.Of(root, c).Hints[2])
+	require.NoError(t, progress.Record(root, c, result(verdict.Pass, verdict.Pass)))
+	require.Zero(t, progress.Of(root, c).Hints[2])
+}
+
+func TestWhatWasEditedSinceIsSeen(t *testing.T) {
+	root, c := t.TempDir(), chapter(t)
+	dir := filepath.Join(root, c.Dir())
+	require.NoError(t, os.MkdirAll(dir, 0o755))
+	file := filepath.Join(dir, "pipe.go")
+	require.NoError(t, os.WriteFile(file, []byte("package pipe\n"), 0o644))
+	require.False(t, progress.Of(root, c).Changed(root, c), "where nothing was run")
+	require.NoError(t, progress.Record(root, c, result(verdict.Pass)))
+	require.NoError(t, os.Chtimes(file, time.Time{}, time.Now().Add(-time.Hour)))
+	require.False(t, progress.Of(root, c).Changed(root, c))
+	require.NoError(t, os.Chtimes(file, time.Time{}, time.Now().Add(time.Hour)))
+	require.True(t, progress.Of(root, c).Changed(root, c))
+}
