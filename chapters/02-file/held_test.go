@@ -18,7 +18,7 @@ import (
 // the test does there what the other process would do.
 
 // most is how many calls of a Reader are tried.
-const most = 18
+const most = 14
 
 // heldReader does what it is told, with a new Reader for each try: "open", "recv", or
 // "record", which receives again when a part that was seen is gone (ErrTruncated).

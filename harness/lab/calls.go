@@ -94,9 +94,7 @@ func (c *Calls) Hold(pass int) bool {
 			}
 			return c.giveUp()
 		case <-c.ended:
-			if c.broken != nil {
-				c.lab.Fault("holding %s: %v", c.process.role, c.broken)
-			}
+			c.mustWork()
 			return false
 		case <-late.C:
 		}
@@ -105,6 +103,14 @@ func (c *Calls) Hold(pass int) bool {
 		}
 		asleep = settle()
 		late.Reset(0) // look at the channels once more: they are what counts
+	}
+}
+
+// mustWork ends the test when the kernel could not be answered any more.
+func (c *Calls) mustWork() {
+	c.lab.t.Helper()
+	if c.broken != nil {
+		c.lab.Fault("holding %s: %v", c.process.role, c.broken)
 	}
 }
 
@@ -142,6 +148,11 @@ func (c *Calls) Reports(want, what string) {
 	if c.process.soon() {
 		c.process.Report(&got)
 	}
+	select {
+	case <-c.ended:
+		c.mustWork()
+	default:
+	}
 	if got != want {
 		call, reason, _ := strings.Cut(what, ": ")
 		c.lab.fail(failure{Verdict: verdict.Wrong, Call: call, Reason: reason,
@@ -169,6 +180,11 @@ func (c *Calls) String() string {
 // follow answers the kernel.
 func (c *Calls) follow(listener *os.File) {
 	defer close(c.ended)
+	defer func() {
+		if c.broken != nil {
+			listener.Close() // who is held gets ENOSYS, and does not wait for ever
+		}
+	}()
 	for {
 		n, err := nextCall(listener)
 		if err != nil {

@@ -70,18 +70,26 @@ func nextCall(listener *os.File) (n notification, err error) {
 		return n, err
 	}
 	readErr := conn.Read(func(fd uintptr) bool {
-		// To receive where there is nothing waits, in most kernels.
-		ready := []unix.PollFd{{Fd: int32(fd), Events: unix.POLLIN}}
-		if _, err = unix.Poll(ready, 0); err != nil || ready[0].Revents == 0 {
-			return err != nil && err != unix.EINTR
+		for {
+			// To receive where there is nothing waits, in most kernels.
+			ready := []unix.PollFd{{Fd: int32(fd), Events: unix.POLLIN}}
+			switch _, err = unix.Poll(ready, 0); {
+			case err == unix.EINTR:
+				continue // to wait for the next event would miss those that are there
+			case err != nil:
+				return true
+			case ready[0].Revents == 0:
+				return false
+			case ready[0].Revents&unix.POLLIN == 0:
+				err = errNoMoreCalls
+				return true
+			}
+			n = notification{}
+			err = notifyIoctl(fd, unix.SECCOMP_IOCTL_NOTIF_RECV, unsafe.Pointer(&n))
+			if err != unix.EINTR && err != unix.ENOENT { // it was killed meanwhile
+				return true
+			}
 		}
-		if ready[0].Revents&unix.POLLIN == 0 {
-			err = errNoMoreCalls
-			return true
-		}
-		n = notification{}
-		err = notifyIoctl(fd, unix.SECCOMP_IOCTL_NOTIF_RECV, unsafe.Pointer(&n))
-		return err != unix.EINTR && err != unix.ENOENT // it was killed meanwhile
 	})
 	return n, errors.Join(err, readErr)
 }
@@ -90,11 +98,17 @@ func nextCall(listener *os.File) (n notification, err error) {
 func (n notification) pass(listener *os.File) error {
 	return control(listener, func(fd int) error {
 		a := answer{id: n.id, flags: unix.SECCOMP_USER_NOTIF_FLAG_CONTINUE}
-		err := notifyIoctl(uintptr(fd), unix.SECCOMP_IOCTL_NOTIF_SEND, unsafe.Pointer(&a))
-		if err == unix.ENOENT { // it was killed meanwhile
-			return nil
+		for {
+			// EINTR comes where another thread of the process is just about to ask.
+			err := notifyIoctl(uintptr(fd), unix.SECCOMP_IOCTL_NOTIF_SEND, unsafe.Pointer(&a))
+			switch err {
+			case unix.EINTR:
+				continue
+			case unix.ENOENT: // it was killed meanwhile
+				return nil
+			}
+			return err
 		}
-		return err
 	})
 }
 

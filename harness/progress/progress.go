@@ -25,7 +25,8 @@ import (
 type Chapter struct {
 	// Tests names the tests that were run. Of other ones nothing is known.
 	Tests string `json:"tests"`
-	// At is when the last run ended; zero if there was none.
+	// At is when the last run of all steps ended, or the first one of some; zero if
+	// there was none.
 	At time.Time `json:"at"`
 	// Broken says that the package did not build in the last run.
 	Broken bool `json:"broken,omitempty"`
@@ -95,7 +96,9 @@ func (k Chapter) Changed(root string, c book.Chapter) bool {
 // Record keeps what a run of the learner's code showed.
 func Record(root string, c book.Chapter, r check.Result) error {
 	return update(root, c, func(known *Chapter) {
-		known.At = time.Now()
+		if len(r.Steps) >= len(c.Steps) || known.At.IsZero() || r.Verdict == verdict.Broken {
+			known.At = time.Now()
+		}
 		known.Broken = r.Verdict == verdict.Broken
 		if known.Broken {
 			return // what the steps did before is still the last that is known

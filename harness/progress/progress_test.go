@@ -135,6 +135,17 @@ func TestWhatWasEditedSinceIsSeen(t *testing.T) {
 	require.NoError(t, progress.Record(root, c, result(verdict.Pass)))
 	require.NoError(t, os.Chtimes(file, time.Time{}, time.Now().Add(-time.Hour)))
 	require.False(t, progress.Of(root, c).Changed(root, c))
-	require.NoError(t, os.Chtimes(file, time.Time{}, time.Now().Add(time.Hour)))
+	now := time.Now()
+	require.NoError(t, os.Chtimes(file, time.Time{}, now))
 	require.True(t, progress.Of(root, c).Changed(root, c))
+
+	// A run of one step tells nothing of the others.
+	require.NoError(t, progress.Record(root, c, result(verdict.Pass)))
+	require.True(t, progress.Of(root, c).Changed(root, c))
+	var all []verdict.Verdict
+	for range c.Steps {
+		all = append(all, verdict.Todo)
+	}
+	require.NoError(t, progress.Record(root, c, result(all...)))
+	require.False(t, progress.Of(root, c).Changed(root, c))
 }

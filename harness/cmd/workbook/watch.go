@@ -126,6 +126,7 @@ func (v *watching) loop(ctx context.Context) error {
 			}
 			v.start(ctx)
 		case o := <-v.ended:
+			v.cancel()
 			v.cancel = nil
 			if o.err != nil {
 				return o.err
