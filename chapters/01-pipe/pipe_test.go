@@ -563,7 +563,7 @@ func TestRecvIntoUsesTheCallersMemory(t *testing.T) {
 	require.Equal(l, "no memory", string(got), "RecvInto(nil)")
 
 	// Each message goes where the one before it was.
-	const each, size = 50, 1000
+	const each, size = 300, 1000
 	r, w = open(l)
 	l.Start(sendsPatterns, lab.HandOver("w", w), lab.Tell("sizes", join(slices.Repeat([]int{size}, each))))
 	got = make([]byte, size)

@@ -278,7 +278,7 @@ func TestMemoryFollowsTheMessage(t *testing.T) {
 	}
 
 	// Each message goes where the one before it was.
-	const each, size = 50, 1000
+	const each, size = 300, 1000
 	a, b = pair(l)
 	l.Start(sendsPatterns, lab.HandOver("conn", a), lab.Tell("sizes", join(slices.Repeat([]int{size}, each))))
 	got = make([]byte, size)

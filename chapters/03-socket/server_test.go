@@ -160,7 +160,10 @@ func TestStalledClientStopsNoOther(t *testing.T) {
 	for i := range 1000 {
 		c := connect(l, path)
 		if i%2 == 1 {
-			write(l, c, frame("gone")[:i%5])
+			_, err := c.Write(frame("gone")[:i%5])
+			if !errors.Is(err, unix.EPIPE) { // a server without room may turn a client away
+				require.NoError(l, err, "writing raw bytes into the socket")
+			}
 		}
 		require.NoError(l, c.Close(), "close() of a client")
 	}
