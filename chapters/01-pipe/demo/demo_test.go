@@ -15,11 +15,8 @@ import (
 	"strconv"
 	"strings"
 	"testing"
-	"time"
 
 	"github.com/stretchr/testify/assert"
-	"github.com/stretchr/testify/require"
-	"golang.org/x/sys/unix"
 
 	"ipcworkbook/harness/console"
 )
@@ -68,11 +65,11 @@ func TestCtrlDAtOnceIsAnEndToo(t *testing.T) {
 func TestCtrlCLeavesNoProcess(t *testing.T) {
 	c := console.Start(t, demo())
 	c.SendLine("hello")
-	consumer := watch(t, c.Expect(`consumer \(pid (\d+)\) received`)[1])
+	consumer := console.Watch(t, c.Expect(`consumer \(pid (\d+)\) received`)[1])
 
 	c.Interrupt()
 
-	consumer.ends(t)
+	consumer.Ends()
 	assert.NotEqual(t, 0, c.Wait())
 	assert.NoDirExists(t, fmt.Sprintf("/proc/%d", c.Pid()))
 }
@@ -83,22 +80,22 @@ func TestAKilledProducerLeavesNoConsumer(t *testing.T) {
 	// Here a shell leads the session. If the producer did, its death would hang
 	// up the terminal, and SIGHUP would end the consumer before the pipe can.
 	c := console.Start(t, inShell(`"$0"; test $? = 137 && read wait`))
-	producer := watch(t, c.Expect(`producer \(pid (\d+)\)`)[1])
+	producer := console.Watch(t, c.Expect(`producer \(pid (\d+)\)`)[1])
 	c.SendLine("hello")
-	consumer := watch(t, c.Expect(`consumer \(pid (\d+)\) received 5 bytes`)[1])
+	consumer := console.Watch(t, c.Expect(`consumer \(pid (\d+)\) received 5 bytes`)[1])
 
-	producer.kill(t)
+	producer.Kill()
 
 	c.Expect(`consumer \(pid \d+\): end of file after 1 message, no writer is left\n`)
-	consumer.ends(t)
+	consumer.Ends()
 }
 
 func TestAKilledConsumerEndsTheProducer(t *testing.T) {
 	c := console.Start(t, demo())
 	c.SendLine("hello")
-	consumer := watch(t, c.Expect(`consumer \(pid (\d+)\) received 5 bytes`)[1])
+	consumer := console.Watch(t, c.Expect(`consumer \(pid (\d+)\) received 5 bytes`)[1])
 
-	consumer.kill(t)
+	consumer.Kill()
 
 	c.Expect(`the consumer has ended: signal: killed\n`)
 	assert.Equal(t, 1, c.Wait())
@@ -167,40 +164,4 @@ func inShell(script string) *exec.Cmd {
 	cmd := exec.Command("sh", "-c", script, program.Path)
 	cmd.Env = program.Env
 	return cmd
-}
-
-// process is a process that may be anybody's child. A pidfd means the same
-// process for ever, and becomes readable when that process ends.
-type process struct{ pid, pidfd int }
-
-func watch(t *testing.T, pid string) *process {
-	t.Helper()
-	n, err := strconv.Atoi(pid)
-	require.NoError(t, err)
-	fd, err := unix.PidfdOpen(n, 0)
-	require.NoError(t, err, "process %d", n)
-	t.Cleanup(func() { unix.Close(fd) })
-	return &process{n, fd}
-}
-
-func (p *process) kill(t *testing.T) {
-	t.Helper()
-	require.NoError(t, unix.PidfdSendSignal(p.pidfd, unix.SIGKILL, nil, 0))
-}
-
-// ends waits until the process has ended. An orphan may stay in /proc as a
-// zombie until whoever is its parent now looks after it.
-func (p *process) ends(t *testing.T) {
-	t.Helper()
-	const patience = 10 * time.Second
-	n, err := 0, error(unix.EINTR)
-	for err == unix.EINTR {
-		n, err = unix.Poll([]unix.PollFd{{Fd: int32(p.pidfd), Events: unix.POLLIN}}, int(patience.Milliseconds()))
-	}
-	require.NoError(t, err)
-	require.Equal(t, 1, n, "process %d is still there after %v", p.pid, patience)
-	stat, err := os.ReadFile(fmt.Sprintf("/proc/%d/stat", p.pid))
-	if err == nil {
-		assert.Contains(t, string(stat), ") Z ", "process %d", p.pid)
-	}
 }

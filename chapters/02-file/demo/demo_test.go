@@ -19,7 +19,6 @@ import (
 
 	"github.com/stretchr/testify/assert"
 	"github.com/stretchr/testify/require"
-	"golang.org/x/sys/unix"
 
 	"ipcworkbook/harness/console"
 )
@@ -80,11 +79,11 @@ func TestCtrlDAtOnceIsAnEndToo(t *testing.T) {
 func TestCtrlCLeavesNoProcess(t *testing.T) {
 	c := console.Start(t, demo(t))
 	c.SendLine("hello")
-	consumer := watch(t, c.Expect(`consumer \(pid (\d+)\) received`)[1])
+	consumer := console.Watch(t, c.Expect(`consumer \(pid (\d+)\) received`)[1])
 
 	c.Interrupt()
 
-	consumer.ends(t)
+	consumer.Ends()
 	assert.NotEqual(t, 0, c.Wait())
 	assert.NoDirExists(t, fmt.Sprintf("/proc/%d", c.Pid()))
 }
@@ -92,9 +91,9 @@ func TestCtrlCLeavesNoProcess(t *testing.T) {
 func TestAKilledConsumerEndsTheProducer(t *testing.T) {
 	c := console.Start(t, demo(t))
 	c.SendLine("hello")
-	consumer := watch(t, c.Expect(`consumer \(pid (\d+)\) received 5 bytes`)[1])
+	consumer := console.Watch(t, c.Expect(`consumer \(pid (\d+)\) received 5 bytes`)[1])
 
-	consumer.kill(t)
+	consumer.Kill()
 
 	c.Expect(`the consumer has ended: signal: killed\n`)
 	assert.Equal(t, 1, c.Wait())
@@ -110,7 +109,7 @@ func TestANewWriterGoesOnAfterAKilledOne(t *testing.T) {
 	first.SendLine("hello")
 	r.Expect(`received 5 bytes: hello\n`)
 
-	watch(t, strconv.Itoa(first.Pid())).kill(t)
+	console.Watch(t, strconv.Itoa(first.Pid())).Kill()
 	first.Wait()
 
 	second := console.Start(t, demo(t, "-file", path, "write"))
@@ -220,41 +219,5 @@ func TestWrongArgumentsGiveTheUsage(t *testing.T) {
 			c.Expect(`Usage:\n  demo  `)
 			assert.Equal(t, 2, c.Wait())
 		})
-	}
-}
-
-// process is a process that may be anybody's child. A pidfd means the same
-// process for ever, and becomes readable when that process ends.
-type process struct{ pid, pidfd int }
-
-func watch(t *testing.T, pid string) *process {
-	t.Helper()
-	n, err := strconv.Atoi(pid)
-	require.NoError(t, err)
-	fd, err := unix.PidfdOpen(n, 0)
-	require.NoError(t, err, "process %d", n)
-	t.Cleanup(func() { unix.Close(fd) })
-	return &process{n, fd}
-}
-
-func (p *process) kill(t *testing.T) {
-	t.Helper()
-	require.NoError(t, unix.PidfdSendSignal(p.pidfd, unix.SIGKILL, nil, 0))
-}
-
-// ends waits until the process has ended. An orphan may stay in /proc as a
-// zombie until whoever is its parent now looks after it.
-func (p *process) ends(t *testing.T) {
-	t.Helper()
-	const patience = 10 * time.Second
-	n, err := 0, error(unix.EINTR)
-	for err == unix.EINTR {
-		n, err = unix.Poll([]unix.PollFd{{Fd: int32(p.pidfd), Events: unix.POLLIN}}, int(patience.Milliseconds()))
-	}
-	require.NoError(t, err)
-	require.Equal(t, 1, n, "process %d is still there after %v", p.pid, patience)
-	stat, err := os.ReadFile(fmt.Sprintf("/proc/%d/stat", p.pid))
-	if err == nil {
-		assert.Contains(t, string(stat), ") Z ", "process %d", p.pid)
 	}
 }

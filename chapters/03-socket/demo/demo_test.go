@@ -12,7 +12,6 @@ import (
 	"strconv"
 	"strings"
 	"testing"
-	"time"
 
 	"github.com/stretchr/testify/assert"
 	"github.com/stretchr/testify/require"
@@ -97,13 +96,13 @@ func TestCtrlDAtOnceIsAnEndToo(t *testing.T) {
 
 func TestCtrlCLeavesNoProcess(t *testing.T) {
 	c := console.Start(t, demo())
-	second := watch(t, c.Expect(`The server is a second process \(pid (\d+)\)`)[1])
+	second := console.Watch(t, c.Expect(`The server is a second process \(pid (\d+)\)`)[1])
 	c.SendLine("hello")
 	c.Expect(`HELLO\n`)
 
 	c.Interrupt()
 
-	second.ends(t)
+	second.Ends()
 	assert.NotEqual(t, 0, c.Wait())
 	assert.NoDirExists(t, fmt.Sprintf("/proc/%d", c.Pid()))
 }
@@ -113,23 +112,23 @@ func TestAKilledClientLeavesNoServer(t *testing.T) {
 	// the terminal, and SIGHUP would end the server before the socket can.
 	c := console.Start(t, inShell(`"$0"; test $? = 137 && echo killed && read wait`))
 	pids := c.Expect(`This is the client \(pid (\d+)\)\. The server is a second process \(pid (\d+)\)`)
-	first, second := watch(t, pids[1]), watch(t, pids[2])
+	first, second := console.Watch(t, pids[1]), console.Watch(t, pids[2])
 	c.SendLine("hello")
 	c.Expect(`HELLO\n`)
 
-	first.kill(t)
+	first.Kill()
 
 	c.Expect(`killed\n`)
-	second.ends(t)
+	second.Ends()
 }
 
 func TestAKilledServerEndsTheClient(t *testing.T) {
 	c := console.Start(t, demo())
-	second := watch(t, c.Expect(`The server is a second process \(pid (\d+)\)`)[1])
+	second := console.Watch(t, c.Expect(`The server is a second process \(pid (\d+)\)`)[1])
 	c.SendLine("hello")
 	c.Expect(`HELLO\n`)
 
-	second.kill(t)
+	second.Kill()
 
 	c.Expect(`the server has ended: signal: killed\n`)
 	c.Expect(`demo: the server has closed the connection\n`)
@@ -185,7 +184,7 @@ func TestTheFileOfAKilledServerIsReplacedAndALiveOneStays(t *testing.T) {
 	at := address(t)
 	// A shell stays, so that the terminal is not hung up.
 	killed := console.Start(t, inShell(`"$0" -serve `+at+`; test $? = 137 && read wait`))
-	watch(t, killed.Expect(`This is the server \(pid (\d+)\)`)[1]).kill(t)
+	console.Watch(t, killed.Expect(`This is the server \(pid (\d+)\)`)[1]).Kill()
 	require.FileExists(t, at)
 
 	server(t, at)
@@ -252,41 +251,4 @@ func inShell(script string) *exec.Cmd {
 	cmd := exec.Command("sh", "-c", script, program.Path)
 	cmd.Env = program.Env
 	return cmd
-}
-
-// process is a process that may be anybody's child. A pidfd means the same
-// process for ever, and becomes readable when that process ends.
-type process struct{ pid, pidfd int }
-
-func watch(t *testing.T, pid string) *process {
-	t.Helper()
-	n, err := strconv.Atoi(pid)
-	require.NoError(t, err)
-	fd, err := unix.PidfdOpen(n, 0)
-	require.NoError(t, err, "process %d", n)
-	t.Cleanup(func() { unix.Close(fd) })
-	return &process{n, fd}
-}
-
-func (p *process) kill(t *testing.T) {
-	t.Helper()
-	require.NoError(t, unix.PidfdSendSignal(p.pidfd, unix.SIGKILL, nil, 0))
-	p.ends(t)
-}
-
-// ends waits until the process has ended. An orphan may stay in /proc as a
-// zombie until whoever is its parent now looks after it.
-func (p *process) ends(t *testing.T) {
-	t.Helper()
-	const patience = 10 * time.Second
-	n, err := 0, error(unix.EINTR)
-	for err == unix.EINTR {
-		n, err = unix.Poll([]unix.PollFd{{Fd: int32(p.pidfd), Events: unix.POLLIN}}, int(patience.Milliseconds()))
-	}
-	require.NoError(t, err)
-	require.Equal(t, 1, n, "process %d is still there after %v", p.pid, patience)
-	stat, err := os.ReadFile(fmt.Sprintf("/proc/%d/stat", p.pid))
-	if err == nil {
-		assert.Contains(t, string(stat), ") Z ", "process %d", p.pid)
-	}
 }
