@@ -78,6 +78,10 @@ func (k Chapter) Next(c book.Chapter) (book.Step, bool) {
 	return book.Step{}, false
 }
 
+// NextHint is the level of the hint to give next: the one after the last that was
+// given. The last one is given again and again.
+func (k Chapter) NextHint(s book.Step) int { return min(k.Hints[s.Number]+1, len(s.Hints)) }
+
 // Done says that nothing is left to do: each step passes, or cannot run here.
 func (k Chapter) Done(c book.Chapter) bool {
 	s, left := k.Next(c)

@@ -117,10 +117,14 @@ func TestTwoTerminalsLoseNothing(t *testing.T) {
 
 func TestHintsAreCountedUntilTheStepPasses(t *testing.T) {
 	root, c := t.TempDir(), chapter(t)
+	step := c.Steps[1]
+	require.Equal(t, 1, progress.Of(root, c).NextHint(step))
 	require.NoError(t, progress.Hinted(root, c, 2, 1))
-	require.NoError(t, progress.Hinted(root, c, 2, 2))
+	require.Equal(t, 2, progress.Of(root, c).NextHint(step))
+	require.NoError(t, progress.Hinted(root, c, 2, len(step.Hints)))
+	require.Equal(t, len(step.Hints), progress.Of(root, c).NextHint(step), "the last one again")
 	require.NoError(t, progress.Hinted(root, c, 2, 1))
-	require.Equal(t, 2, progress.Of(root, c).Hints[2])
+	require.Equal(t, len(step.Hints), progress.Of(root, c).Hints[2])
 	require.NoError(t, progress.Record(root, c, result(verdict.Pass, verdict.Pass)))
 	require.Zero(t, progress.Of(root, c).Hints[2])
 }

@@ -5,6 +5,7 @@ import (
 	"strings"
 	"unicode/utf8"
 
+	"ipcworkbook/harness/book"
 	"ipcworkbook/harness/check"
 	"ipcworkbook/harness/verdict"
 )
@@ -32,9 +33,16 @@ func (s Screen) Chapter(number int, title string, passed, steps int, state strin
 	s.Line("%s", line)
 }
 
-// Cause shows what a run has found out about a step, where that is more than a hint
+// Hint shows a step's hint of a level from 1. What the run has found out comes first.
+func (s Screen) Hint(step book.Step, level int, found check.Step) {
+	s.Line("Step %d: %s. Hint %d of %d:\n", step.Number, step.Title, level, len(step.Hints))
+	s.cause(found)
+	s.Paragraph(step.Hints[level-1])
+}
+
+// cause shows what a run has found out about a step, where that is more than a hint
 // can know: who waits for whom, what was left behind, where the program crashed.
-func (s Screen) Cause(step check.Step) {
+func (s Screen) cause(step check.Step) {
 	why := map[verdict.Verdict]string{
 		verdict.Hung:    "The last run hung, and this is what was seen:",
 		verdict.Crashed: "The last run crashed:",

@@ -48,9 +48,7 @@ func (h hintCmd) Run(ctx context.Context, p place) error {
 	if err != nil {
 		return err
 	}
-	s.Line("Step %d: %s. Hint %d of %d:\n", step.Number, step.Title, level, len(step.Hints))
-	s.Cause(failed)
-	s.Paragraph(step.Hints[level-1])
+	s.Hint(step, level, failed)
 	if level < len(step.Hints) {
 		s.Line("\nMore: %s hint chapter=%d step=%d level=%d", p.task, c.Number, step.Number, level+1)
 	}
@@ -80,15 +78,14 @@ func (h hintCmd) failing(ctx context.Context, p place, c book.Chapter) (step che
 	return step, found, nil
 }
 
-// level is the one that was asked for, or the one after the last that was given. The
-// last one is given again and again.
+// level is the one that was asked for, or the next one.
 func (h hintCmd) level(p place, c book.Chapter, step book.Step) (int, error) {
 	last := len(step.Hints)
 	switch {
 	case h.Level == 0 && h.Impl != "":
 		return 1, nil
 	case h.Level == 0:
-		return min(progress.Of(p.root, c).Hints[step.Number]+1, last), nil
+		return progress.Of(p.root, c).NextHint(step), nil
 	case h.Level < 1 || h.Level > last:
 		return 0, wrongUsage("step %d has hints of level 1 to %d", step.Number, last)
 	}

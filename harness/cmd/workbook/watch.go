@@ -236,9 +236,9 @@ func (v *watching) hint() error {
 	if err != nil {
 		return err
 	}
-	level := min(progress.Of(v.root, v.chapter).Hints[step.Number]+1, len(step.Hints))
-	v.screen.Line("\nHint %d of %d for step %d:\n", level, len(step.Hints), step.Number)
-	v.screen.Paragraph(step.Hints[level-1])
+	level := progress.Of(v.root, v.chapter).NextHint(step)
+	v.screen.Line("")
+	v.screen.Hint(step, level, check.Step{}) // the cause stands above it
 	return progress.Hinted(v.root, v.chapter, step.Number, level)
 }
 
