@@ -18,8 +18,14 @@ func init() {
 	supervisor.Enter()
 	supervisor.Plain()
 	openCrashLine()
+	debug.SetMaxStack(maxStack)
 	up = openLine()
 }
+
+// maxStack is how large a goroutine's stack may be. Go's own limit is 1 GB: until a
+// function that calls itself without end has filled that, a busy machine has used the
+// processor time after which a step is taken for an endless loop.
+const maxStack = 64 << 20
 
 // up is the line to whoever started this process: to the supervisor in the
 // test, to the test in a child process.
