@@ -2,9 +2,10 @@ package gauge
 
 import (
 	"os"
-	"path/filepath"
 
 	"golang.org/x/sys/unix"
+
+	"ipcworkbook/harness/dirty"
 )
 
 // onDisk is a folder for the peers' files, or "" where tmp is good enough: theirs for
@@ -15,9 +16,8 @@ func onDisk(tmp, root string) (dir string, remove func()) {
 	if !inMemory(tmp) {
 		return "", func() {}
 	}
-	own := filepath.Join(root, ".workbook", "tmp")
-	_ = os.MkdirAll(own, 0o700) // if it fails, so does what comes
-	for _, place := range []string{"/var/tmp", own} {
+	for _, place := range dirty.Places(root) {
+		_ = os.MkdirAll(place, 0o700) // if it fails, so does what comes
 		if inMemory(place) {
 			continue
 		}

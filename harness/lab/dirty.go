@@ -1,7 +1,6 @@
 package lab
 
 import (
-	"errors"
 	"fmt"
 	"os"
 	"path/filepath"
@@ -9,32 +8,19 @@ import (
 	"time"
 
 	"golang.org/x/sys/unix"
+
+	"ipcworkbook/harness/dirty"
 )
 
 // DirtyPages returns how many pages of a file are in the page cache and not yet
 // on the disk (cachestat(2), Linux 6.5).
 func (l *Lab) DirtyPages(path string) int {
 	l.t.Helper()
-	n, err := dirtyPages(path)
+	n, err := dirty.Pages(path)
 	if err != nil {
 		l.Fault("counting the dirty pages of %s: %v", path, err)
 	}
 	return n
-}
-
-func dirtyPages(path string) (int, error) {
-	f, err := os.Open(path)
-	if err != nil {
-		return 0, err
-	}
-	defer f.Close()
-	var stat unix.Cachestat_t
-	err = control(f, func(fd int) error {
-		// A range of length 0 reaches to the end of the file.
-		return os.NewSyscallError("cachestat", unix.Cachestat(uint(fd), &unix.CachestatRange{}, &stat, 0))
-	})
-	// A page that is being written back is no longer dirty, nor on the disk yet.
-	return int(stat.Dirty + stat.Writeback), err
 }
 
 // DirtyPath is [Lab.Path] for a file whose dirty pages can be counted. Not every
@@ -45,21 +31,18 @@ func dirtyPages(path string) (int, error) {
 func (l *Lab) DirtyPath(what string) (path, missing string) {
 	l.t.Helper()
 	own := l.Path(what)
-	problem := showsDirt(filepath.Dir(own))
+	problem := dirty.Shown(filepath.Dir(own))
 	if problem == "" {
 		return own, ""
 	}
 	problems := []string{problem}
-	for _, place := range []string{"/var/tmp", rootsFolder()} {
-		if place == "" {
-			continue
-		}
+	for _, place := range dirty.Places(root()) {
 		dir, remove, err := folderIn(place)
 		if err != nil {
 			problems = append(problems, err.Error())
 			continue
 		}
-		if problem := showsDirt(dir); problem != "" {
+		if problem := dirty.Shown(dir); problem != "" {
 			problems = append(problems, problem)
 			remove()
 			continue
@@ -70,33 +53,12 @@ func (l *Lab) DirtyPath(what string) (path, missing string) {
 	return own, "No folder was found in which the kernel counts dirty pages (cachestat(2)):\n" + strings.Join(problems, "\n")
 }
 
-// showsDirt says why the dirty pages of a file in this folder cannot be counted,
-// or "". It tries more than once: somebody may call sync(2) in between.
-func showsDirt(dir string) string {
-	probe := filepath.Join(dir, ".probe")
-	defer os.Remove(probe)
-	for range 3 {
-		if err := os.WriteFile(probe, make([]byte, 1<<10), 0o600); err != nil {
-			return err.Error()
-		}
-		n, err := dirtyPages(probe)
-		switch {
-		case errors.Is(err, unix.ENOSYS):
-			return "this kernel has no cachestat(2), which came with Linux 6.5"
-		case err != nil:
-			return err.Error()
-		case n > 0:
-			return ""
-		}
-	}
-	return dir + " shows no dirty page after a write: is it tmpfs or overlayfs?"
-}
-
-// rootsFolder is .workbook/tmp in the workbook's root, or "".
-func rootsFolder() string {
+// root is the workbook's folder: the one above the chapter's that has .workbook. It is
+// "" as long as none has.
+func root() string {
 	for dir := folder; dir != "/" && dir != "."; dir = filepath.Dir(dir) {
 		if info, err := os.Stat(filepath.Join(dir, ".workbook")); err == nil && info.IsDir() {
-			return filepath.Join(dir, ".workbook", "tmp")
+			return dir
 		}
 	}
 	return ""

@@ -7,12 +7,14 @@ import (
 	"time"
 
 	"github.com/stretchr/testify/require"
+
+	"ipcworkbook/harness/dirty"
 )
 
 // What is written is dirty until the disk has it. A folder in memory is told.
 func TestDirtyPages(t *testing.T) {
 	l := New(t)
-	require.NotEmpty(t, showsDirt("/dev/shm"), "tmpfs has no disk")
+	require.NotEmpty(t, dirty.Shown("/dev/shm"), "tmpfs has no disk")
 	path, missing := l.DirtyPath("file")
 	if missing != "" {
 		t.Skip(missing)
@@ -20,13 +22,13 @@ func TestDirtyPages(t *testing.T) {
 	f, err := os.Create(path)
 	require.NoError(t, err)
 	l.CloseAtEnd(f)
-	dirty := 0
+	most := 0
 	for range 5 { // somebody may call sync(2)
 		_, err = f.WriteString("hello")
 		require.NoError(t, err)
-		dirty = max(dirty, l.DirtyPages(path))
+		most = max(most, l.DirtyPages(path))
 	}
-	require.NotZero(t, dirty)
+	require.NotZero(t, most)
 	require.NoError(t, f.Sync())
 	require.Zero(t, l.DirtyPages(path))
 }

@@ -109,7 +109,7 @@ func prepareC(ctx context.Context, root, name, tmp string) (Peer, error) {
 	if err != nil {
 		return Peer{}, err
 	}
-	cc, err := compiler()
+	cc, err := Compiler()
 	if err != nil {
 		return Peer{}, err
 	}
@@ -129,8 +129,8 @@ func prepareC(ctx context.Context, root, name, tmp string) (Peer, error) {
 	return Peer{Argv: []string{binary}, Version: compilerVersion(ctx, cc, tmp)}, nil
 }
 
-// compiler is the command of the C compiler: the first one that is there.
-func compiler() ([]string, error) {
+// Compiler is the command of the C compiler: the first one that is there.
+func Compiler() ([]string, error) {
 	names := []string{"cc", "gcc", "clang"}
 	// CC may have flags: "gcc -m64".
 	own := strings.Fields(os.Getenv("CC"))

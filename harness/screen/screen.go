@@ -142,7 +142,11 @@ func (s Screen) Failure(r check.Result, step check.Step) {
 	}
 	switch step.Verdict {
 	case verdict.Unsupported:
-		s.Line("\nNothing of yours is wrong here. All other steps %s.", map[bool]string{true: "pass", false: "are judged as ever"}[r.Verdict == verdict.Unsupported])
+		text := "Nothing of yours is wrong here."
+		if r.Verdict == verdict.Unsupported && r.Passed() > 0 {
+			text += " All other steps pass."
+		}
+		s.Line("\n%s", text)
 		return
 	case verdict.Fault:
 		s.Line("\nNothing of yours is wrong here. Please report this, with the lines above.")
@@ -163,7 +167,15 @@ func (s Screen) Failure(r check.Result, step check.Step) {
 }
 
 // wrap breaks a text into lines of the screen's width.
-func wrap(text string) string {
+func wrap(text string) string { return wrapTo(width, text) }
+
+// hanging writes a text behind a word, in lines that begin below its beginning.
+func (s Screen) hanging(word, text string) {
+	n := utf8.RuneCountInString(word)
+	s.Line("%s%s", word, strings.ReplaceAll(wrapTo(width-n, text), "\n", "\n"+strings.Repeat(" ", n)))
+}
+
+func wrapTo(width int, text string) string {
 	var b strings.Builder
 	n := 0
 	for _, word := range strings.Fields(text) {

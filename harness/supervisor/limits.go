@@ -6,6 +6,8 @@ import (
 	"strings"
 
 	"golang.org/x/sys/unix"
+
+	"ipcworkbook/harness/verdict"
 )
 
 // The limits of a step. They are far above what any right solution needs, and
@@ -48,6 +50,16 @@ func limit() error {
 		}
 	}
 	return nil
+}
+
+// tooLittle says what this machine does not allow and every step takes for granted. A
+// solution that fails for want of it would be called wrong.
+func tooLittle() string {
+	var files unix.Rlimit
+	if err := unix.Getrlimit(unix.RLIMIT_NOFILE, &files); err == nil && files.Max < verdict.LeastFiles {
+		return fmt.Sprintf("A process may have %d files open here (RLIMIT_NOFILE), and a step needs up to %d.", files.Max, verdict.LeastFiles)
+	}
+	return ""
 }
 
 // tasks returns how many threads there are on the machine.

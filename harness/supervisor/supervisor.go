@@ -87,6 +87,10 @@ func run(spec verdict.Spec) verdict.Report {
 	} else if isDir("/dev/mqueue") {
 		s.queues = "/dev/mqueue"
 	}
+	if why := tooLittle(); why != "" {
+		s.report.Finding = verdict.Finding{Verdict: verdict.Unsupported, Message: why}
+		return s.report
+	}
 	if err := s.start(); err != nil {
 		os.RemoveAll(s.dir)
 		s.report.Finding = fault("starting the test binary: %v", err)

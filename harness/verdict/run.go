@@ -6,6 +6,10 @@ import "time"
 // still moves. A step that does may go on, up to ten times that.
 const Deadline = 2 * time.Second
 
+// LeastFiles is how many files a process of a step has to be allowed to have open. The
+// chapter with the most of them needs about 200.
+const LeastFiles = 512
+
 // Spec is what a supervisor is asked to run: one compiled test binary, one step.
 // It reaches the supervisor as JSON on its standard input.
 type Spec struct {

@@ -90,6 +90,7 @@ func TestExitStatusAndWords(t *testing.T) {
 		{"demo --chapter 1", 1, []string{"New is not written yet"}},
 		{"demo --chapter 1 --impl " + other, 1, []string{"package socket"}},
 		{"demo --chapter 1 --impl " + typo, 1, []string{"does not build", "pipe.go:3"}},
+		{"doctor", 0, []string{"What the workbook needs", "✓ Go", "kernel"}},
 		{"list", 0, []string{"0 of 12 steps", "Next: chapter 1, step 1"}},
 	} {
 		t.Run(c.args, func(t *testing.T) {
@@ -100,6 +101,39 @@ func TestExitStatusAndWords(t *testing.T) {
 			}
 			require.NotContains(t, out+errs, "\x1b", "no colour where there is no terminal")
 		})
+	}
+}
+
+// What this machine lacks makes a step unsupported, never wrong, and it is told how to
+// mend that.
+func TestStepThatCannotRunHere(t *testing.T) {
+	program := buildWorkbook(t)
+	root := clone(t)
+	few := func(args string) (int, string, string) {
+		return call(t, root, "sh", "-c", "ulimit -n 128; exec "+program+" "+args)
+	}
+	status, out, _ := few("test --chapter 1 --impl reference")
+	require.Equal(t, 3, status, out)
+	for _, word := range []string{"unsupported", "Nothing of yours is wrong", "doctor finds:", "open files", "ulimit -Hn"} {
+		require.Contains(t, out, word)
+	}
+	status, out, _ = few("doctor")
+	require.Equal(t, 3, status, out)
+	require.Contains(t, out, "Some steps cannot run here.")
+	status, out, _ = few("doctor --json")
+	require.Equal(t, 3, status, out)
+	var all []map[string]any
+	require.NoError(t, json.Unmarshal([]byte(out), &all), out)
+	require.NotEmpty(t, all)
+
+	// Programs for strangers to talk to.
+	for _, c := range []string{"--chapter 2 --step 15", "--chapter 3 --step 14", "--chapter 3 --step 15"} {
+		path, err := exec.LookPath("go")
+		require.NoError(t, err)
+		status, out, errs := call(t, root, "env", append([]string{"PATH=" + filepath.Dir(path), program, "test", "--impl", "reference"}, strings.Fields(c)...)...)
+		require.Equal(t, 3, status, out+errs)
+		require.Contains(t, out, "python3\n  found   not installed")
+		require.Contains(t, out, "apt install python3")
 	}
 }
 

@@ -44,6 +44,7 @@ type cli struct {
 	Reset    resetCmd    `cmd:"" help:"Put a chapter back as it was handed out, and keep what stood there."`
 	Solution solutionCmd `cmd:"" help:"Show your version beside the reference."`
 	Demo     demoCmd     `cmd:"" help:"Run a chapter's scenario as a program."`
+	Doctor   doctorCmd   `cmd:"" help:"Look whether this machine has what the workbook needs."`
 	Verify   verifyCmd   `cmd:"" help:"Prove that the workbook teaches what it says (for maintainers)."`
 	Soak     soakCmd     `cmd:"" help:"Check a chapter many times under load: one verdict, every time."`
 	Figures  figuresCmd  `cmd:"" help:"Show the figures of a lesson; with --measure measure them anew (for maintainers)."`

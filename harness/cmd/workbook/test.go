@@ -51,6 +51,9 @@ func (t testCmd) Run(ctx context.Context, p place) error {
 		s := screen.New(os.Stdout, p.task)
 		s.Options = t.options(t.Race)
 		s.Result(r)
+		if err := lacks(ctx, p, s, r); err != nil {
+			return err
+		}
 	}
 	return statusOf(r.Verdict)
 }

@@ -1,0 +1,50 @@
+package screen
+
+import (
+	"fmt"
+
+	"ipcworkbook/harness/doctor"
+	"ipcworkbook/harness/verdict"
+)
+
+var states = map[doctor.State]verdict.Verdict{
+	doctor.Good: verdict.Pass, doctor.Less: verdict.Unsupported, doctor.Lacking: verdict.Wrong,
+}
+
+// Doctor shows what was looked at, a line for each, and then what is not as it should
+// be.
+func (s Screen) Doctor(all []doctor.Finding) {
+	s.Line("What the workbook needs of this machine:\n")
+	for _, f := range all {
+		found := f.Found
+		if f.State != doctor.Good {
+			found = map[doctor.State]string{doctor.Less: "less than it could be", doctor.Lacking: "steps cannot run"}[f.State]
+		}
+		v := states[f.State]
+		s.Line("%s", s.paint(v, fmt.Sprintf("  %s %-16s %-23s %s", signs[v], f.Name, found, f.For)))
+	}
+	s.Troubles(all)
+	switch doctor.Worst(all) {
+	case doctor.Good:
+		s.Line("\nEverything is there.")
+	case doctor.Less:
+		s.Line("\nEvery step can run here.")
+	case doctor.Lacking:
+		s.Line("\nSome steps cannot run here. No step is called wrong for that: it is unsupported.")
+	}
+}
+
+// Troubles shows what is not as it should be, what works without it, and what mends it.
+func (s Screen) Troubles(all []doctor.Finding) {
+	for _, f := range all {
+		if f.State == doctor.Good {
+			continue
+		}
+		s.Line("\n%s", s.paint(states[f.State], f.Name))
+		for _, part := range []struct{ name, text string }{
+			{"found", f.Found}, {"is for", f.For}, {"without", f.Without}, {"mend", f.Mend},
+		} {
+			s.hanging("  "+fmt.Sprintf("%-8s", part.name), part.text)
+		}
+	}
+}
