@@ -300,7 +300,7 @@ var runsPython = lab.NewRole("starts python3", func(c *lab.Child) error {
 	words := bufio.NewScanner(out)
 	for _, then := range []func(){next(in), next(in), next(in), func() { cmd.Process.Kill() }} {
 		if !words.Scan() {
-			return fmt.Errorf("python3 has ended: %w", cmd.Wait())
+			return errors.Join(errors.New("python3 has ended"), words.Err(), cmd.Wait())
 		}
 		c.Report(words.Text())
 		c.Wait()

@@ -138,12 +138,12 @@ func columns(rows [][]string) string {
 		for i, cell := range row {
 			pad := strings.Repeat(" ", widths[i]-utf8.RuneCountInString(cell))
 			if i == 0 {
-				line.WriteString(cell + pad)
+				fmt.Fprintf(&line, "%s%s", cell, pad)
 			} else {
-				line.WriteString("  " + pad + cell)
+				fmt.Fprintf(&line, "  %s%s", pad, cell)
 			}
 		}
-		b.WriteString(strings.TrimRight(line.String(), " ") + "\n")
+		fmt.Fprintln(&b, strings.TrimRight(line.String(), " "))
 	}
 	return b.String()
 }

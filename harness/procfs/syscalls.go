@@ -8,7 +8,7 @@ import (
 
 // The calls that can wait, and a few that a program in a loop is often seen
 // in. The names come from unix.SYS_*, because the numbers differ between
-// architectures; what exists on one only is in syscalls_amd64.go.
+// architectures; what exists on one only is in syscalls_linux_amd64.go.
 var syscalls = map[int]string{
 	unix.SYS_READ:     "read",
 	unix.SYS_READV:    "readv",

@@ -1,6 +1,7 @@
 package procfs
 
 import (
+	"fmt"
 	"slices"
 	"strings"
 )
@@ -39,7 +40,7 @@ func (t *text) String() string {
 			if i == 0 {
 				b.WriteString("\n")
 			}
-			b.WriteString("\n  " + line)
+			fmt.Fprintf(&b, "\n  %s", line)
 		}
 	}
 	return b.String()
