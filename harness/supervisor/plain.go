@@ -82,8 +82,12 @@ func printFinding(r verdict.Report) {
 		fmt.Printf("%s--- FAIL: %s (%.2fs)\n", marker, r.Test, r.Took.Seconds())
 	}
 	text := string(r.Finding.Verdict) + ": " + r.Finding.Message
-	if dir, err := os.Getwd(); r.Seeded && err == nil {
-		text += "\n\n" + verdict.Again(seed(), r.Test, dir)
+	if dir, err := os.Getwd(); err == nil {
+		// As go test shows places: from the package's folder.
+		text = strings.ReplaceAll(text, dir+"/", "")
+		if r.Seeded {
+			text += "\n\n" + verdict.Again(seed(), r.Test, dir)
+		}
 	}
 	for line := range strings.Lines(text) {
 		fmt.Print("    ", line)
