@@ -140,7 +140,7 @@ func answer(c *socket.Conn) error {
 	return nil
 }
 
-// Step 5: messages keep their boundaries over short reads and short writes: in
+// Step 5: messages keep their boundaries over short reads and writes: in
 // pieces that know nothing of frames, and through a buffer that is too small for
 // them. Both sides may send at the same time.
 func TestMessagesKeepTheirBoundaries(t *testing.T) {

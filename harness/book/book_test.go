@@ -26,6 +26,7 @@ func TestEveryStepHasAClaimAndHints(t *testing.T) {
 		require.NotEmpty(t, c.Steps, c.Folder())
 		for _, s := range c.Steps {
 			require.NotEmpty(t, s.Title, "%s step %d", c.Folder(), s.Number)
+			require.LessOrEqual(t, len(s.Title), 62, "in 80 columns there is room for a verdict behind it: %s step %d", c.Folder(), s.Number)
 			require.NotEmpty(t, s.Edit, "%s step %d", c.Folder(), s.Number)
 			require.GreaterOrEqual(t, len(s.Hints), 2, "hints of %s step %d", c.Folder(), s.Number)
 		}

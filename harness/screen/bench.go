@@ -2,15 +2,12 @@ package screen
 
 import (
 	"fmt"
-	"io"
 	"math"
 	"os"
 	"path"
 	"slices"
 	"strings"
 	"unicode/utf8"
-
-	"golang.org/x/term"
 
 	"ipcworkbook/harness/gauge"
 	"ipcworkbook/harness/verdict"
@@ -24,43 +21,29 @@ import (
 // start at zero. The fastest of yours, the reference and the peers is almost as
 // long as there is room; a limit that is longer is cut.
 func (s Screen) Bench(r gauge.Result) {
-	// All of it is written at once, and in the end: a locale without UTF-8 gets
-	// every sign that we write in ASCII.
+	// All of it is written at once, and in the end.
 	var b strings.Builder
 	c := chart{Screen: s, blocks: s.blocks(), label: label(r.Impl)}
-	c.w = &b
+	c.w, c.ascii = &b, false
 	c.column = max(utf8.RuneCountInString(c.label), len(labels[gauge.Reference]))
-	c.bar = width - utf8.RuneCountInString(c.row("", "", "", ""))
-	c.result(reached(r))
-	text := strings.ReplaceAll(b.String(), "\n\n\n", "\n\n")
-	if !inUTF8() {
-		text = ascii.Replace(text)
+	if c.ratio = len("0.496 (0.481-0.511)"); c.width < 60 {
+		c.ratio = len("0.496")
 	}
-	io.WriteString(s.w, text)
+	c.bar = max(leastBar, c.width-utf8.RuneCountInString(c.row("", "", "", "")))
+	c.result(reached(r))
+	s.write(strings.ReplaceAll(b.String(), "\n\n\n", "\n\n"))
 }
+
+// leastBar is how short a bar may get. In a terminal that is narrower lines go on
+// below.
+const leastBar = 6
 
 // blocks says whether a bar can be drawn of block characters. A log and a reader
 // of the screen's text are better off with '#', and the font of the kernel's own
 // console lacks most of the blocks.
 func (s Screen) blocks() bool {
-	f, ok := s.w.(*os.File)
-	return ok && term.IsTerminal(int(f.Fd())) && inUTF8() && os.Getenv("TERM") != "linux"
+	return s.terminal && !s.ascii && os.Getenv("TERM") != "linux"
 }
-
-// inUTF8 says whether the locale's characters are UTF-8.
-func inUTF8() bool {
-	for _, name := range []string{"LC_ALL", "LC_CTYPE", "LANG"} {
-		if locale := os.Getenv(name); locale != "" {
-			locale = strings.ToLower(locale)
-			return strings.Contains(locale, "utf-8") || strings.Contains(locale, "utf8")
-		}
-	}
-	return false
-}
-
-// ascii has one character for one: columns stay where they are.
-var ascii = strings.NewReplacer("·", "-", "–", "-", "»", ">", "µ", "u", "…", "~",
-	"✓", "+", "✗", "x", "⧖", "~", "♲", "&", "▼", "v")
 
 // reached is the result, with no verdict on a benchmark that a run that was
 // stopped did not come to. That this machine lacks something is another thing.
@@ -80,6 +63,7 @@ type chart struct {
 	label  string // of who takes the part of yours
 	column int    // the width of a label
 	bar    int    // the width of a bar
+	ratio  int    // the width of a ratio, with its interval where there is room for it
 }
 
 var labels = map[string]string{
@@ -101,10 +85,12 @@ func label(impl string) string {
 	return cut(name, most)
 }
 
-// row is one line of a chart. The widest figures fill their columns: "1.05 GB/s",
-// "0.496 (0.481-0.511)".
+// row is one line of a chart. The widest figures fill their columns: "1.05 GB/s".
 func (c chart) row(name, bar, value, ratio string) string {
-	return fmt.Sprintf("    %-*s %s %9s %-19s", c.column, name, bar, value, ratio)
+	if utf8.RuneCountInString(ratio) > c.ratio {
+		ratio, _, _ = strings.Cut(ratio, " (")
+	}
+	return fmt.Sprintf("    %-*s %s %9s %-*s", c.column, name, bar, value, c.ratio, ratio)
 }
 
 func (c chart) result(r gauge.Result) {
@@ -113,7 +99,7 @@ func (c chart) result(r gauge.Result) {
 	if n := len(r.Benchmarks); n > 0 {
 		passed = fmt.Sprintf("%d of %d benchmarks", passes(r), n)
 	}
-	c.line("\n%s%*s", heading, width-utf8.RuneCountInString(heading), passed)
+	c.line("\n%s", c.ends(heading, passed))
 	c.line("")
 	if r.Verdict == verdict.Broken {
 		c.broken(r)
@@ -187,7 +173,7 @@ func (c chart) verdict(b gauge.Benchmark) {
 		why, _, _ = strings.Cut(strings.TrimSpace(b.Message), "\n")
 	}
 	left := fmt.Sprintf("  %s %-14s ", sign, b.Name)
-	room := width - utf8.RuneCountInString(left+"  "+end)
+	room := c.width - utf8.RuneCountInString(left+"  "+end)
 	line := fmt.Sprintf("%s%-*s  %s", left, room, cut(why, room), end)
 	c.line("%s", c.paint(paint, strings.TrimRight(line, " ")))
 }
@@ -208,7 +194,7 @@ func (c chart) circumstances(r gauge.Result) {
 			c.line("")
 		}
 		said = true
-		for i, line := range pack(strings.Fields(text), " ", width-2) {
+		for i, line := range pack(strings.Fields(text), " ", c.width-2) {
 			c.line("%*s%s", 2*min(i, 1), "", line)
 		}
 	}
@@ -245,7 +231,7 @@ func (c chart) circumstances(r gauge.Result) {
 	if len(about) > 0 {
 		c.line("")
 	}
-	for _, line := range pack(about, " · ", width) {
+	for _, line := range pack(about, " · ", c.width) {
 		c.line("%s", c.dim(line))
 	}
 }
@@ -273,7 +259,7 @@ func rounds(r gauge.Result) string {
 func (c chart) end(r gauge.Result) {
 	if r.Message != "" {
 		c.line("")
-		c.text(r.Message)
+		c.text(r.Message, c.width)
 	}
 	if r.Partial != "" {
 		c.line("")
@@ -285,7 +271,8 @@ func (c chart) end(r gauge.Result) {
 		n := passes(r)
 		switch {
 		case r.Verdict == verdict.Fault:
-			c.line("\n%s", notYours)
+			c.line("")
+			c.Paragraph(notYours)
 		case r.Partial != "" || n < len(r.Benchmarks):
 			c.line("\n%s", again)
 		case n == 1:
@@ -298,13 +285,14 @@ func (c chart) end(r gauge.Result) {
 		}
 		return
 	}
-	c.line("\n%s %s\n", c.paint(b.Verdict, b.Name+" "+ending(b.Verdict)), b.Title)
-	c.text(b.Message)
+	c.claim(b.Verdict, b.Name+" "+ending(b.Verdict), b.Title)
+	c.text(b.Message, c.width)
 	switch b.Verdict {
 	case verdict.Unsupported:
 		c.line("\nNothing of yours is wrong here.")
 	case verdict.Fault:
-		c.line("\n%s", notYours)
+		c.line("")
+		c.Paragraph(notYours)
 	default:
 		c.next(b, again)
 	}
@@ -342,20 +330,12 @@ func (c chart) next(b gauge.Benchmark, again string) {
 	if b.Line > 0 {
 		edit += fmt.Sprintf(":%d", b.Line)
 	}
-	if again == "" {
-		c.line("\n%s", edit)
-		return
-	}
-	side := fmt.Sprintf("%-42s   %s", edit, again)
-	if utf8.RuneCountInString(side) > width {
-		side = edit + "\n" + again
-	}
-	c.line("\n%s", side)
+	c.beside(edit, again)
 }
 
 func (c chart) broken(r gauge.Result) {
 	c.line("%s\n", c.paint(verdict.Broken, "The package does not build:"))
-	c.text(r.Message)
+	c.text(r.Message, c.width)
 	if b, ok := first(r); ok && b.File != "" {
 		c.next(b, "")
 	}
@@ -365,25 +345,8 @@ func (c chart) partial(r gauge.Result) {
 	if r.Partial == "" {
 		return
 	}
-	for _, line := range pack(strings.Fields("Not complete. "+r.Partial), " ", width) {
+	for _, line := range pack(strings.Fields("Not complete. "+r.Partial), " ", c.width) {
 		c.line("%s", c.paint(verdict.Unsupported, line))
-	}
-}
-
-// text shows what a test or the compiler said. Its lines stay as they are where
-// they fit.
-func (c chart) text(text string) {
-	for line := range strings.Lines(strings.TrimRight(text, "\n")) {
-		line = strings.TrimRight(line, " \t\n")
-		words := strings.TrimLeft(line, " ")
-		indent := min(len(line)-len(words), width/2)
-		if utf8.RuneCountInString(line)+2 <= width {
-			c.line("  %s", line)
-			continue
-		}
-		for _, part := range pack(strings.Fields(words), " ", width-2-indent) {
-			c.line("  %*s%s", indent, "", part)
-		}
 	}
 }
 
@@ -401,18 +364,6 @@ func (c chart) ink(code, text string) string {
 		return text
 	}
 	return "\x1b[" + code + "m" + text + "\x1b[0m"
-}
-
-// pack lays items side by side into lines of so many characters.
-func pack(items []string, between string, most int) (lines []string) {
-	for _, item := range items {
-		if n := len(lines) - 1; n >= 0 && utf8.RuneCountInString(lines[n]+between+item) <= most {
-			lines[n] += between + item
-			continue
-		}
-		lines = append(lines, item)
-	}
-	return lines
 }
 
 // cut makes a text fit, and shows that it did.

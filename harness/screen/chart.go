@@ -18,12 +18,12 @@ func (c chart) benchmark(b gauge.Benchmark) {
 	if m, ok := measured(b, gauge.Memcpy); ok {
 		memcpy = "memcpy " + b.Speed(m.Median)
 	}
-	room := width - utf8.RuneCountInString("  "+title)
+	room := c.width - utf8.RuneCountInString("  "+title)
 	beside := utf8.RuneCountInString(memcpy) < room
 	if beside {
 		c.line("  %s%*s%s", c.bold(title), room-utf8.RuneCountInString(memcpy), "", c.dim(memcpy))
 	} else {
-		c.line("  %s", c.bold(cut(title, width-2)))
+		c.line("  %s", c.bold(cut(title, c.width-2)))
 	}
 
 	full := 0.0
@@ -128,7 +128,7 @@ func (c chart) article(b gauge.Benchmark) bool {
 	if m.Whole > 0 {
 		text += fmt.Sprintf(", %s KB/s with start-up", figure.KB(float64(bytes)/m.Whole))
 	}
-	for _, line := range pack(strings.Fields(text), " ", width-4) {
+	for _, line := range pack(strings.Fields(text), " ", c.width-4) {
 		c.line("    %s", line)
 	}
 	return true

@@ -11,7 +11,7 @@ import (
 // Pair shows a declaration in both versions: side by side where the terminal is wide
 // enough for the longest line, or else one below the other.
 func (s Screen) Pair(p compare.Pair, columns int) {
-	s.Line("%s", strings.Repeat("─", min(max(columns, 40), width)))
+	s.Line("%s", strings.Repeat("─", min(columns, page)))
 	left, right := side("yours", p.Yours), side("the reference", p.Another)
 	half := (columns - 3) / 2
 	if p.Yours == nil || p.Another == nil || longest(left) > half || longest(right) > half {
@@ -58,8 +58,8 @@ func longest(lines []string) int {
 
 // Columns is how wide the screen is: as wide as a printed page where it is no terminal.
 func (s Screen) Columns() int {
-	if s.columns > 0 {
-		return s.columns
+	if s.room > 0 {
+		return s.room
 	}
-	return width
+	return page
 }

@@ -2,6 +2,7 @@ package screen
 
 import (
 	"fmt"
+	"unicode/utf8"
 
 	"ipcworkbook/harness/doctor"
 	"ipcworkbook/harness/verdict"
@@ -14,14 +15,18 @@ var states = map[doctor.State]verdict.Verdict{
 // Doctor shows what was looked at, a line for each, and then what is not as it should
 // be.
 func (s Screen) Doctor(all []doctor.Finding) {
-	s.Line("What the workbook needs of this machine:\n")
+	s.Line("What is needed of this machine:\n")
 	for _, f := range all {
 		found := f.Found
 		if f.State != doctor.Good {
 			found = map[doctor.State]string{doctor.Less: "less than it could be", doctor.Lacking: "steps cannot run"}[f.State]
 		}
 		v := states[f.State]
-		s.Line("%s", s.paint(v, fmt.Sprintf("  %s %-16s %-23s %s", signs[v], f.Name, found, f.For)))
+		line := fmt.Sprintf("  %s %-15s %-22s %s", signs[v], f.Name, found, f.For)
+		if utf8.RuneCountInString(line) > s.width { // of a narrow terminal
+			line = fmt.Sprintf("  %s %-15s %s", signs[v], f.Name, found)
+		}
+		s.Line("%s", s.paint(v, line))
 	}
 	s.Troubles(all)
 	switch doctor.Worst(all) {
@@ -30,7 +35,8 @@ func (s Screen) Doctor(all []doctor.Finding) {
 	case doctor.Less:
 		s.Line("\nEvery step can run here.")
 	case doctor.Lacking:
-		s.Line("\nSome steps cannot run here. No step is called wrong for that: it is unsupported.")
+		s.Line("")
+		s.Paragraph("Some steps cannot run here. They end as unsupported, never as wrong.")
 	}
 }
 

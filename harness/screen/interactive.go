@@ -67,7 +67,7 @@ func (s Screen) Clear() {
 // the list below it stays where it is.
 func (s Screen) Status(text string) {
 	if s.terminal {
-		fmt.Fprintf(s.w, "\x1b7\x1b[H%s\x1b[K\x1b8", text)
+		s.write("\x1b7\x1b[H" + cut(text, s.room) + "\x1b[K\x1b8")
 		return
 	}
 	s.Line("%s", text)

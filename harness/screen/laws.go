@@ -4,7 +4,6 @@ import (
 	"fmt"
 	"strings"
 	"time"
-	"unicode/utf8"
 
 	"ipcworkbook/harness/verdict"
 	"ipcworkbook/harness/verify"
@@ -23,8 +22,7 @@ func (s Screen) Law(r verify.Row) {
 	if r.Took > 0 {
 		saw += fmt.Sprintf(" %6.2f s", r.Took.Seconds())
 	}
-	pad := max(2, width-utf8.RuneCountInString(left)-utf8.RuneCountInString(saw))
-	s.Line("%s", s.paint(v, left+strings.Repeat(" ", pad)+saw))
+	s.Line("%s", s.paint(v, s.ends(left, saw)))
 	for line := range strings.Lines(r.Problem) {
 		s.Line("        %s", strings.TrimRight(line, "\n"))
 	}

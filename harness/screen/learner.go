@@ -11,21 +11,25 @@ import (
 )
 
 // barWidth is how many signs the bar of a chapter has.
-const barWidth = 15
+const barWidth = 10
 
 // Chapter writes one line of the list of chapters. The bar is for the eye: it says
-// nothing that the figures do not say, and a screen reader is spared it.
+// nothing that the figures do not say, and a screen reader is spared it, as is a
+// narrow terminal.
 func (s Screen) Chapter(number int, title string, passed, steps int, state string) {
-	if n := utf8.RuneCountInString(title); n > 28 {
-		title = string([]rune(title)[:27]) + "…"
-	}
-	bar := ""
-	if s.terminal && steps > 0 {
+	bar, room, far := "", 28, fmt.Sprintf("%2d of %2d steps", passed, steps)
+	if s.width < page {
+		if s.width < 50 {
+			far = strings.TrimSuffix(far, " steps")
+		}
+		room = max(8, s.width-len("  10    "+far+"  edited since"))
+	} else if s.terminal && steps > 0 {
 		full := passed * barWidth / steps
 		bar = "[" + strings.Repeat("#", full) + strings.Repeat(".", barWidth-full) + "]  "
 	}
-	line := fmt.Sprintf("  %2d  %s%s  %s%2d of %2d steps  %s", number, title,
-		strings.Repeat(" ", max(0, 28-utf8.RuneCountInString(title))), bar, passed, steps, state)
+	title = cut(title, room)
+	line := fmt.Sprintf("  %2d  %s%s  %s%s  %s", number, title,
+		strings.Repeat(" ", room-utf8.RuneCountInString(title)), bar, far, state)
 	line = strings.TrimRight(line, " ")
 	if passed == steps {
 		line = s.paint(verdict.Pass, line)

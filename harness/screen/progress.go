@@ -60,7 +60,7 @@ func (p *Progress) Step(what string, left time.Duration) {
 		text += "\n"
 	}
 	if !inUTF8() {
-		text = ascii.Replace(text)
+		text = inASCII.Replace(text)
 	}
 	fmt.Fprint(p.f, text)
 }

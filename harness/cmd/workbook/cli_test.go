@@ -90,7 +90,7 @@ func TestExitStatusAndWords(t *testing.T) {
 		{"demo --chapter 1", 1, []string{"New is not written yet"}},
 		{"demo --chapter 1 --impl " + other, 1, []string{"package socket"}},
 		{"demo --chapter 1 --impl " + typo, 1, []string{"does not build", "pipe.go:3"}},
-		{"doctor", 0, []string{"What the workbook needs", "✓ Go", "kernel"}},
+		{"doctor", 0, []string{"What is needed of this machine", "✓ Go", "kernel"}},
 		{"list", 0, []string{"0 of 12 steps", "Next: chapter 1, step 1"}},
 	} {
 		t.Run(c.args, func(t *testing.T) {

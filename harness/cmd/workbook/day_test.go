@@ -57,7 +57,7 @@ func TestALearnersDay(t *testing.T) {
 		}
 		return text
 	}
-	says(0, []string{"1  pipe", "[...............]   0 of 12 steps", "Next: chapter 1, step 1", "run   task test chapter=1"})
+	says(0, []string{"1  pipe", "[..........]   0 of 12 steps", "Next: chapter 1, step 1", "run   task test chapter=1"})
 	says(2, []string{"chapter 1 was not run yet", "anyway=1"}, "solution", "--chapter", "1")
 
 	// Without a chapter it is the first unfinished one.
@@ -72,7 +72,7 @@ func TestALearnersDay(t *testing.T) {
 	says(0, []string{"edited since"})
 	says(2, []string{"edited since it was run"}, "solution", "--chapter", "1")
 	says(0, []string{"All 12 steps pass."}, "test", "--chapter", "1")
-	says(0, []string{"[###############]  12 of 12 steps  done", "Next: chapter 2, step 1"})
+	says(0, []string{"[##########]  12 of 12 steps  done", "Next: chapter 2, step 1"})
 	says(0, []string{"declarations are the same in both"}, "solution", "--chapter", "1")
 
 	// Another way to write one function.
