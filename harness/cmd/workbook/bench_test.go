@@ -61,7 +61,7 @@ func TestBenchAndReport(t *testing.T) {
 
 func TestBenchJSONIsOneDocument(t *testing.T) {
 	program := buildWorkbook(t)
-	root := clone(t)
+	root := readOnly(t)
 	status, out, errs := call(t, root, program, "bench", "--chapter", "1", "--impl", "reference", "--json", "--rounds", "2", "--benchmark", "PingPong")
 	require.Equal(t, passed, status, out+errs)
 	require.Empty(t, errs)
@@ -109,7 +109,7 @@ func TestBenchOnOneCore(t *testing.T) {
 		t.Skip("taskset (util-linux) is not installed")
 	}
 	program := buildWorkbook(t)
-	root := clone(t)
+	root := readOnly(t)
 	status, out, errs := call(t, root, "taskset", "-c", "0", program, "bench", "--chapter", "1", "--impl", "reference", "--json", "--rounds", "2", "--benchmark", "PingPong")
 	require.Equal(t, passed, status, out+errs)
 	var r gauge.Result

@@ -8,6 +8,7 @@ import (
 	"os/exec"
 	"path/filepath"
 	"strings"
+	"sync"
 	"testing"
 
 	"github.com/stretchr/testify/require"
@@ -19,18 +20,52 @@ import (
 // clone copies what a learner has, to be edited.
 func clone(t *testing.T) string {
 	t.Helper()
-	from, err := filepath.Abs("../../..")
-	require.NoError(t, err)
 	to := t.TempDir()
+	require.NoError(t, copyWorkbook(to))
+	return to
+}
+
+// readOnly is a clone that several tests use. They change nothing in it that is not below
+// .workbook. What Go has built for one of them it need not build for the next.
+func readOnly(t *testing.T) string {
+	t.Helper()
+	dir, err := theOne()
+	require.NoError(t, err)
+	return dir
+}
+
+var theOne = sync.OnceValues(func() (string, error) {
+	dir, err := os.MkdirTemp("", "workbook-read-only-")
+	if err != nil {
+		return "", err
+	}
+	atTheEnd = append(atTheEnd, func() { os.RemoveAll(dir) })
+	return dir, copyWorkbook(dir)
+})
+
+// atTheEnd is what TestMain does when all tests have run.
+var atTheEnd []func()
+
+func copyWorkbook(to string) error {
+	from, err := filepath.Abs("../../..")
+	if err != nil {
+		return err
+	}
 	for _, name := range []string{"chapters", "solutions", "harness", "tools"} {
-		require.NoError(t, os.CopyFS(filepath.Join(to, name), os.DirFS(filepath.Join(from, name))))
+		if err := os.CopyFS(filepath.Join(to, name), os.DirFS(filepath.Join(from, name))); err != nil {
+			return err
+		}
 	}
 	for _, name := range []string{"go.mod", "go.sum", "Taskfile.yml", "task"} {
 		text, err := os.ReadFile(filepath.Join(from, name))
-		require.NoError(t, err)
-		require.NoError(t, os.WriteFile(filepath.Join(to, name), text, 0o700))
+		if err != nil {
+			return err
+		}
+		if err := os.WriteFile(filepath.Join(to, name), text, 0o700); err != nil {
+			return err
+		}
 	}
-	return to
+	return nil
 }
 
 // call runs a program and returns its exit status and what it wrote.
@@ -51,7 +86,7 @@ func call(t *testing.T, dir, program string, args ...string) (status int, stdout
 // The exit statuses are a contract: 0 all passed, 1 one did not, 2 wrong usage.
 func TestExitStatusAndWords(t *testing.T) {
 	program := buildWorkbook(t)
-	root := clone(t)
+	root := readOnly(t)
 	empty := t.TempDir()
 	other := t.TempDir()
 	require.NoError(t, os.WriteFile(filepath.Join(other, "socket.go"), []byte("package socket\n"), 0o600))
@@ -108,7 +143,7 @@ func TestExitStatusAndWords(t *testing.T) {
 // mend that.
 func TestStepThatCannotRunHere(t *testing.T) {
 	program := buildWorkbook(t)
-	root := clone(t)
+	root := readOnly(t)
 	few := func(args string) (int, string, string) {
 		return call(t, root, "sh", "-c", "ulimit -n 128; exec "+program+" "+args)
 	}
@@ -140,7 +175,7 @@ func TestStepThatCannotRunHere(t *testing.T) {
 // With --json there is one document on standard output, and nothing else.
 func TestJSONIsOneDocument(t *testing.T) {
 	program := buildWorkbook(t)
-	root := clone(t)
+	root := readOnly(t)
 	for impl, want := range map[string]verdict.Verdict{"reference": verdict.Pass, "chapters/01-pipe": verdict.Todo} {
 		_, out, errs := call(t, root, program, "test", "--chapter", "1", "--json", "--impl", impl)
 		require.Empty(t, errs)

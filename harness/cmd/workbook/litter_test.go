@@ -28,7 +28,11 @@ import (
 func TestMain(m *testing.M) {
 	supervisor.Enter()
 	if os.Getenv("WORKBOOK_LITTER") == "" {
-		os.Exit(m.Run())
+		code := m.Run()
+		for _, end := range atTheEnd {
+			end()
+		}
+		os.Exit(code)
 	}
 	if err := litter(); err != nil {
 		fmt.Fprintln(os.Stderr, err)
