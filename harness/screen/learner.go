@@ -57,14 +57,22 @@ func (s Screen) cause(step check.Step) {
 	}
 	s.Line("%s\n", why)
 	lines := strings.Split(strings.TrimSpace(step.Message), "\n")
-	for i, line := range lines {
-		if i == causeLines {
-			s.Line("  …")
-			break
-		}
-		s.Line("%s", strings.TrimRight("  "+line, " "))
+	if len(lines) > causeLines {
+		lines = append(lines[:causeLines:causeLines], "…")
 	}
+	s.text(strings.Join(lines, "\n"), s.room)
 	s.Line("")
+	s.Paragraph(whereToBegin[step.Verdict])
+	s.Line("")
+}
+
+// whereToBegin leads from what was seen to the mend, without the answer.
+var whereToBegin = map[verdict.Verdict]string{
+	verdict.Hung: "Begin at the line that is named there. What does it wait for, which process could bring that, and what keeps " +
+		"that process from it?",
+	verdict.Crashed: "Begin at the first line that is yours. Which value was another one than you thought, and where did it come from?",
+	verdict.Residue: "Begin where it is made. Follow each way out of that function, and out of the one that calls it: " +
+		"on which one does nobody close it, wait for it or remove it?",
 }
 
 // causeLines are as many as tell the cause. The whole text is what task test shows.
