@@ -38,8 +38,8 @@ func here(t *testing.T) Machine {
 
 // Of this machine everything is told, and nothing is left behind.
 func TestThisMachine(t *testing.T) {
+	t.Setenv("TMPDIR", t.TempDir())
 	m := here(t)
-	m.Temp = t.TempDir()
 	for _, f := range m.Look(t.Context()) {
 		require.NotEmpty(t, f.Found, f.Name)
 		require.NotEmpty(t, f.For, f.Name)

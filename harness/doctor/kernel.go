@@ -69,10 +69,7 @@ func notifies() bool {
 func (m Machine) namespaces(ctx context.Context) Finding {
 	f := finding("namespaces", "a step sees its own and no other", "everything: what a step leaves is told by name and maker")
 	f.Found = "PID, IPC, mount"
-	path, err := m.Program("true")
-	if err == nil {
-		_, err = launch.Run(ctx, verdict.Spec{Path: path, Dir: m.Root, Program: true, Deadline: verdict.Deadline}, io.Discard, io.Discard, nil)
-	}
+	err := m.startOne(ctx)
 	if why := launch.Refused(); why != "" {
 		err = errors.New(why)
 	}
@@ -80,6 +77,22 @@ func (m Machine) namespaces(ctx context.Context) Finding {
 		f.but(Less, err.Error(), m.allow())
 	}
 	return f
+}
+
+func (m Machine) startOne(ctx context.Context) error {
+	path, err := m.Program("true")
+	if err != nil {
+		return err
+	}
+	tmp, remove, err := launch.Folder()
+	if err != nil {
+		return err
+	}
+	defer remove()
+	_, err = launch.Run(ctx, verdict.Spec{
+		Path: path, Dir: m.Root, Env: []string{"TMPDIR=" + tmp}, Program: true, Deadline: verdict.Deadline,
+	}, io.Discard, io.Discard, nil)
+	return err
 }
 
 // allow is the command that allows namespaces to an ordinary user.

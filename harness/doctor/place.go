@@ -21,8 +21,8 @@ const (
 	leastTemp = 300 * mib // what building a chapter takes, and a step's files
 	leastShm  = 64 * mib
 	// Below the folder for temporary files come that of the run, the step's, and the
-	// test's: about so many bytes, with the name of a socket.
-	belowTemp = 64
+	// test's: up to so many bytes, with the name of a socket.
+	belowTemp = 56
 )
 
 // temporary looks at the folder for temporary files. Test binaries are started there.
