@@ -94,7 +94,7 @@ var place = regexp.MustCompile(`(?m)^(\S+\.go):(\d+)(?::\d+)?: `)
 func (b *Built) compileError(out string) error {
 	var lines []string
 	for line := range strings.Lines(out) {
-		if !strings.HasPrefix(line, "#") {
+		if !strings.HasPrefix(line, "#") && !strings.HasPrefix(line, "FAIL") {
 			lines = append(lines, strings.TrimRight(line, "\n"))
 		}
 	}
@@ -112,12 +112,37 @@ func (b *Built) compileError(out string) error {
 			break
 		}
 	}
-	if names := missing(b.o); len(names) > 0 && file == "" {
-		text = "The package has to declare what the stub does. It lacks " + strings.Join(names, ", ") + ".\n" + text
+	// What the tests do not find may be in nobody's line.
+	names, changed := missing(b.o), other(b.o)
+	switch {
+	case strings.Contains(text, `"ipcworkbook/harness/todo" imported and not used`):
+		text = "No function needs the import of harness/todo any more: it can go.\n" + firstLines(text, someErrors)
+	case file != "":
+		text = firstLines(text, mostErrors)
+	case len(names) > 0:
+		text = "The package has to declare what the stub does. It lacks " + strings.Join(names, ", ") + ".\n" + firstLines(text, someErrors)
 		file = where(b.o)
+	case len(changed) > 0:
+		at := b.sites[changed[0].name]
+		file, line = overlay.Relative(at.file, b.o.From), at.line
+		text = changed[0].String() + firstLines(text, someErrors)
 	}
 	b.breaks(text, file, line)
 	return nil
+}
+
+// Of the compiler's errors so many are shown: the first one is what helps.
+const (
+	someErrors = 3
+	mostErrors = 10
+)
+
+func firstLines(text string, n int) string {
+	lines := strings.Split(strings.TrimSpace(text), "\n")
+	if len(lines) > n+1 {
+		lines = append(lines[:n:n], fmt.Sprintf("… and %d lines more", len(lines)-n))
+	}
+	return strings.Join(lines, "\n")
 }
 
 // missing lists the exported functions, methods and types of the stub that an

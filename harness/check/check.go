@@ -19,6 +19,7 @@ import (
 	"slices"
 	"strings"
 	"sync"
+	"sync/atomic"
 	"time"
 
 	"ipcworkbook/harness/book"
@@ -36,6 +37,9 @@ type Options struct {
 	Race    bool   // build with the race detector
 	Seed    uint64 // of the run's random numbers
 	From    string // the folder that paths are shown from
+	// Progress is told how many steps have ended, of how many; first none, while the
+	// chapter is built. It may be nil.
+	Progress func(ended, all int)
 	// Tests are used in place of the chapter's sealed ones, if they are set:
 	// verify judges test files that are being worked on.
 	Tests map[string][]byte
@@ -106,6 +110,9 @@ type Built struct {
 
 // Run builds and runs.
 func Run(ctx context.Context, o Options) (Result, error) {
+	if steps, err := chosen(o); err == nil && o.Progress != nil {
+		o.Progress(0, len(steps))
+	}
 	b, err := Build(ctx, o)
 	if err != nil {
 		return Result{}, err
@@ -134,6 +141,7 @@ func (b *Built) Run(ctx context.Context, seed uint64) (Result, error) {
 	r.Steps = make([]Step, len(steps))
 	errs := make([]error, len(steps))
 	var running sync.WaitGroup
+	var ended atomic.Int32
 	slots := make(chan struct{}, runtime.NumCPU())
 	for i, s := range steps {
 		running.Go(func() {
@@ -141,6 +149,9 @@ func (b *Built) Run(ctx context.Context, seed uint64) (Result, error) {
 			defer func() { <-slots }()
 			if ctx.Err() == nil {
 				r.Steps[i], errs[i] = b.step(ctx, s, seed)
+				if n := ended.Add(1); o.Progress != nil && ctx.Err() == nil {
+					o.Progress(int(n), len(steps))
+				}
 			}
 		})
 	}

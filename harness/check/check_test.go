@@ -229,6 +229,10 @@ func TestAPackageThatDoesNotBuildIsBroken(t *testing.T) {
 			[]string{"learner/pipe.go:", "42"}},
 		{"a method that is missing", text(strings.Replace(string(good["pipe.go"]), "func (w *Writer) Capacity(", "func (w *Writer) capacity(", 1)),
 			[]string{"It lacks Writer.Capacity."}},
+		{"another signature", text(strings.Replace(string(good["pipe.go"]), "func (w *Writer) Capacity() (int, error)", "func (w *Writer) Capacity(of int) (n int, err error)", 1)),
+			[]string{"Writer.Capacity has another signature", "in the stub: func() (int, error)", "here:        func(int) (int, error)"}},
+		{"the import of the stub", text(strings.Replace(string(good["pipe.go"]), "import (", "import (\n\t\"ipcworkbook/harness/todo\"", 1)),
+			[]string{"No function needs the import of harness/todo any more"}},
 		{"two files that declare the same", map[string][]byte{"pipe.go": good["pipe.go"], "more.go": []byte("package pipe\n\nfunc New() {}\n")},
 			[]string{"New redeclared"}},
 	} {

@@ -6,6 +6,7 @@ import (
 	"go/ast"
 	"go/parser"
 	"go/token"
+	"go/types"
 	"maps"
 	"slices"
 	"strings"
@@ -82,6 +83,60 @@ func declarations(impl overlay.Impl) sites {
 		}
 	}
 	return found
+}
+
+// signature is a function whose types are other ones than in the stub.
+type signature struct{ name, stub, here string }
+
+func (s signature) String() string {
+	return fmt.Sprintf("%s has another signature than in the stub, and the tests call it as it is there:\n  in the stub: %s\n  here:        %s\n", s.name, s.stub, s.here)
+}
+
+// other lists the stub's exported functions that have another signature in an
+// implementation.
+func other(o Options) (changed []signature) {
+	stub, here := signatures(overlay.Memory("stub", o.Chapter.Stub())), signatures(o.Impl)
+	for _, name := range slices.Sorted(maps.Keys(stub)) {
+		if is, there := here[name]; there && is != stub[name] {
+			changed = append(changed, signature{name, stub[name], is})
+		}
+	}
+	return changed
+}
+
+// signatures are the types of an implementation's functions, without the names of
+// parameters.
+func signatures(impl overlay.Impl) map[string]string {
+	found := map[string]string{}
+	texts, err := impl.Read()
+	if err != nil {
+		return found
+	}
+	for name, text := range texts {
+		f, err := parser.ParseFile(token.NewFileSet(), name, text, parser.SkipObjectResolution)
+		if err != nil {
+			continue
+		}
+		for _, d := range f.Decls {
+			if fn, ok := d.(*ast.FuncDecl); ok && fn.Name.IsExported() {
+				found[receiver(fn)+fn.Name.Name] = strings.TrimSuffix(fmt.Sprintf("func(%s) (%s)", kinds(fn.Type.Params), kinds(fn.Type.Results)), " ()")
+			}
+		}
+	}
+	return found
+}
+
+// kinds are the types of a list of parameters, one for each.
+func kinds(list *ast.FieldList) string {
+	var all []string
+	if list != nil {
+		for _, field := range list.List {
+			for range max(1, len(field.Names)) {
+				all = append(all, types.ExprString(field.Type))
+			}
+		}
+	}
+	return strings.Join(all, ", ")
 }
 
 func receiver(fn *ast.FuncDecl) string {

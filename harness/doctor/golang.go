@@ -44,7 +44,7 @@ func wantedGo(root string) string {
 
 // modules looks whether everything that is imported is on this machine.
 func (m Machine) modules(ctx context.Context) Finding {
-	f := finding("modules", "what is imported", "nothing offline: the next build fetches them")
+	f := finding("modules", "what is imported", "everything, with a network: the next build fetches them")
 	f.Found = "all are here"
 	_, err := m.goSays(ctx, []string{"GOPROXY=off", "GOFLAGS=-mod=mod"},
 		"list", "-deps", "-test", "-f", "{{.Name}}", "./chapters/...", "./harness/cmd/workbook")

@@ -137,7 +137,7 @@ func (m Machine) inGroup(file string) (uint64, bool) {
 const leastMemory = 700 * mib
 
 func (m Machine) memory() Finding {
-	f := finding("memory", "building, and the steps", "a build may be killed; try one chapter at a time")
+	f := finding("memory", "building, and the steps", "everything, but a build may be killed")
 	fs, err := procfs.NewFS(m.Proc)
 	if err != nil {
 		f.but(Less, err.Error(), "mount proc(5)")

@@ -11,7 +11,7 @@ import (
 const columns = 80
 
 func (m Machine) terminal() Finding {
-	f := finding("terminal", "what you see", "everything: without colour, signs and words say the same")
+	f := finding("terminal", "what you see", "everything: signs and words say what colour does")
 	if !term.IsTerminal(int(m.Out.Fd())) {
 		f.Found = "none: a file or a pipe"
 		return f

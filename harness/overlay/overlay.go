@@ -84,7 +84,7 @@ func (i Impl) Path(file string) string {
 // Problem says in a sentence why an implementation cannot be package name, or "".
 func (i Impl) Problem(name string) string {
 	if len(i.Files) == 0 {
-		return "There is no Go file in it. Put the stub back, or write package " + name + " anew."
+		return "There is no Go file here. git restore, or task reset, puts the stub back; or write package " + name + " anew."
 	}
 	texts, err := i.Read()
 	if err != nil {

@@ -33,8 +33,17 @@ type Chapter struct {
 	// Steps are the verdicts, by the steps' numbers. A step that was not run since
 	// the tests are as they are is not there.
 	Steps map[int]verdict.Verdict `json:"steps"`
+	// Seen are the steps that did not pass, as the last run of each showed them.
+	Seen map[int]Sight `json:"seen,omitempty"`
 	// Hints are how many hints of a step were given.
 	Hints map[int]int `json:"hints,omitempty"`
+}
+
+// Sight is a step as a run showed it.
+type Sight struct {
+	Step check.Step `json:"step"`
+	At   time.Time  `json:"at"`
+	From string     `json:"from"` // the folder that its paths are shown from
 }
 
 // Of reads what is known of a chapter. A file that is missing, is not whole, or
@@ -47,6 +56,9 @@ func Of(root string, c book.Chapter) Chapter {
 	}
 	if known.Steps == nil {
 		known.Steps = map[int]verdict.Verdict{}
+	}
+	if known.Seen == nil {
+		known.Seen = map[int]Sight{}
 	}
 	if known.Hints == nil {
 		known.Hints = map[int]int{}
@@ -90,15 +102,29 @@ func (k Chapter) Done(c book.Chapter) bool {
 
 // Changed says that a file of the chapter was written after the last run.
 func (k Chapter) Changed(root string, c book.Chapter) bool {
+	return !k.At.IsZero() && writtenAfter(k.At, root, c)
+}
+
+func writtenAfter(t time.Time, root string, c book.Chapter) bool {
 	names, _ := filepath.Glob(filepath.Join(root, c.Dir(), "*.go"))
 	return slices.ContainsFunc(names, func(name string) bool {
 		info, err := os.Stat(name)
-		return err == nil && !k.At.IsZero() && info.ModTime().After(k.At)
+		return err == nil && info.ModTime().After(t)
 	})
 }
 
-// Record keeps what a run of the learner's code showed.
-func Record(root string, c book.Chapter, r check.Result) error {
+// Last is a step that did not pass, as its last run showed it to a reader in the folder
+// from. Its number is 0 if nothing is known that still holds.
+func (k Chapter) Last(root string, c book.Chapter, step int, from string) check.Step {
+	seen := k.Seen[step]
+	if seen.From != from || writtenAfter(seen.At, root, c) {
+		return check.Step{}
+	}
+	return seen.Step
+}
+
+// Record keeps what a run of the learner's code showed to a reader in the folder from.
+func Record(root, from string, c book.Chapter, r check.Result) error {
 	return update(root, c, func(known *Chapter) {
 		if len(r.Steps) >= len(c.Steps) || known.At.IsZero() || r.Verdict == verdict.Broken {
 			known.At = time.Now()
@@ -111,7 +137,10 @@ func Record(root string, c book.Chapter, r check.Result) error {
 			known.Steps[s.Number] = s.Verdict
 			if s.Verdict == verdict.Pass {
 				delete(known.Hints, s.Number)
+				delete(known.Seen, s.Number)
+				continue
 			}
+			known.Seen[s.Number] = Sight{Step: s, At: time.Now(), From: from}
 		}
 	})
 }

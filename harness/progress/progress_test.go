@@ -34,7 +34,7 @@ func TestWhatRunsShowedIsKept(t *testing.T) {
 	require.True(t, known.At.IsZero())
 	require.Zero(t, known.Passed())
 
-	require.NoError(t, progress.Record(root, c, result(verdict.Pass, verdict.Hung, verdict.Todo)))
+	require.NoError(t, progress.Record(root, "here", c, result(verdict.Pass, verdict.Hung, verdict.Todo)))
 	known = progress.Of(root, c)
 	require.Equal(t, 1, known.Passed())
 	next, left := known.Next(c)
@@ -42,16 +42,40 @@ func TestWhatRunsShowedIsKept(t *testing.T) {
 	require.Equal(t, 2, next.Number)
 
 	// A run of one step changes that one.
-	require.NoError(t, progress.Record(root, c, check.Result{Steps: []check.Step{{Number: 2, Verdict: verdict.Pass}}}))
+	require.NoError(t, progress.Record(root, "here", c, check.Result{Steps: []check.Step{{Number: 2, Verdict: verdict.Pass}}}))
 	known = progress.Of(root, c)
 	require.Equal(t, 2, known.Passed())
 	require.Equal(t, verdict.Todo, known.Steps[3])
 
 	// What does not build has no steps, and what is known of them stays.
-	require.NoError(t, progress.Record(root, c, check.Result{Verdict: verdict.Broken}))
+	require.NoError(t, progress.Record(root, "here", c, check.Result{Verdict: verdict.Broken}))
 	known = progress.Of(root, c)
 	require.True(t, known.Broken)
 	require.Equal(t, 2, known.Passed())
+}
+
+// A step is told as its last run showed it, from the same folder and to the same files.
+func TestWhatAStepShowed(t *testing.T) {
+	root, c := t.TempDir(), chapter(t)
+	r := result(verdict.Pass, verdict.Hung)
+	r.Steps[1].Message = "who waits for whom"
+	require.NoError(t, progress.Record(root, "here", c, r))
+	known := progress.Of(root, c)
+	require.Equal(t, "who waits for whom", known.Last(root, c, 2, "here").Message)
+	require.Zero(t, known.Last(root, c, 2, "there"), "its paths are shown from another folder")
+	require.Zero(t, known.Last(root, c, 1, "here"), "it passes")
+	require.Zero(t, known.Last(root, c, 3, "here"), "it was not run")
+
+	dir := filepath.Join(root, c.Dir())
+	require.NoError(t, os.MkdirAll(dir, 0o700))
+	file := filepath.Join(dir, "pipe.go")
+	require.NoError(t, os.WriteFile(file, nil, 0o600))
+	soon := time.Now().Add(time.Hour)
+	require.NoError(t, os.Chtimes(file, soon, soon))
+	require.Zero(t, known.Last(root, c, 2, "here"), "the file is newer")
+
+	require.NoError(t, progress.Record(root, "here", c, result(verdict.Pass, verdict.Pass)))
+	require.Zero(t, progress.Of(root, c).Last(root, c, 2, "here"), "it passes now")
 }
 
 func TestAChapterIsDoneWhenWhatIsLeftCannotRunHere(t *testing.T) {
@@ -61,10 +85,10 @@ func TestAChapterIsDoneWhenWhatIsLeftCannotRunHere(t *testing.T) {
 		all = append(all, verdict.Pass)
 	}
 	all[3] = verdict.Unsupported
-	require.NoError(t, progress.Record(root, c, result(all...)))
+	require.NoError(t, progress.Record(root, "here", c, result(all...)))
 	require.True(t, progress.Of(root, c).Done(c))
 	all[5] = verdict.Todo
-	require.NoError(t, progress.Record(root, c, result(all...)))
+	require.NoError(t, progress.Record(root, "here", c, result(all...)))
 	known := progress.Of(root, c)
 	require.False(t, known.Done(c))
 	next, _ := known.Next(c)
@@ -73,7 +97,7 @@ func TestAChapterIsDoneWhenWhatIsLeftCannotRunHere(t *testing.T) {
 
 func TestOtherTestsAndBrokenFilesTellNothing(t *testing.T) {
 	root, c := t.TempDir(), chapter(t)
-	require.NoError(t, progress.Record(root, c, result(verdict.Pass)))
+	require.NoError(t, progress.Record(root, "here", c, result(verdict.Pass)))
 	files, err := filepath.Glob(filepath.Join(root, ".workbook", "progress", "*.json"))
 	require.NoError(t, err)
 	require.Len(t, files, 1)
@@ -87,7 +111,7 @@ func TestOtherTestsAndBrokenFilesTellNothing(t *testing.T) {
 
 	require.NoError(t, os.WriteFile(files[0], []byte(`{"tests":`), 0o644))
 	require.Zero(t, progress.Of(root, c).Passed(), "of half a file")
-	require.NoError(t, progress.Record(root, c, result(verdict.Pass)))
+	require.NoError(t, progress.Record(root, "here", c, result(verdict.Pass)))
 	require.Equal(t, 1, progress.Of(root, c).Passed())
 
 	require.NoError(t, progress.Forget(root, c))
@@ -102,7 +126,7 @@ func TestTwoTerminalsLoseNothing(t *testing.T) {
 		for range 5 {
 			all.Go(func() {
 				one := check.Result{Steps: []check.Step{{Number: s.Number, Verdict: verdict.Pass}}}
-				if err := progress.Record(root, c, one); err != nil {
+				if err := progress.Record(root, "here", c, one); err != nil {
 					t.Error(err)
 				}
 			})
@@ -125,7 +149,7 @@ func TestHintsAreCountedUntilTheStepPasses(t *testing.T) {
 	require.Equal(t, len(step.Hints), progress.Of(root, c).NextHint(step), "the last one again")
 	require.NoError(t, progress.Hinted(root, c, 2, 1))
 	require.Equal(t, len(step.Hints), progress.Of(root, c).Hints[2])
-	require.NoError(t, progress.Record(root, c, result(verdict.Pass, verdict.Pass)))
+	require.NoError(t, progress.Record(root, "here", c, result(verdict.Pass, verdict.Pass)))
 	require.Zero(t, progress.Of(root, c).Hints[2])
 }
 
@@ -136,7 +160,7 @@ func TestWhatWasEditedSinceIsSeen(t *testing.T) {
 	file := filepath.Join(dir, "pipe.go")
 	require.NoError(t, os.WriteFile(file, []byte("package pipe\n"), 0o644))
 	require.False(t, progress.Of(root, c).Changed(root, c), "where nothing was run")
-	require.NoError(t, progress.Record(root, c, result(verdict.Pass)))
+	require.NoError(t, progress.Record(root, "here", c, result(verdict.Pass)))
 	require.NoError(t, os.Chtimes(file, time.Time{}, time.Now().Add(-time.Hour)))
 	require.False(t, progress.Of(root, c).Changed(root, c))
 	now := time.Now()
@@ -144,12 +168,12 @@ func TestWhatWasEditedSinceIsSeen(t *testing.T) {
 	require.True(t, progress.Of(root, c).Changed(root, c))
 
 	// A run of one step tells nothing of the others.
-	require.NoError(t, progress.Record(root, c, result(verdict.Pass)))
+	require.NoError(t, progress.Record(root, "here", c, result(verdict.Pass)))
 	require.True(t, progress.Of(root, c).Changed(root, c))
 	var all []verdict.Verdict
 	for range c.Steps {
 		all = append(all, verdict.Todo)
 	}
-	require.NoError(t, progress.Record(root, c, result(all...)))
+	require.NoError(t, progress.Record(root, "here", c, result(all...)))
 	require.False(t, progress.Of(root, c).Changed(root, c))
 }

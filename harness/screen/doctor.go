@@ -48,9 +48,9 @@ func (s Screen) Troubles(all []doctor.Finding) {
 		}
 		s.Line("\n%s", s.paint(states[f.State], f.Name))
 		for _, part := range []struct{ name, text string }{
-			{"found", f.Found}, {"is for", f.For}, {"without", f.Without}, {"mend", f.Mend},
+			{"found", f.Found}, {"is for", f.For}, {"still works", f.Without}, {"mend", f.Mend},
 		} {
-			s.hanging("  "+fmt.Sprintf("%-8s", part.name), part.text)
+			s.hanging("  "+fmt.Sprintf("%-12s", part.name), part.text)
 		}
 	}
 }

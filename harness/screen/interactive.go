@@ -4,6 +4,7 @@ import (
 	"context"
 	"fmt"
 	"os"
+	"strings"
 
 	"golang.org/x/sys/unix"
 	"golang.org/x/term"
@@ -55,6 +56,12 @@ func Keys(ctx context.Context, in *os.File) <-chan byte {
 	}()
 	return keys
 }
+
+// Redraws says whether a line that is there can be written anew.
+func (s Screen) Redraws() bool { return s.terminal }
+
+// Choices are keys to press.
+func (s Screen) Choices(keys ...string) { s.Line("%s", strings.Join(pack(keys, "   ", s.width), "\n")) }
 
 // Clear empties the terminal. Elsewhere there is nothing to empty.
 func (s Screen) Clear() {

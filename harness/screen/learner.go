@@ -38,9 +38,11 @@ func (s Screen) Chapter(number int, title string, passed, steps int, state strin
 }
 
 // Hint shows a step's hint of a level from 1. What the run has found out comes first.
-func (s Screen) Hint(step book.Step, level int, found check.Step) {
-	s.Line("Step %d: %s. Hint %d of %d:\n", step.Number, step.Title, level, len(step.Hints))
+func (s Screen) Hint(c book.Chapter, step book.Step, level int, found check.Step) {
+	s.Paragraph(fmt.Sprintf("Chapter %d, step %d: %s", c.Number, step.Number, step.Title))
+	s.Line("")
 	s.cause(found)
+	s.Line("Hint %d of %d:\n", level, len(step.Hints))
 	s.Paragraph(step.Hints[level-1])
 }
 

@@ -38,7 +38,7 @@ func everything(s screen.Screen) {
 		{Name: "Go", State: doctor.Good, Found: "1.26", For: "builds your code and its tests"},
 		{Name: "temporary files", State: doctor.Lacking, Found: "nowhere", For: "programs and files of a step", Without: "nothing", Mend: "export TMPDIR=DIR, a folder that is yours, with a short path"},
 	})
-	s.Hint(book.Step{Number: 1, Title: "a title", Hints: []string{strings.Repeat("a hint ", 30)}}, 1, check.Step{})
+	s.Hint(book.Chapter{Number: 1}, book.Step{Number: 1, Title: "a title", Hints: []string{strings.Repeat("a hint ", 30)}}, 1, check.Step{})
 }
 
 // Nothing is wider than the terminal, if only its words are not. The last column stays

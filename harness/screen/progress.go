@@ -38,6 +38,22 @@ func NewProgress(f *os.File, total int) *Progress {
 	}
 }
 
+// Checking returns what shows how far a chapter's check is, on a terminal, and what
+// removes that line. Elsewhere nothing is shown: results are what counts there.
+func Checking(f *os.File, steps int) (show func(ended, all int), done func()) {
+	p := NewProgress(f, steps+1)
+	if !p.line {
+		return nil, func() {}
+	}
+	return func(ended, all int) {
+		if ended == 0 {
+			p.Step("building", 0)
+		} else if ended < all {
+			p.Step(fmt.Sprintf("%d of %d steps", ended, all), 0)
+		}
+	}, p.Done
+}
+
 // Step says what begins now, in the form "round 3 of 10 · Transfer/1KiB · python",
 // and about how long it still takes until all is done; 0 says that nobody knows.
 func (p *Progress) Step(what string, left time.Duration) {

@@ -110,7 +110,11 @@ var inASCII = strings.NewReplacer("·", "-", "–", "-", "»", ">", "µ", "u", "
 // Result shows a chapter: the list of its steps, then the first one that did
 // not pass in full, then what to do next.
 func (s Screen) Result(r check.Result) {
-	s.Line("\n%s\n", s.ends(fmt.Sprintf("Chapter %d · %s", r.Chapter, r.Name), fmt.Sprintf("%d of %d steps", r.Passed(), len(r.Steps))))
+	passed := fmt.Sprintf("%d of %d steps", r.Passed(), len(r.Steps))
+	if r.Verdict == verdict.Broken {
+		passed = "does not build"
+	}
+	s.Line("\n%s\n", s.ends(fmt.Sprintf("Chapter %d · %s", r.Chapter, r.Name), passed))
 	if r.Verdict != verdict.Broken {
 		for _, step := range r.Steps {
 			s.step(step)
@@ -131,9 +135,32 @@ func (s Screen) Result(r check.Result) {
 			all = fmt.Sprintf("Step %d passes.", r.Steps[0].Number)
 		}
 		s.Line("\n%s", s.paint(verdict.Pass, all))
+		s.then(r)
 		return
 	}
 	s.Failure(r, first)
+}
+
+// then says what there is to do when a chapter passes.
+func (s Screen) then(r check.Result) {
+	if len(r.Steps) == 1 || s.Options != "" {
+		return // a step alone, or not the learner's own
+	}
+	for _, next := range []struct{ command, what string }{
+		{"bench", "how fast it is, beside others"},
+		{"solution", "your version beside the reference"},
+	} {
+		s.Line("  %s", s.fits(fmt.Sprintf("%-34s", fmt.Sprintf("%s %s chapter=%d", s.task, next.command, r.Chapter)), next.what))
+	}
+	s.Line("  %s", s.fits(fmt.Sprintf("%-34s", s.task), "what is next"))
+}
+
+// fits is two texts side by side, or the first one alone if there is no room for both.
+func (s Screen) fits(left, right string) string {
+	if utf8.RuneCountInString(left)+utf8.RuneCountInString(right)+len("  ") > s.width {
+		return strings.TrimRight(left, " ")
+	}
+	return left + right
 }
 
 // step is one line of the list. A title that is too long goes on below its beginning.
@@ -224,10 +251,13 @@ func (s Screen) claim(v verdict.Verdict, ended, title string) {
 // beside is the last line: where to edit, and a command. They stand below each other
 // where there is no room for both.
 func (s Screen) beside(edit, command string) {
-	line := strings.TrimRight(fmt.Sprintf("%-42s   %s", edit, command), " ")
 	room := s.room
 	if room == 0 {
 		room = page + 1
+	}
+	line := strings.TrimSpace(fmt.Sprintf("%-42s   %s", edit, command))
+	if edit != "" && utf8.RuneCountInString(line) > room {
+		line = edit + "   " + command
 	}
 	if edit != "" && command != "" && utf8.RuneCountInString(line) > room {
 		line = edit + "\n" + command
@@ -235,18 +265,23 @@ func (s Screen) beside(edit, command string) {
 	s.Line("\n%s", line)
 }
 
-// text shows what a test or the compiler said. Its lines stay as they are where
-// they fit in so many columns; 0 is always.
-func (s Screen) text(text string, room int) {
+// Text shows lines that stay as they are where they fit.
+func (s Screen) Text(text string) { s.indented("", text, s.room) }
+
+// text shows what a test or the compiler said, in so many columns; 0 is as many as it
+// takes.
+func (s Screen) text(text string, room int) { s.indented("  ", text, room) }
+
+func (s Screen) indented(by, text string, room int) {
 	for line := range strings.Lines(strings.TrimRight(text, "\n")) {
 		line = strings.TrimRight(line, " \t\n")
-		if room == 0 || utf8.RuneCountInString(line)+2 <= room {
-			s.Line("%s", strings.TrimRight("  "+line, " "))
+		if room == 0 || utf8.RuneCountInString(by+line) <= room {
+			s.Line("%s", strings.TrimRight(by+line, " "))
 			continue
 		}
-		indent := len(line) - len(strings.TrimLeft(line, " "))
-		for i, part := range broken(line, room-2, min(indent, room/2)) {
-			s.Line("  %*s%s", min(i, 1)*min(indent, room/2), "", part)
+		indent := min(len(line)-len(strings.TrimLeft(line, " ")), room/2)
+		for i, part := range broken(line, room-len(by), indent) {
+			s.Line("%s%*s%s", by, min(i, 1)*indent, "", part)
 		}
 	}
 }

@@ -24,7 +24,7 @@ var steps = map[verdict.Verdict]check.Step{
 	verdict.Todo:    {Message: "New()   (pipe_test.go:21)\n  expected: no error\n  got:      New is not written yet (pipe.go:86)", File: "pipe.go", Line: 86},
 	verdict.Wrong:   {Message: "Recv()\n  expected: \"hello\"\n  got:      \"\"\n\nWas one Read taken for one message?", File: "pipe.go", Line: 120, Seed: 7},
 	verdict.Hung:    {Message: "2 s passed and the test was still waiting.\n\n  consumer (pid 8) is blocked in read(2) at pipe.go:91, (*Reader).Recv", File: "pipe.go", Line: 91},
-	verdict.Crashed: {Message: "consumer (pid 8) ended: panic: my mistake\n\nYour code, innermost first:\n  pipe.go:120  …/01-pipe.(*Reader).Recv", File: "pipe.go", Line: 120},
+	verdict.Crashed: {Message: "consumer (pid 8) ended: panic: my mistake\n\nYour code and the test, innermost first:\n  pipe.go:120  …/01-pipe.(*Reader).Recv", File: "pipe.go", Line: 120},
 	verdict.Residue: {Message: "after the step   (pipe_test.go:21)\n  descriptors are still open that were not open before it:\n  fd 7 is pipe:[41], a read end", File: "pipe.go", Line: 86},
 	verdict.Unsupported: {Message: "An unsynced write in the test's folder shows no dirty pages (cachestat(2)): its file system is tmpfs.\n" +
 		"TMPDIR=DIR with a DIR on ext4 or xfs would do."},

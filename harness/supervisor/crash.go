@@ -84,17 +84,18 @@ func framesText(all []procfs.Goroutine, folder string) string {
 	again := 0
 	frames := learnerFrames(crashed, folder)
 	if len(frames) > 0 {
-		b.WriteString("\n\nYour code, innermost first:")
+		b.WriteString("\n\nYour code and the test, innermost first:")
 	}
 	for i, f := range frames {
-		if i > 0 && f.Func == frames[i-1].Func && f.Line == frames[i-1].Line {
+		if i+1 < len(frames) && f.Func == frames[i+1].Func && f.Line == frames[i+1].Line {
 			again++
 			continue
 		}
 		fmt.Fprintf(&b, "\n  %s:%d  %s", f.File, f.Line, f.Func)
-	}
-	if again > 10 {
-		fmt.Fprintf(&b, "\n  … and the same line %d times more: does it call itself without end?", again)
+		if again > 10 {
+			fmt.Fprintf(&b, "\n  … and the same line %d times more: does it call itself without end?", again)
+		}
+		again = 0
 	}
 	var rest []procfs.Frame
 	for _, f := range crashed.Frames {

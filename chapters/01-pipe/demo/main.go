@@ -26,7 +26,7 @@ func main() {
 		fmt.Fprintln(os.Stderr, "demo:", err)
 		if _, ok := todo.In(err.Error()); ok {
 			fmt.Fprintln(os.Stderr, "This function is yours to write, in chapters/01-pipe.")
-			fmt.Fprintln(os.Stderr, "`task test chapter=1` shows the way, step by step.")
+			fmt.Fprintln(os.Stderr, "`./task test chapter=1` shows the way, step by step.")
 		}
 		os.Exit(1)
 	}

@@ -66,7 +66,7 @@ func printMessages(r *pipe.Reader) error {
 
 func readFIFO(path string) error {
 	fmt.Printf("This is the consumer (pid %d). It waits until a writer opens the FIFO.\n", os.Getpid())
-	fmt.Printf("Start the other side in another terminal, with: -fifo %s write\n", path)
+	fmt.Printf("Start the other side in another terminal, with: ./task demo chapter=1 -- -fifo %s write\n", path)
 	r, err := pipe.OpenReader(path)
 	if err != nil {
 		return fmt.Errorf("opening the FIFO for reading: %w", err)
@@ -82,7 +82,7 @@ func readFIFO(path string) error {
 
 func writeFIFO(path string) error {
 	fmt.Printf("This is the producer (pid %d). It waits until a reader opens the FIFO.\n", os.Getpid())
-	fmt.Printf("Start the other side in another terminal, with: -fifo %s read\n", path)
+	fmt.Printf("Start the other side in another terminal, with: ./task demo chapter=1 -- -fifo %s read\n", path)
 	w, err := pipe.OpenWriter(path)
 	if err != nil {
 		return fmt.Errorf("opening the FIFO for writing: %w", err)
@@ -150,7 +150,7 @@ func countMessages(r *pipe.Reader) error {
 	if n != messages || verdict == "wrong" {
 		return errors.New("what arrived is not what was sent")
 	}
-	fmt.Printf("This one run: %.0f KB/s (1 KB is 1,024 bytes).\n", float64(size)/1024/seconds)
+	fmt.Printf("This one run: %.0f KB/s (1 KB is 1,000 bytes).\n", float64(size)/1000/seconds)
 	fmt.Println("One run is no measurement. The lesson says how to measure.")
 	return nil
 }

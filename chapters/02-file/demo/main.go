@@ -30,7 +30,7 @@ func main() {
 		fmt.Fprintln(os.Stderr, "demo:", err)
 		if _, ok := todo.In(err.Error()); ok {
 			fmt.Fprintln(os.Stderr, "This function is yours to write, in chapters/02-file.")
-			fmt.Fprintln(os.Stderr, "`task test chapter=2` shows the way, step by step.")
+			fmt.Fprintln(os.Stderr, "`./task test chapter=2` shows the way, step by step.")
 		}
 		os.Exit(1)
 	}

@@ -153,7 +153,7 @@ func countRecords(r *file.Reader) error {
 	if n != messages || verdict == "wrong" {
 		return errors.New("what arrived is not what was sent")
 	}
-	fmt.Printf("This one run: %.0f KB/s (1 KB is 1,024 bytes).\n", float64(size)/1024/seconds)
+	fmt.Printf("This one run: %.0f KB/s (1 KB is 1,000 bytes).\n", float64(size)/1000/seconds)
 	fmt.Println("One run is no measurement. The lesson says how to measure.")
 	return nil
 }

@@ -32,7 +32,7 @@ func TestBenchAndReport(t *testing.T) {
 		{"report", 0, []string{measured(0), ".workbook/report.html"}},
 		{"bench --chapter 99", 2, []string{`no chapter "99"`}},
 		{"bench --chapter 1 --rounds 0", 2, []string{"--rounds"}},
-		{"bench --chapter 1 --rounds x", 2, []string{"--rounds"}},
+		{"bench --chapter 1 --rounds x", 2, []string{`rounds= takes a whole number, and not "x"`}},
 		{"bench --chapter 1 --benchmark Transfer", 2, []string{`no benchmark "Transfer"`, "Transfer/64B, Transfer/1KiB"}},
 		{"bench --chapter 1 --impl slow/nothing", 2, []string{"Choose one of"}},
 		{"bench --chapter 1 --impl /nowhere", 2, []string{"/nowhere"}},
@@ -61,7 +61,7 @@ func TestBenchAndReport(t *testing.T) {
 
 func TestBenchJSONIsOneDocument(t *testing.T) {
 	program := buildWorkbook(t)
-	root := readOnly(t)
+	root := clone(t)
 	status, out, errs := call(t, root, program, "bench", "--chapter", "1", "--impl", "reference", "--json", "--rounds", "2", "--benchmark", "PingPong")
 	require.Equal(t, passed, status, out+errs)
 	require.Empty(t, errs)
@@ -109,7 +109,7 @@ func TestBenchOnOneCore(t *testing.T) {
 		t.Skip("taskset (util-linux) is not installed")
 	}
 	program := buildWorkbook(t)
-	root := readOnly(t)
+	root := clone(t)
 	status, out, errs := call(t, root, "taskset", "-c", "0", program, "bench", "--chapter", "1", "--impl", "reference", "--json", "--rounds", "2", "--benchmark", "PingPong")
 	require.Equal(t, passed, status, out+errs)
 	var r gauge.Result

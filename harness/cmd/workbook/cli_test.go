@@ -17,34 +17,28 @@ import (
 	"ipcworkbook/harness/verdict"
 )
 
-// clone copies what a learner has, to be edited.
+// clone copies what a learner has, to be edited. Every clone has the same path, one
+// after the other: so what Go has built for one of them it need not build for the next.
 func clone(t *testing.T) string {
 	t.Helper()
-	to := t.TempDir()
+	to := filepath.Join(clones(), "workbook")
+	require.NoDirExists(t, to, "one at a time")
+	t.Cleanup(func() { require.NoError(t, os.RemoveAll(to)) })
 	require.NoError(t, copyWorkbook(to))
 	return to
 }
 
-// readOnly is a clone that several tests use. They change nothing in it that is not below
-// .workbook. What Go has built for one of them it need not build for the next.
-func readOnly(t *testing.T) string {
-	t.Helper()
-	dir, err := theOne()
-	require.NoError(t, err)
-	return dir
-}
-
-var theOne = sync.OnceValues(func() (string, error) {
-	dir, err := os.MkdirTemp("", "workbook-read-only-")
+var clones = sync.OnceValue(func() string {
+	dir, err := os.MkdirTemp("", "workbook-clones-")
 	if err != nil {
-		return "", err
+		panic(err)
 	}
-	atTheEnd = append(atTheEnd, func() { os.RemoveAll(dir) })
-	return dir, copyWorkbook(dir)
+	atTheEnd = func() { os.RemoveAll(dir) }
+	return dir
 })
 
 // atTheEnd is what TestMain does when all tests have run.
-var atTheEnd []func()
+var atTheEnd = func() {}
 
 func copyWorkbook(to string) error {
 	from, err := filepath.Abs("../../..")
@@ -86,7 +80,7 @@ func call(t *testing.T, dir, program string, args ...string) (status int, stdout
 // The exit statuses are a contract: 0 all passed, 1 one did not, 2 wrong usage.
 func TestExitStatusAndWords(t *testing.T) {
 	program := buildWorkbook(t)
-	root := readOnly(t)
+	root := clone(t)
 	empty := t.TempDir()
 	other := t.TempDir()
 	require.NoError(t, os.WriteFile(filepath.Join(other, "socket.go"), []byte("package socket\n"), 0o600))
@@ -114,10 +108,10 @@ func TestExitStatusAndWords(t *testing.T) {
 		{"hint --chapter 1 --step 5", 0, []string{"Hint 1 of 3", "level=2"}},
 		{"hint --chapter 1 --step 5 --level 3", 0, []string{"Hint 3 of 3"}},
 		{"hint --chapter 1 --step 5 --level 4", 2, []string{"level 1 to 3"}},
-		{"hint --chapter 1", 0, []string{"Step 1:"}},
+		{"hint --chapter 1", 0, []string{"Chapter 1, step 1:"}},
 		{"hint --chapter 1 --impl wrong/05-reader-keeps-the-write-end", 0,
-			[]string{"Step 5:", "The last run hung, and this is what was seen:", "is blocked in", "Begin at the line", "Hint 1 of 3"}},
-		{"hint --chapter 1 --impl wrong/01-dup-left-open", 0, []string{"Step 1:", "left something behind:", "Begin where it is made.", "Hint 1 of 3"}},
+			[]string{"step 5:", "The last run hung, and this is what was seen:", "is blocked in", "Begin at the line", "Hint 1 of 3"}},
+		{"hint --chapter 1 --impl wrong/01-dup-left-open", 0, []string{"step 1:", "left something behind:", "Begin where it is made.", "Hint 1 of 3"}},
 		{"soak --chapter 1 --runs 0", 2, []string{"--runs"}},
 		{"soak --chapter 1 --runs 2 --impl wrong/10-limit-not-in-the-text", 1,
 			[]string{"2 wrong", "but step 10 does not pass. In run 1 (seed 1)", "Again: task test chapter=1 step=10 seed=1 impl=wrong/"}},
@@ -143,7 +137,7 @@ func TestExitStatusAndWords(t *testing.T) {
 // mend that.
 func TestStepThatCannotRunHere(t *testing.T) {
 	program := buildWorkbook(t)
-	root := readOnly(t)
+	root := clone(t)
 	few := func(args string) (int, string, string) {
 		return call(t, root, "sh", "-c", "ulimit -n 128; exec "+program+" "+args)
 	}
@@ -167,7 +161,7 @@ func TestStepThatCannotRunHere(t *testing.T) {
 		require.NoError(t, err)
 		status, out, errs := call(t, root, "env", append([]string{"PATH=" + filepath.Dir(path), program, "test", "--impl", "reference"}, strings.Fields(c)...)...)
 		require.Equal(t, 3, status, out+errs)
-		require.Contains(t, out, "python3\n  found   not installed")
+		require.Contains(t, out, "python3\n  found       not installed")
 		require.Contains(t, out, "apt install python3")
 	}
 }
@@ -175,7 +169,7 @@ func TestStepThatCannotRunHere(t *testing.T) {
 // With --json there is one document on standard output, and nothing else.
 func TestJSONIsOneDocument(t *testing.T) {
 	program := buildWorkbook(t)
-	root := readOnly(t)
+	root := clone(t)
 	for impl, want := range map[string]verdict.Verdict{"reference": verdict.Pass, "chapters/01-pipe": verdict.Todo} {
 		_, out, errs := call(t, root, program, "test", "--chapter", "1", "--json", "--impl", impl)
 		require.Empty(t, errs)
@@ -263,6 +257,23 @@ func TestTheWrapperHandsOnTheStatus(t *testing.T) {
 		{".", "test chapter=99", 2, "Choose one of: 1 (pipe)"},
 		{"chapters/01-pipe", "test chapter=1 step=1", 1, "Hint: ../../task hint chapter=1 step=1"},
 		{".", "test chapter=1;exit step=1", 2, "Choose one of: 1 (pipe)"},
+		{"..", "test chapter=1 step=1", 1, "Hint: workbook/task hint chapter=1 step=1"},
+		{"..", "test chapter=1 step=1 impl=workbook/solutions/01-pipe", 0, "Step 1 passes."},
+		{".", "test chapter=1 stpe=3", 2, "test has no option stpe. It has: chapter step impl seed race json"},
+		{".", "test CHAPTER=1", 2, "test has no option CHAPTER."},
+		{".", "verify json=1", 2, "verify has no option json. It has: chapter"},
+		{".", "watch chapter=99", 2, "Choose one of: 1 (pipe)"},
+		{".", "tset chapter=1", 2, "there is no task tset."},
+		{".", "list", 0, "task test chapter=1"},
+		{".", "chapter=1", 2, "stands behind the name of a task"},
+		{".", "test chapter 1", 2, "Options are written as name=value"},
+		{".", "test -step=1", 2, "without dashes"},
+		{".", "demo chapter=1 -transfer", 2, "behind --"},
+		{".", "test chapter=1 step=1 json=0 race=no", 1, "Hint: "},
+		{".", "test chapter=1 step=1 json=x", 2, "true, 1, yes, false, 0 or no"},
+		{".", "test chapter=1 seed=abc", 2, `seed= takes a whole number, and not "abc"`},
+		{".", "hint chapter=1 step=1 level=0", 2, `none of level "0"`},
+		{".", "hint chapter=1 step=1 level=3", 0, "level=1"},
 	} {
 		status, out, errs := call(t, filepath.Join(root, c.dir), task, strings.Fields(c.args)...)
 		require.Equal(t, c.status, status, out+errs)

@@ -29,7 +29,7 @@ func TestTasksOfTheEditor(t *testing.T) {
 	inJSON(t, ".vscode/extensions.json", new(map[string]any))
 	inJSON(t, ".devcontainer/devcontainer.json", new(map[string]any))
 
-	root := readOnly(t)
+	root := clone(t)
 	require.NotEmpty(t, file.Tasks)
 	for _, task := range file.Tasks {
 		require.Equal(t, "shell", task.Type, task.Label)

@@ -3,6 +3,7 @@ package main
 import (
 	"context"
 	"os"
+	"strconv"
 
 	"ipcworkbook/harness/book"
 	"ipcworkbook/harness/check"
@@ -15,7 +16,7 @@ type hintCmd struct {
 	chapterFlag
 	implFlag
 	Step  string `help:"The step; without it the first one that does not pass." placeholder:"N"`
-	Level int    `help:"1 is the most general hint; without it the one after the last that was given."`
+	Level string `help:"1 is the most general hint; without it the one after the last that was given." placeholder:"N"`
 }
 
 func (h hintCmd) Run(ctx context.Context, p place) error {
@@ -39,6 +40,8 @@ func (h hintCmd) Run(ctx context.Context, p place) error {
 			return nil
 		}
 		steps = []int{failed.Number}
+	} else if h.Impl == "" {
+		failed = progress.Of(p.root, c).Last(p.root, c, steps[0], p.here)
 	}
 	step, err := c.Step(steps[0])
 	if err != nil {
@@ -48,9 +51,11 @@ func (h hintCmd) Run(ctx context.Context, p place) error {
 	if err != nil {
 		return err
 	}
-	s.Hint(step, level, failed)
+	s.Hint(c, step, level, failed)
 	if level < len(step.Hints) {
 		s.Line("\nMore: %s hint chapter=%d step=%d level=%d", p.task, c.Number, step.Number, level+1)
+	} else {
+		s.Line("\nThat is the last one. The first: %s hint chapter=%d step=%d level=1", p.task, c.Number, step.Number)
 	}
 	if h.Impl != "" {
 		return nil
@@ -58,13 +63,25 @@ func (h hintCmd) Run(ctx context.Context, p place) error {
 	return progress.Hinted(p.root, c, step.Number, level)
 }
 
-// failing runs the chapter and returns the first step that does not pass.
+// failing returns the first step that does not pass: as the last run showed it, or as
+// one shows it that is made now.
 func (h hintCmd) failing(ctx context.Context, p place, c book.Chapter) (step check.Step, found bool, err error) {
+	if known := progress.Of(p.root, c); h.Impl == "" && !known.At.IsZero() && !known.Broken && !known.Changed(p.root, c) {
+		next, left := known.Next(c)
+		if !left {
+			return step, false, nil
+		}
+		if step = known.Last(p.root, c, next.Number, p.here); step.Number != 0 {
+			return step, true, nil
+		}
+	}
 	impl, err := h.open(p, c)
 	if err != nil {
 		return step, false, err
 	}
-	r, err := check.Run(ctx, check.Options{Root: p.root, Chapter: c, Impl: impl, Seed: 1, From: p.here})
+	show, done := screen.Checking(os.Stderr, len(c.Steps))
+	r, err := check.Run(ctx, check.Options{Root: p.root, Chapter: c, Impl: impl, Seed: 1, From: p.here, Progress: show})
+	done()
 	if err != nil {
 		return step, false, err
 	}
@@ -80,14 +97,15 @@ func (h hintCmd) failing(ctx context.Context, p place, c book.Chapter) (step che
 
 // level is the one that was asked for, or the next one.
 func (h hintCmd) level(p place, c book.Chapter, step book.Step) (int, error) {
-	last := len(step.Hints)
 	switch {
-	case h.Level == 0 && h.Impl != "":
+	case h.Level == "" && h.Impl != "":
 		return 1, nil
-	case h.Level == 0:
+	case h.Level == "":
 		return progress.Of(p.root, c).NextHint(step), nil
-	case h.Level < 1 || h.Level > last:
-		return 0, wrongUsage("step %d has hints of level 1 to %d", step.Number, last)
 	}
-	return h.Level, nil
+	level, err := strconv.Atoi(h.Level)
+	if err != nil || level < 1 || level > len(step.Hints) {
+		return 0, wrongUsage("step %d has hints of level 1 to %d, and none of level %q", step.Number, len(step.Hints), h.Level)
+	}
+	return level, nil
 }

@@ -29,9 +29,7 @@ func TestMain(m *testing.M) {
 	supervisor.Enter()
 	if os.Getenv("WORKBOOK_LITTER") == "" {
 		code := m.Run()
-		for _, end := range atTheEnd {
-			end()
-		}
+		atTheEnd()
 		os.Exit(code)
 	}
 	if err := litter(); err != nil {

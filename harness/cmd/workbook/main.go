@@ -9,6 +9,7 @@ import (
 	"os"
 	"os/signal"
 	"path/filepath"
+	"regexp"
 	"strconv"
 	"syscall"
 
@@ -17,6 +18,7 @@ import (
 	"ipcworkbook/harness/check"
 	"ipcworkbook/harness/gauge"
 	"ipcworkbook/harness/overlay"
+	"ipcworkbook/harness/screen"
 	"ipcworkbook/harness/supervisor"
 )
 
@@ -28,6 +30,10 @@ const (
 	unsupported = 3
 	faulty      = 4
 )
+
+// standsIn names the folder that the reader stands in, where the wrapper ./task had to
+// go to another one.
+const standsIn = "WORKBOOK_HERE"
 
 // statusFile names a file that receives the exit status. The wrapper ./task sets
 // it: a command that fails would make go-task print a line about itself, and
@@ -57,6 +63,10 @@ func main() {
 	supervisor.Enter()
 	file := os.Getenv(statusFile)
 	os.Unsetenv(statusFile) // not for the programs that we start
+	if dir := os.Getenv(standsIn); dir != "" {
+		os.Unsetenv(standsIn)
+		_ = os.Chdir(dir) // if it fails, paths are shown from the workbook's folder
+	}
 	status := run(os.Args[1:], file != "")
 	if file != "" {
 		if err := os.WriteFile(file, []byte(strconv.Itoa(status)), 0o600); err == nil {
@@ -76,7 +86,7 @@ func run(args []string, wrapped bool) int {
 	}
 	call, err := parser.Parse(args)
 	if err != nil {
-		fmt.Fprintf(os.Stderr, "workbook: %v\n", err)
+		complain(asTyped(err.Error()))
 		return usage
 	}
 	ctx, stop := signal.NotifyContext(context.Background(), os.Interrupt, syscall.SIGTERM, syscall.SIGHUP)
@@ -115,17 +125,27 @@ func conclude(err error) int {
 	}
 	var broken check.BrokenError
 	if errors.As(err, &broken) {
-		fmt.Fprintln(os.Stderr, "workbook:", err)
+		complain(err.Error())
 		return failed
 	}
 	var wrong usageError
 	if errors.As(err, &wrong) {
-		fmt.Fprintln(os.Stderr, "workbook:", err)
+		complain(err.Error())
 		return usage
 	}
 	fmt.Fprintf(os.Stderr, "workbook: this is an error of the workbook, not yours:\n%v\n", err)
 	return faulty
 }
+
+// complain says on standard error what is wrong with what was asked for.
+func complain(text string) { screen.New(os.Stderr, "task").Text("workbook: " + text) }
+
+// asTyped says of a flag what its reader has typed: level=x, and not --level x.
+func asTyped(text string) string {
+	return badNumber.ReplaceAllString(text, "$1= takes a whole number, and not $2")
+}
+
+var badNumber = regexp.MustCompile(`^--(\w+): expected a valid \d+ bit u?int but got (".*")$`)
 
 // exitStatus ends the program with a status after everything has been said.
 type exitStatus int

@@ -107,7 +107,7 @@ func (f implFlag) record(p place, c book.Chapter, r check.Result) error {
 	if f.Impl != "" {
 		return nil
 	}
-	return progress.Record(p.root, c, r)
+	return progress.Record(p.root, p.here, c, r)
 }
 
 func (f implFlag) open(p place, c book.Chapter) (overlay.Impl, error) {

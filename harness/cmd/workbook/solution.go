@@ -67,7 +67,7 @@ func (o solutionCmd) refuse(p place, c book.Chapter, known progress.Chapter) err
 	} else if known.Changed(p.root, c) {
 		why = fmt.Sprintf("chapter %d was edited since it was run.", c.Number)
 	}
-	return wrongUsage("%s\nThe reference is shown beside your version when all steps pass: %s test chapter=%d\nTo see it anyway: %s solution chapter=%d anyway=1",
+	return wrongUsage("%s\nThe reference is shown beside your version when all steps pass:\n  %s test chapter=%d\nTo see it anyway:\n  %s solution chapter=%d anyway=1",
 		why, p.task, c.Number, p.task, c.Number)
 }
 

@@ -34,9 +34,11 @@ func (t testCmd) Run(ctx context.Context, p place) error {
 	if err != nil {
 		return err
 	}
+	show, done := screen.Checking(os.Stderr, len(c.Steps))
 	r, err := check.Run(ctx, check.Options{
-		Root: p.root, Chapter: c, Impl: impl, Steps: steps, Race: t.Race, Seed: t.Seed, From: p.here,
+		Root: p.root, Chapter: c, Impl: impl, Steps: steps, Race: t.Race, Seed: t.Seed, From: p.here, Progress: show,
 	})
+	done()
 	if err != nil {
 		return err
 	}

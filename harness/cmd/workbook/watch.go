@@ -132,7 +132,7 @@ func (v *watching) loop(ctx context.Context) error {
 				return o.err
 			}
 			v.last, v.known = o.result, true
-			if err := progress.Record(v.root, v.chapter, o.result); err != nil {
+			if err := progress.Record(v.root, v.here, v.chapter, o.result); err != nil {
 				return err
 			}
 			v.show()
@@ -154,12 +154,21 @@ func (v *watching) start(ctx context.Context) {
 	v.stop()
 	ctx, v.cancel = context.WithCancel(ctx)
 	c, p := v.chapter, v.place
-	v.screen.Status(fmt.Sprintf("Checking chapter %d · %s …", c.Number, c.Name))
+	s, before := v.screen, ""
+	if v.known {
+		before = " Below: the run before."
+	}
+	s.Status(fmt.Sprintf("Checking chapter %d · %s …%s", c.Number, c.Name, before))
+	tell := func(ended, all int) {
+		if ended > 0 && ended < all && s.Redraws() {
+			s.Status(fmt.Sprintf("Checking chapter %d · %s: %d of %d steps.%s", c.Number, c.Name, ended, all, before))
+		}
+	}
 	go func() {
 		var o outcome
 		impl, err := implFlag{}.open(p, c)
 		if err == nil {
-			o.result, o.err = check.Run(ctx, check.Options{Root: p.root, Chapter: c, Impl: impl, Seed: 1, From: p.here})
+			o.result, o.err = check.Run(ctx, check.Options{Root: p.root, Chapter: c, Impl: impl, Seed: 1, From: p.here, Progress: tell})
 		} else {
 			// A file that an editor is just about to put back.
 			o.result = check.Result{Chapter: c.Number, Name: c.Name, Verdict: verdict.Broken, Message: err.Error(),
@@ -182,8 +191,14 @@ func (v *watching) stop() {
 func (v *watching) show() {
 	v.screen.Clear()
 	v.screen.Result(v.last)
+	v.choices()
+}
+
+// choices are the keys, below what is shown.
+func (v *watching) choices() {
 	if v.keys != nil {
-		v.screen.Line("\nh hint   a all failures   b bench   n next chapter   q quit")
+		v.screen.Line("")
+		v.screen.Choices("[h]int", "[a]ll failures", "[b]ench", "[n]ext chapter", "[q]uit")
 	}
 }
 
@@ -199,12 +214,8 @@ func (v *watching) key(ctx context.Context, key byte) (quit bool, err error) {
 	case 'h':
 		return false, v.hint()
 	case 'a':
-		v.screen.Clear()
-		for _, step := range v.last.Steps {
-			if step.Verdict != verdict.Pass {
-				v.screen.Failure(v.last, step)
-			}
-		}
+		v.failures()
+		v.choices()
 	case 'b':
 		v.screen.Clear()
 		b := benchCmd{chapterFlag: chapterFlag{Chapter: fmt.Sprint(v.chapter.Number)}, Rounds: gauge.DefaultRounds}
@@ -212,6 +223,7 @@ func (v *watching) key(ctx context.Context, key byte) (quit bool, err error) {
 		if err := b.Run(ctx, v.place); err != nil && !errors.As(err, &status) {
 			v.screen.Line("%v", err)
 		}
+		v.choices()
 	case 'n':
 		next, err := v.next()
 		if err != nil {
@@ -225,11 +237,36 @@ func (v *watching) key(ctx context.Context, key byte) (quit bool, err error) {
 	return false, nil
 }
 
+// failures shows every step in full that does not pass. One error is enough of a
+// package that does not build.
+func (v *watching) failures() {
+	v.screen.Clear()
+	first, failed := v.last.First()
+	switch {
+	case !failed:
+		v.screen.Line("Every step passes.")
+	case v.last.Verdict == verdict.Broken:
+		v.screen.Failure(v.last, first)
+	default:
+		for _, step := range v.last.Steps {
+			if step.Verdict != verdict.Pass {
+				v.screen.Failure(v.last, step)
+			}
+		}
+	}
+}
+
 // hint gives the next hint for the first step that does not pass.
 func (v *watching) hint() error {
 	v.show()
 	failed, found := v.last.First()
-	if !found || v.last.Verdict == verdict.Broken {
+	v.screen.Line("")
+	switch {
+	case !found:
+		v.screen.Line("Every step passes: no hint is needed.")
+		return nil
+	case v.last.Verdict == verdict.Broken:
+		v.screen.Line("It does not build yet: the compiler's words are above.")
 		return nil
 	}
 	step, err := v.chapter.Step(failed.Number)
@@ -237,8 +274,7 @@ func (v *watching) hint() error {
 		return err
 	}
 	level := progress.Of(v.root, v.chapter).NextHint(step)
-	v.screen.Line("")
-	v.screen.Hint(step, level, check.Step{}) // the cause stands above it
+	v.screen.Hint(v.chapter, step, level, check.Step{}) // the cause stands above it
 	return progress.Hinted(v.root, v.chapter, step.Number, level)
 }
 
