@@ -77,49 +77,48 @@ func TestWhatIsNotThere(t *testing.T) {
 			return 1 << 30, nil
 		}
 	}
-	shm := t.TempDir() // no tmpfs, or an ordinary user may not mount one: both are told
 	for _, c := range []struct {
 		name  string
-		spoil func(*Machine)
+		spoil func(*testing.T, *Machine)
 		found string // in what is found
 		state State
 		mend  string // in what mends it
 	}{
-		{"Go", func(m *Machine) { m.Program = none }, "no go command", Lacking, "install Go 1.26"},
-		{"Go", func(m *Machine) { m.Root = proc(map[string]string{"go.mod": "module x\ngo 9.99.0"}) }, "9.99", Lacking, "9.99.0"},
-		{"modules", func(m *Machine) {
+		{"Go", func(t *testing.T, m *Machine) { m.Program = none }, "no go command", Lacking, "install Go 1.26"},
+		{"Go", func(t *testing.T, m *Machine) { m.Root = proc(map[string]string{"go.mod": "module x\ngo 9.99.0"}) }, "9.99", Lacking, "9.99.0"},
+		{"modules", func(t *testing.T, m *Machine) {
 			t.Setenv("GOMODCACHE", t.TempDir())
 		}, "not here", Less, "go mod download"},
-		{"other processes", func(m *Machine) { m.Proc = proc(nil) }, "no such file", Less, "SYS_PTRACE"},
-		{"other processes", func(m *Machine) { m.Proc = proc(map[string]string{"sys/kernel/yama/ptrace_scope": "2"}) }, "", Less, "kernel.yama.ptrace_scope=1"},
-		{"kernel", func(m *Machine) { m.Proc = proc(nil) }, "processor time", Lacking, ""},
-		{"temporary files", func(m *Machine) { m.Temp = "/nowhere" }, "no such file", Lacking, "TMPDIR"},
-		{"temporary files", func(m *Machine) {
+		{"other processes", func(t *testing.T, m *Machine) { m.Proc = proc(nil) }, "no such file", Less, "SYS_PTRACE"},
+		{"other processes", func(t *testing.T, m *Machine) { m.Proc = proc(map[string]string{"sys/kernel/yama/ptrace_scope": "2"}) }, "", Less, "kernel.yama.ptrace_scope=1"},
+		{"kernel", func(t *testing.T, m *Machine) { m.Proc = proc(nil) }, "processor time", Lacking, ""},
+		{"temporary files", func(t *testing.T, m *Machine) { m.Temp = "/nowhere" }, "no such file", Lacking, "TMPDIR"},
+		{"temporary files", func(t *testing.T, m *Machine) {
 			m.Temp = filepath.Join(t.TempDir(), strings.Repeat("x", 60))
 			require.NoError(t, os.Mkdir(m.Temp, 0o700))
 		}, "too long", Lacking, "short path"},
-		{"inotify", func(m *Machine) {
+		{"inotify", func(t *testing.T, m *Machine) {
 			m.Root = proc(nil)
 			require.NoError(t, os.WriteFile(filepath.Join(m.Root, ".workbook"), nil, 0o600))
 		}, "not a directory", Lacking, "sysctl"},
-		{"/dev/shm", func(m *Machine) { m.Shm = "/nowhere" }, "no such file", Less, "mount -t tmpfs"},
-		{"/dev/shm", func(m *Machine) { m.Shm = filepath.Join(shm, "..", "..", "..", "..", "proc") }, "no tmpfs", Less, "mount -t tmpfs"},
-		{"POSIX queues", func(m *Machine) { m.Proc = proc(nil) }, "no fs.mqueue.msg_max", Less, "sysctl fs.mqueue.msg_max=10"},
-		{"POSIX queues", func(m *Machine) {
+		{"/dev/shm", func(t *testing.T, m *Machine) { m.Shm = "/nowhere" }, "no such file", Less, "mount -t tmpfs"},
+		{"/dev/shm", func(t *testing.T, m *Machine) { m.Shm = "/proc" }, "no tmpfs", Less, "mount -t tmpfs"},
+		{"POSIX queues", func(t *testing.T, m *Machine) { m.Proc = proc(nil) }, "no fs.mqueue.msg_max", Less, "sysctl fs.mqueue.msg_max=10"},
+		{"POSIX queues", func(t *testing.T, m *Machine) {
 			m.Proc = proc(map[string]string{"sys/fs/mqueue/msg_max": "3", "sys/fs/mqueue/msgsize_max": "8192", "sys/fs/mqueue/queues_max": "256"})
 		}, "fs.mqueue.msg_max=3", Less, "sudo sysctl fs.mqueue.msg_max=10"},
-		{"POSIX queues", func(m *Machine) { m.Limit = limit(unix.RLIMIT_MSGQUEUE, 100) }, "100 bytes", Less, "ulimit -q"},
-		{"System V IPC", func(m *Machine) { m.Proc = proc(nil) }, "no kernel.msgmni", Less, "kernel.shmmax"},
-		{"pipes", func(m *Machine) { m.Proc = proc(map[string]string{"sys/fs/pipe-max-size": "4096"}) }, "fs.pipe-max-size=4096", Less, "fs.pipe-max-size=1048576"},
-		{"open files", func(m *Machine) { m.Limit = limit(unix.RLIMIT_NOFILE, 100) }, "100", Lacking, "ulimit -Hn 1024"},
-		{"memory", func(m *Machine) { m.Proc = proc(map[string]string{"meminfo": "MemAvailable: 1024 kB"}) }, "1 MiB", Less, "end other"},
-		{"python3", func(m *Machine) { m.Program = none }, "not installed", Lacking, "apt install python3"},
-		{"git", func(m *Machine) { m.Program = none }, "not installed", Less, "apt install git"},
-		{"socat", func(m *Machine) { m.Program = none }, "not installed", Lacking, "apt install socat"},
+		{"POSIX queues", func(t *testing.T, m *Machine) { m.Limit = limit(unix.RLIMIT_MSGQUEUE, 100) }, "100 bytes", Less, "ulimit -q"},
+		{"System V IPC", func(t *testing.T, m *Machine) { m.Proc = proc(nil) }, "no kernel.msgmni", Less, "kernel.shmmax"},
+		{"pipes", func(t *testing.T, m *Machine) { m.Proc = proc(map[string]string{"sys/fs/pipe-max-size": "4096"}) }, "fs.pipe-max-size=4096", Less, "fs.pipe-max-size=1048576"},
+		{"open files", func(t *testing.T, m *Machine) { m.Limit = limit(unix.RLIMIT_NOFILE, 100) }, "100", Lacking, "ulimit -Hn 1024"},
+		{"memory", func(t *testing.T, m *Machine) { m.Proc = proc(map[string]string{"meminfo": "MemAvailable: 1024 kB"}) }, "1 MiB", Less, "end other"},
+		{"python3", func(t *testing.T, m *Machine) { m.Program = none }, "not installed", Lacking, "apt install python3"},
+		{"git", func(t *testing.T, m *Machine) { m.Program = none }, "not installed", Less, "apt install git"},
+		{"socat", func(t *testing.T, m *Machine) { m.Program = none }, "not installed", Lacking, "apt install socat"},
 	} {
 		t.Run(c.name+": "+c.found, func(t *testing.T) {
 			m := here(t)
-			c.spoil(&m)
+			c.spoil(t, &m)
 			f := named(t, m.Look(t.Context()), c.name)
 			require.Equal(t, c.state, f.State, "%+v", f)
 			require.Contains(t, f.Found, c.found)
