@@ -12,17 +12,20 @@ var states = map[doctor.State]verdict.Verdict{
 	doctor.Good: verdict.Pass, doctor.Less: verdict.Unsupported, doctor.Lacking: verdict.Wrong,
 }
 
+// foundWidth is the column of what was found. What is longer stands below.
+const foundWidth = 22
+
 // Doctor shows what was looked at, a line for each, and then what is not as it should
 // be.
 func (s Screen) Doctor(all []doctor.Finding) {
 	s.Line("What is needed of this machine:\n")
 	for _, f := range all {
 		found := f.Found
-		if f.State != doctor.Good {
+		if f.State != doctor.Good && utf8.RuneCountInString(found) > foundWidth {
 			found = map[doctor.State]string{doctor.Less: "less than it could be", doctor.Lacking: "steps cannot run"}[f.State]
 		}
 		v := states[f.State]
-		line := fmt.Sprintf("  %s %-15s %-22s %s", signs[v], f.Name, found, f.For)
+		line := fmt.Sprintf("  %s %-15s %-*s %s", signs[v], f.Name, foundWidth, found, f.For)
 		if utf8.RuneCountInString(line) > s.width { // of a narrow terminal
 			line = fmt.Sprintf("  %s %-15s %s", signs[v], f.Name, found)
 		}
