@@ -280,6 +280,10 @@ func TestTheWrapperHandsOnTheStatus(t *testing.T) {
 		lines := strings.Split(strings.TrimSpace(out+errs), "\n")
 		require.Contains(t, lines[len(lines)-1], c.last)
 	}
+	status, out, errs := call(t, root, "sh", "-c", "./task doctor | head -1")
+	require.Zero(t, status)
+	require.Equal(t, "What is needed of this machine:\n", out)
+	require.Empty(t, errs, "a reader that goes away is no failure")
 	left, err := filepath.Glob(filepath.Join(root, ".workbook/status.*"))
 	require.NoError(t, err)
 	require.Empty(t, left)

@@ -89,7 +89,9 @@ func run(args []string, wrapped bool) int {
 		complain(asTyped(err.Error()))
 		return usage
 	}
-	ctx, stop := signal.NotifyContext(context.Background(), os.Interrupt, syscall.SIGTERM, syscall.SIGHUP)
+	// SIGPIPE: who reads what we write has gone away, as head(1) does. That is no
+	// failure, and the programs that we start have the signal as it was.
+	ctx, stop := signal.NotifyContext(context.Background(), os.Interrupt, syscall.SIGTERM, syscall.SIGHUP, syscall.SIGPIPE)
 	defer stop()
 	root, err := findRoot()
 	if err != nil {
