@@ -125,6 +125,7 @@ func TestWaitingCostsNoProcessor(t *testing.T) {
 	path := l.Path("records")
 	w := openWriter(l, path, file.Never)
 	idle := l.Start(receivesTwo, lab.Tell("path", path))
+	idle.Rests() // so it waits; what comes just before it waits is tried below
 	var got string
 	require.NoError(l, w.Send([]byte("one")), "Send()")
 	idle.Report(&got)
