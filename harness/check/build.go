@@ -28,7 +28,7 @@ func Build(ctx context.Context, o Options) (*Built, error) {
 	if err != nil {
 		return nil, err
 	}
-	b := &Built{o: o, tmp: tmp, remove: remove, binary: filepath.Join(tmp, o.Chapter.Name+".test")}
+	b := &Built{o: o, tmp: tmp, remove: remove, binary: filepath.Join(tmp, o.Chapter.Name+".test"), sum: o.Impl.Sum()}
 	if err := b.build(ctx); err != nil {
 		b.Close()
 		return nil, err
@@ -113,7 +113,7 @@ func (b *Built) compileError(out string) error {
 		}
 	}
 	// What the tests do not find may be in nobody's line.
-	names, changed := missing(b.o), other(b.o)
+	names, changed := missing(b.o), changedSignatures(b.o)
 	switch {
 	case strings.Contains(text, `"ipcworkbook/harness/todo" imported and not used`):
 		text = "No function needs the import of harness/todo any more: it can go.\n" + firstLines(text, someErrors)
@@ -172,7 +172,7 @@ func where(o Options) string {
 func (b *Built) breaks(message, file string, line int) {
 	b.broken = Result{
 		Chapter: b.o.Chapter.Number, Name: b.o.Chapter.Name,
-		Verdict: verdict.Broken, Message: message, Steps: []Step{},
+		Verdict: verdict.Broken, Message: message, Steps: []Step{}, Sum: b.sum,
 	}
 	steps, _ := chosen(b.o)
 	for _, s := range steps {

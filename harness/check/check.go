@@ -70,6 +70,8 @@ type Result struct {
 	// Note says what this machine does not allow, if that matters.
 	Note  string `json:"note,omitempty"`
 	Steps []Step `json:"steps"`
+	// Sum names the files that were judged, as they were before they were built.
+	Sum string `json:"-"`
 }
 
 // Passed returns how many steps passed.
@@ -105,6 +107,7 @@ type Built struct {
 	tool   string // test2json
 	over   *overlay.Overlay
 	broken Result // its verdict is set if the package does not build
+	sum    string // of the files, before they were built
 	sites  sites
 }
 
@@ -127,7 +130,7 @@ func (b *Built) Run(ctx context.Context, seed uint64) (Result, error) {
 		return b.broken, nil
 	}
 	o := b.o
-	r := Result{Chapter: o.Chapter.Number, Name: o.Chapter.Name}
+	r := Result{Chapter: o.Chapter.Number, Name: o.Chapter.Name, Sum: b.sum}
 	if edited := o.Chapter.Edited(o.Root, true); o.Tests == nil && len(edited) > 0 {
 		r.Message = fmt.Sprintf("Test files are not as they were handed out: %s. The tests that were handed out are used.",
 			strings.Join(edited, ", "))

@@ -55,13 +55,12 @@ func (s sites) declared(function, message, edit string) string {
 	return best
 }
 
-// declarations finds where an implementation declares its functions, methods and
-// types. A file that does not parse is left to the compiler.
-func declarations(impl overlay.Impl) sites {
-	found := sites{}
+// eachFile shows the files of an implementation, parsed, with a way to tell places in
+// them. A file that does not parse is left to the compiler.
+func eachFile(impl overlay.Impl, show func(f *ast.File, at func(ast.Node) site)) {
 	texts, err := impl.Read()
 	if err != nil {
-		return found
+		return
 	}
 	for name, text := range texts {
 		files := token.NewFileSet()
@@ -69,19 +68,28 @@ func declarations(impl overlay.Impl) sites {
 		if err != nil {
 			continue
 		}
+		show(f, func(n ast.Node) site { return site{impl.Path(name), files.Position(n.Pos()).Line} })
+	}
+}
+
+// declarations finds where an implementation declares its functions, methods and
+// types.
+func declarations(impl overlay.Impl) sites {
+	found := sites{}
+	eachFile(impl, func(f *ast.File, at func(ast.Node) site) {
 		for _, d := range f.Decls {
 			switch d := d.(type) {
 			case *ast.FuncDecl:
-				found[receiver(d)+d.Name.Name] = site{impl.Path(name), files.Position(d.Pos()).Line}
+				found[receiver(d)+d.Name.Name] = at(d)
 			case *ast.GenDecl:
 				for _, spec := range d.Specs {
 					if t, ok := spec.(*ast.TypeSpec); ok {
-						found[t.Name.Name] = site{impl.Path(name), files.Position(t.Pos()).Line}
+						found[t.Name.Name] = at(t)
 					}
 				}
 			}
 		}
-	}
+	})
 	return found
 }
 
@@ -92,9 +100,9 @@ func (s signature) String() string {
 	return fmt.Sprintf("%s has another signature than in the stub, and the tests call it as it is there:\n  in the stub: %s\n  here:        %s\n", s.name, s.stub, s.here)
 }
 
-// other lists the stub's exported functions that have another signature in an
-// implementation.
-func other(o Options) (changed []signature) {
+// changedSignatures lists the stub's exported functions that have another signature in
+// an implementation.
+func changedSignatures(o Options) (changed []signature) {
 	stub, here := signatures(overlay.Memory("stub", o.Chapter.Stub())), signatures(o.Impl)
 	for _, name := range slices.Sorted(maps.Keys(stub)) {
 		if is, there := here[name]; there && is != stub[name] {
@@ -108,21 +116,13 @@ func other(o Options) (changed []signature) {
 // parameters.
 func signatures(impl overlay.Impl) map[string]string {
 	found := map[string]string{}
-	texts, err := impl.Read()
-	if err != nil {
-		return found
-	}
-	for name, text := range texts {
-		f, err := parser.ParseFile(token.NewFileSet(), name, text, parser.SkipObjectResolution)
-		if err != nil {
-			continue
-		}
+	eachFile(impl, func(f *ast.File, _ func(ast.Node) site) {
 		for _, d := range f.Decls {
 			if fn, ok := d.(*ast.FuncDecl); ok && fn.Name.IsExported() {
 				found[receiver(fn)+fn.Name.Name] = strings.TrimSuffix(fmt.Sprintf("func(%s) (%s)", kinds(fn.Type.Params), kinds(fn.Type.Results)), " ()")
 			}
 		}
-	}
+	})
 	return found
 }
 
@@ -174,16 +174,7 @@ func Unknown(c book.Chapter, impl overlay.Impl) []string {
 // log.Fatal. What was executed is not known, so only one place tells something.
 func exits(impl overlay.Impl) (site, bool) {
 	var found []site
-	texts, err := impl.Read()
-	if err != nil {
-		return site{}, false
-	}
-	for name, text := range texts {
-		files := token.NewFileSet()
-		f, err := parser.ParseFile(files, name, text, parser.SkipObjectResolution)
-		if err != nil {
-			continue
-		}
+	eachFile(impl, func(f *ast.File, at func(ast.Node) site) {
 		ast.Inspect(f, func(n ast.Node) bool {
 			call, ok := n.(*ast.SelectorExpr)
 			if !ok {
@@ -191,11 +182,11 @@ func exits(impl overlay.Impl) (site, bool) {
 			}
 			pkg, ok := call.X.(*ast.Ident)
 			if ok && slices.Contains([]string{"os.Exit", "log.Fatal", "log.Fatalf", "log.Fatalln"}, pkg.Name+"."+call.Sel.Name) {
-				found = append(found, site{impl.Path(name), files.Position(call.Pos()).Line})
+				found = append(found, at(call))
 			}
 			return true
 		})
-	}
+	})
 	slices.SortFunc(found, func(a, b site) int { return cmp.Or(cmp.Compare(a.file, b.file), cmp.Compare(a.line, b.line)) })
 	if len(found) != 1 {
 		return site{}, false

@@ -8,6 +8,8 @@
 package overlay
 
 import (
+	"crypto/sha256"
+	"encoding/hex"
 	"encoding/json"
 	"fmt"
 	"go/parser"
@@ -70,6 +72,21 @@ func (i Impl) Read() (map[string][]byte, error) {
 		files[name] = text
 	}
 	return files, nil
+}
+
+// Sum names the contents of an implementation's files: other contents have another
+// name. It is "" if they cannot be read.
+func (i Impl) Sum() string {
+	texts, err := i.Read()
+	if err != nil {
+		return ""
+	}
+	h := sha256.New()
+	for _, name := range slices.Sorted(maps.Keys(texts)) {
+		h.Write([]byte(name + "\x00"))
+		h.Write(texts[name])
+	}
+	return hex.EncodeToString(h.Sum(nil)[:8])
 }
 
 // Path returns where a reader finds one of the files: an absolute path, or for

@@ -4,19 +4,17 @@
 package progress
 
 import (
-	"crypto/sha256"
-	"encoding/hex"
 	"encoding/json"
 	"errors"
 	"os"
 	"path/filepath"
-	"slices"
 	"time"
 
 	"golang.org/x/sys/unix"
 
 	"ipcworkbook/harness/book"
 	"ipcworkbook/harness/check"
+	"ipcworkbook/harness/overlay"
 	"ipcworkbook/harness/replace"
 	"ipcworkbook/harness/verdict"
 )
@@ -28,6 +26,8 @@ type Chapter struct {
 	// At is when the last run of all steps ended, or the first one of some; zero if
 	// there was none.
 	At time.Time `json:"at"`
+	// Sum names the learner's files as they were in that run.
+	Sum string `json:"sum"`
 	// Broken says that the package did not build in the last run.
 	Broken bool `json:"broken,omitempty"`
 	// Steps are the verdicts, by the steps' numbers. A step that was not run since
@@ -42,7 +42,7 @@ type Chapter struct {
 // Sight is a step as a run showed it.
 type Sight struct {
 	Step check.Step `json:"step"`
-	At   time.Time  `json:"at"`
+	Sum  string     `json:"sum"`  // names the learner's files as they were
 	From string     `json:"from"` // the folder that its paths are shown from
 }
 
@@ -100,24 +100,25 @@ func (k Chapter) Done(c book.Chapter) bool {
 	return !k.Broken && (!left || k.Steps[s.Number] == verdict.Unsupported)
 }
 
-// Changed says that a file of the chapter was written after the last run.
+// Changed says that the learner's files are other ones than in the last run.
 func (k Chapter) Changed(root string, c book.Chapter) bool {
-	return !k.At.IsZero() && writtenAfter(k.At, root, c)
+	return !k.At.IsZero() && k.Sum != sum(root, c)
 }
 
-func writtenAfter(t time.Time, root string, c book.Chapter) bool {
-	names, _ := filepath.Glob(filepath.Join(root, c.Dir(), "*.go"))
-	return slices.ContainsFunc(names, func(name string) bool {
-		info, err := os.Stat(name)
-		return err == nil && info.ModTime().After(t)
-	})
+// sum names the learner's files as they are now, or is "" if there are none.
+func sum(root string, c book.Chapter) string {
+	impl, err := overlay.Open(filepath.Join(root, c.Dir()))
+	if err != nil {
+		return ""
+	}
+	return impl.Sum()
 }
 
 // Last is a step that did not pass, as its last run showed it to a reader in the folder
 // from. Its number is 0 if nothing is known that still holds.
 func (k Chapter) Last(root string, c book.Chapter, step int, from string) check.Step {
 	seen := k.Seen[step]
-	if seen.From != from || writtenAfter(seen.At, root, c) {
+	if seen.From != from || seen.Sum != sum(root, c) {
 		return check.Step{}
 	}
 	return seen.Step
@@ -127,7 +128,7 @@ func (k Chapter) Last(root string, c book.Chapter, step int, from string) check.
 func Record(root, from string, c book.Chapter, r check.Result) error {
 	return update(root, c, func(known *Chapter) {
 		if len(r.Steps) >= len(c.Steps) || known.At.IsZero() || r.Verdict == verdict.Broken {
-			known.At = time.Now()
+			known.At, known.Sum = time.Now(), r.Sum
 		}
 		known.Broken = r.Verdict == verdict.Broken
 		if known.Broken {
@@ -140,7 +141,7 @@ func Record(root, from string, c book.Chapter, r check.Result) error {
 				delete(known.Seen, s.Number)
 				continue
 			}
-			known.Seen[s.Number] = Sight{Step: s, At: time.Now(), From: from}
+			known.Seen[s.Number] = Sight{Step: s, Sum: r.Sum, From: from}
 		}
 	})
 }
@@ -204,17 +205,4 @@ func file(root string, c book.Chapter) string {
 }
 
 // tests is a name for the chapter's sealed tests.
-func tests(c book.Chapter) string {
-	all := c.Tests()
-	var names []string
-	for name := range all {
-		names = append(names, name)
-	}
-	slices.Sort(names)
-	h := sha256.New()
-	for _, name := range names {
-		h.Write([]byte(name + "\x00"))
-		h.Write(all[name])
-	}
-	return hex.EncodeToString(h.Sum(nil)[:8])
-}
+func tests(c book.Chapter) string { return overlay.Memory("tests", c.Tests()).Sum() }

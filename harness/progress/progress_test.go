@@ -5,12 +5,12 @@ import (
 	"path/filepath"
 	"sync"
 	"testing"
-	"time"
 
 	"github.com/stretchr/testify/require"
 
 	"ipcworkbook/harness/book"
 	"ipcworkbook/harness/check"
+	"ipcworkbook/harness/overlay"
 	"ipcworkbook/harness/progress"
 	"ipcworkbook/harness/verdict"
 )
@@ -66,13 +66,8 @@ func TestWhatAStepShowed(t *testing.T) {
 	require.Zero(t, known.Last(root, c, 1, "here"), "it passes")
 	require.Zero(t, known.Last(root, c, 3, "here"), "it was not run")
 
-	dir := filepath.Join(root, c.Dir())
-	require.NoError(t, os.MkdirAll(dir, 0o700))
-	file := filepath.Join(dir, "pipe.go")
-	require.NoError(t, os.WriteFile(file, nil, 0o600))
-	soon := time.Now().Add(time.Hour)
-	require.NoError(t, os.Chtimes(file, soon, soon))
-	require.Zero(t, known.Last(root, c, 2, "here"), "the file is newer")
+	write(t, root, c, "package pipe\n")
+	require.Zero(t, known.Last(root, c, 2, "here"), "the file is another one")
 
 	require.NoError(t, progress.Record(root, "here", c, result(verdict.Pass, verdict.Pass)))
 	require.Zero(t, progress.Of(root, c).Last(root, c, 2, "here"), "it passes now")
@@ -153,27 +148,42 @@ func TestHintsAreCountedUntilTheStepPasses(t *testing.T) {
 	require.Zero(t, progress.Of(root, c).Hints[2])
 }
 
+// What was edited since is seen by what the files contain, not by their times: a file
+// that is moved back has an old one.
 func TestWhatWasEditedSinceIsSeen(t *testing.T) {
 	root, c := t.TempDir(), chapter(t)
-	dir := filepath.Join(root, c.Dir())
-	require.NoError(t, os.MkdirAll(dir, 0o755))
-	file := filepath.Join(dir, "pipe.go")
-	require.NoError(t, os.WriteFile(file, []byte("package pipe\n"), 0o644))
+	first := write(t, root, c, "package pipe\n")
 	require.False(t, progress.Of(root, c).Changed(root, c), "where nothing was run")
-	require.NoError(t, progress.Record(root, "here", c, result(verdict.Pass)))
-	require.NoError(t, os.Chtimes(file, time.Time{}, time.Now().Add(-time.Hour)))
+	one := result(verdict.Pass)
+	one.Sum = first
+	require.NoError(t, progress.Record(root, "here", c, one))
 	require.False(t, progress.Of(root, c).Changed(root, c))
-	now := time.Now()
-	require.NoError(t, os.Chtimes(file, time.Time{}, now))
+	second := write(t, root, c, "package pipe\n\nfunc New() {}\n")
 	require.True(t, progress.Of(root, c).Changed(root, c))
 
 	// A run of one step tells nothing of the others.
-	require.NoError(t, progress.Record(root, "here", c, result(verdict.Pass)))
+	one.Sum = second
+	require.NoError(t, progress.Record(root, "here", c, one))
 	require.True(t, progress.Of(root, c).Changed(root, c))
 	var all []verdict.Verdict
 	for range c.Steps {
 		all = append(all, verdict.Todo)
 	}
-	require.NoError(t, progress.Record(root, "here", c, result(all...)))
+	whole := result(all...)
+	whole.Sum = second
+	require.NoError(t, progress.Record(root, "here", c, whole))
 	require.False(t, progress.Of(root, c).Changed(root, c))
+	write(t, root, c, "package pipe\n")
+	require.True(t, progress.Of(root, c).Changed(root, c), "what was there before is back")
+}
+
+// write writes the learner's file, and returns what names it.
+func write(t *testing.T, root string, c book.Chapter, text string) string {
+	t.Helper()
+	dir := filepath.Join(root, c.Dir())
+	require.NoError(t, os.MkdirAll(dir, 0o755))
+	require.NoError(t, os.WriteFile(filepath.Join(dir, "pipe.go"), []byte(text), 0o644))
+	impl, err := overlay.Open(dir)
+	require.NoError(t, err)
+	return impl.Sum()
 }
