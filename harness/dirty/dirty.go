@@ -56,11 +56,14 @@ func Shown(dir string) string {
 }
 
 // Places are the folders outside of the one for temporary files in which a file may
-// have dirty pages where that one shows none. Root is the workbook's; it may be "".
+// have dirty pages where that one shows none. Root is the workbook's, which gets one for
+// that; it may be "".
 func Places(root string) []string {
 	places := []string{"/var/tmp"}
 	if root != "" {
-		places = append(places, filepath.Join(root, ".workbook", "tmp"))
+		own := filepath.Join(root, ".workbook", "tmp")
+		_ = os.MkdirAll(own, 0o700) // if it fails, so does what comes
+		places = append(places, own)
 	}
 	return places
 }

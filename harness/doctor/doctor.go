@@ -1,5 +1,5 @@
 // Package doctor looks at the machine: is there what the workbook needs, what does not
-// work without it, and which command mends it. It changes nothing.
+// work without it, and which command mends it. It leaves nothing behind.
 package doctor
 
 import (

@@ -21,7 +21,7 @@ import (
 
 // kernel tries what the workbook asks of the kernel and not every kernel has.
 func (m Machine) kernel() Finding {
-	f := finding("kernel", "what the steps call", "")
+	f := finding("kernel", "what the steps call", "all steps but those that make the call")
 	var u unix.Utsname
 	if unix.Uname(&u) == nil {
 		f.Found = unix.ByteSliceToString(u.Release[:]) + " " + unix.ByteSliceToString(u.Machine[:])

@@ -62,7 +62,6 @@ func free(s unix.Statfs_t) uint64 { return s.Bavail * uint64(s.Bsize) }
 func (m Machine) pages() Finding {
 	f := finding("dirty pages", "durability: what the disk has", "all steps but those on durability")
 	var problems []string
-	_ = os.MkdirAll(filepath.Join(m.Root, ".workbook", "tmp"), 0o700) // if it fails, so does what comes
 	for _, place := range append([]string{m.Temp}, dirty.Places(m.Root)...) {
 		dir, err := os.MkdirTemp(place, "workbook-probe-")
 		if err != nil {

@@ -17,7 +17,6 @@ func onDisk(tmp, root string) (dir string, remove func()) {
 		return "", func() {}
 	}
 	for _, place := range dirty.Places(root) {
-		_ = os.MkdirAll(place, 0o700) // if it fails, so does what comes
 		if inMemory(place) {
 			continue
 		}

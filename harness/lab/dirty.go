@@ -69,9 +69,6 @@ func root() string {
 // one who comes.
 func folderIn(place string) (dir string, remove func(), err error) {
 	const pattern = "workbook-dirt-"
-	if err := os.MkdirAll(place, 0o700); err != nil {
-		return "", nil, err
-	}
 	left, _ := filepath.Glob(filepath.Join(place, pattern+"*"))
 	for _, old := range left {
 		info, err := os.Stat(old)
