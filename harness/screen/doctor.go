@@ -25,11 +25,7 @@ func (s Screen) Doctor(all []doctor.Finding) {
 			found = map[doctor.State]string{doctor.Less: "less than it could be", doctor.Lacking: "steps cannot run"}[f.State]
 		}
 		v := states[f.State]
-		line := fmt.Sprintf("  %s %-15s %-*s %s", signs[v], f.Name, foundWidth, found, f.For)
-		if utf8.RuneCountInString(line) > s.width { // of a narrow terminal
-			line = fmt.Sprintf("  %s %-15s %s", signs[v], f.Name, found)
-		}
-		s.Line("%s", s.paint(v, line))
+		s.Line("%s", s.paint(v, s.fits(fmt.Sprintf("  %s %-15s %-*s ", signs[v], f.Name, foundWidth, found), f.For)))
 	}
 	s.Troubles(all)
 	switch doctor.Worst(all) {

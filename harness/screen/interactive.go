@@ -57,25 +57,28 @@ func Keys(ctx context.Context, in *os.File) <-chan byte {
 	return keys
 }
 
-// Redraws says whether a line that is there can be written anew.
-func (s Screen) Redraws() bool { return s.terminal }
-
 // Choices are keys to press.
 func (s Screen) Choices(keys ...string) { s.Line("%s", strings.Join(pack(keys, "   ", s.width), "\n")) }
 
 // Clear empties the terminal. Elsewhere there is nothing to empty.
 func (s Screen) Clear() {
 	if s.terminal {
-		fmt.Fprint(s.w, "\x1b[H\x1b[2J\x1b[3J")
+		s.write("\x1b[H\x1b[2J\x1b[3J")
 	}
 }
 
 // Status says what goes on. On a terminal it is a line at the top, over what is there:
 // the list below it stays where it is.
 func (s Screen) Status(text string) {
+	if !s.terminal {
+		s.Line("%s", text)
+	}
+	s.Update(text)
+}
+
+// Update changes what Status says. Where no line can be drawn anew it does nothing.
+func (s Screen) Update(text string) {
 	if s.terminal {
 		s.write("\x1b7\x1b[H" + cut(text, s.room) + "\x1b[K\x1b8")
-		return
 	}
-	s.Line("%s", text)
 }

@@ -17,10 +17,9 @@ import (
 // terminal. Elsewhere it is a plain line for each new benchmark. Its place is
 // standard error: standard output is for results.
 type Progress struct {
-	f     *os.File
-	total int
-	line  bool // one line, drawn anew
-	fancy bool // of block characters
+	screen Screen
+	f      *os.File
+	total  int
 
 	mu    sync.Mutex
 	steps int
@@ -30,19 +29,14 @@ type Progress struct {
 
 // NewProgress returns the progress of something that has so many steps in all.
 func NewProgress(f *os.File, total int) *Progress {
-	kind := os.Getenv("TERM")
-	return &Progress{
-		f: f, total: total, seen: map[string]bool{},
-		line:  term.IsTerminal(int(f.Fd())) && kind != "dumb" && kind != "",
-		fancy: inUTF8() && kind != "linux",
-	}
+	return &Progress{screen: New(f, ""), f: f, total: total, seen: map[string]bool{}}
 }
 
 // Checking returns what shows how far a chapter's check is, on a terminal, and what
 // removes that line. Elsewhere nothing is shown: results are what counts there.
 func Checking(f *os.File, steps int) (show func(ended, all int), done func()) {
 	p := NewProgress(f, steps+1)
-	if !p.line {
+	if !p.screen.terminal {
 		return nil, func() {}
 	}
 	return func(ended, all int) {
@@ -64,7 +58,7 @@ func (p *Progress) Step(what string, left time.Duration) {
 	}
 	p.steps++
 	text := ""
-	if p.line {
+	if p.screen.terminal {
 		// One write, over what is there: to erase it first would flicker.
 		text = "\r" + p.drawn(what, left) + "\x1b[K"
 	} else if name := benchmarkIn(what); !p.seen[name] {
@@ -75,18 +69,15 @@ func (p *Progress) Step(what string, left time.Duration) {
 		}
 		text += "\n"
 	}
-	if !inUTF8() {
-		text = inASCII.Replace(text)
-	}
-	fmt.Fprint(p.f, text)
+	p.screen.write(text)
 }
 
 // Done removes the line. Nothing is shown after it.
 func (p *Progress) Done() {
 	p.mu.Lock()
 	defer p.mu.Unlock()
-	if p.line && p.steps > 0 && !p.ended {
-		fmt.Fprint(p.f, "\r\x1b[K")
+	if p.screen.terminal && p.steps > 0 && !p.ended {
+		p.screen.write("\r\x1b[K")
 	}
 	p.ended = true
 }
@@ -129,7 +120,7 @@ func (p *Progress) drawn(what string, left time.Duration) string {
 // bar shows how many steps are done. The one that runs is not.
 func (p *Progress) bar(room int) string {
 	done := min(p.steps-1, p.total)
-	return "[" + bar(done*room*8/p.total, room, p.fancy) + "] "
+	return "[" + bar(done*room*8/p.total, room, p.screen.blocks()) + "] "
 }
 
 func about(d time.Duration) string { return "about " + span(d) }

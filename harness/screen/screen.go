@@ -150,14 +150,14 @@ func (s Screen) then(r check.Result) {
 		{"bench", "how fast it is, beside others"},
 		{"solution", "your version beside the reference"},
 	} {
-		s.Line("  %s", s.fits(fmt.Sprintf("%-34s", fmt.Sprintf("%s %s chapter=%d", s.task, next.command, r.Chapter)), next.what))
+		s.Line("%s", s.fits(fmt.Sprintf("  %-34s", fmt.Sprintf("%s %s chapter=%d", s.task, next.command, r.Chapter)), next.what))
 	}
-	s.Line("  %s", s.fits(fmt.Sprintf("%-34s", s.task), "what is next"))
+	s.Line("%s", s.fits(fmt.Sprintf("  %-34s", s.task), "what is next"))
 }
 
 // fits is two texts side by side, or the first one alone if there is no room for both.
 func (s Screen) fits(left, right string) string {
-	if utf8.RuneCountInString(left)+utf8.RuneCountInString(right)+len("  ") > s.width {
+	if utf8.RuneCountInString(left)+utf8.RuneCountInString(right) > s.width {
 		return strings.TrimRight(left, " ")
 	}
 	return left + right

@@ -160,8 +160,8 @@ func (v *watching) start(ctx context.Context) {
 	}
 	s.Status(fmt.Sprintf("Checking chapter %d · %s …%s", c.Number, c.Name, before))
 	tell := func(ended, all int) {
-		if ended > 0 && ended < all && s.Redraws() {
-			s.Status(fmt.Sprintf("Checking chapter %d · %s: %d of %d steps.%s", c.Number, c.Name, ended, all, before))
+		if ended > 0 && ended < all {
+			s.Update(fmt.Sprintf("Checking chapter %d · %s: %d of %d steps.%s", c.Number, c.Name, ended, all, before))
 		}
 	}
 	go func() {
