@@ -30,7 +30,7 @@ func SizeName(size int) string {
 }
 
 // Bench is the lab of a benchmark. The work is the same in every chapter, and in
-// the programs in Python and C that stand beside it (harness/peers): b.N messages
+// the programs in Python and C that stand beside it (harness/judge/peers): b.N messages
 // of one size. Each has its number in it, and every byte of each is compared. So
 // a message that was lost, doubled or damaged is wrong, however fast it was.
 type Bench struct {

@@ -9,14 +9,14 @@ import (
 
 	"golang.org/x/sys/unix"
 
-	"ipcworkbook/harness/dirty"
+	"ipcworkbook/harness/step/procfs"
 )
 
 // DirtyPages returns how many pages of a file are in the page cache and not yet
 // on the disk (cachestat(2), Linux 6.5).
 func (l *Lab) DirtyPages(path string) int {
 	l.t.Helper()
-	n, err := dirty.Pages(path)
+	n, err := procfs.DirtyPages(path)
 	if err != nil {
 		l.Fault("counting the dirty pages of %s: %v", path, err)
 	}
@@ -31,18 +31,18 @@ func (l *Lab) DirtyPages(path string) int {
 func (l *Lab) DirtyPath(what string) (path, missing string) {
 	l.t.Helper()
 	own := l.Path(what)
-	problem := dirty.Shown(filepath.Dir(own))
+	problem := procfs.NoDirtyPages(filepath.Dir(own))
 	if problem == "" {
 		return own, ""
 	}
 	problems := []string{problem}
-	for _, place := range dirty.Places(root()) {
+	for _, place := range procfs.DirtyPlaces(root()) {
 		dir, remove, err := folderIn(place)
 		if err != nil {
 			problems = append(problems, err.Error())
 			continue
 		}
-		if problem := dirty.Shown(dir); problem != "" {
+		if problem := procfs.NoDirtyPages(dir); problem != "" {
 			problems = append(problems, problem)
 			remove()
 			continue

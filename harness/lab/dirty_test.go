@@ -8,13 +8,13 @@ import (
 
 	"github.com/stretchr/testify/require"
 
-	"ipcworkbook/harness/dirty"
+	"ipcworkbook/harness/step/procfs"
 )
 
 // What is written is dirty until the disk has it. A folder in memory is told.
 func TestDirtyPages(t *testing.T) {
 	l := New(t)
-	require.NotEmpty(t, dirty.Shown("/dev/shm"), "tmpfs has no disk")
+	require.NotEmpty(t, procfs.NoDirtyPages("/dev/shm"), "tmpfs has no disk")
 	path, missing := l.DirtyPath("file")
 	if missing != "" {
 		t.Skip(missing)

@@ -6,7 +6,7 @@ import (
 	"runtime"
 	"strings"
 
-	"ipcworkbook/harness/residue"
+	"ipcworkbook/harness/step/residue"
 	"ipcworkbook/harness/todo"
 	"ipcworkbook/harness/verdict"
 )

@@ -34,7 +34,7 @@ import (
 	"testing"
 	"time"
 
-	"ipcworkbook/harness/residue"
+	"ipcworkbook/harness/step/residue"
 	"ipcworkbook/harness/verdict"
 )
 

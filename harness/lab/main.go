@@ -8,7 +8,7 @@ import (
 	"syscall"
 	"testing"
 
-	"ipcworkbook/harness/supervisor"
+	"ipcworkbook/harness/step/supervisor"
 	"ipcworkbook/harness/verdict"
 )
 

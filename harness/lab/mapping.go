@@ -7,7 +7,7 @@ import (
 	"strconv"
 	"strings"
 
-	"ipcworkbook/harness/procfs"
+	"ipcworkbook/harness/step/procfs"
 )
 
 // What is taken for a shared mapping by mistake.

@@ -8,7 +8,7 @@ import (
 
 	"golang.org/x/sys/unix"
 
-	"ipcworkbook/harness/procfs"
+	"ipcworkbook/harness/step/procfs"
 )
 
 // Mechanism is a means of communication, as the kernel shows it.

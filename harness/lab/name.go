@@ -12,7 +12,7 @@ import (
 
 	"golang.org/x/sys/unix"
 
-	"ipcworkbook/harness/residue"
+	"ipcworkbook/harness/step/residue"
 	"ipcworkbook/harness/verdict"
 )
 

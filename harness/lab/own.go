@@ -8,7 +8,7 @@ import (
 
 	"golang.org/x/sys/unix"
 
-	"ipcworkbook/harness/procfs"
+	"ipcworkbook/harness/step/procfs"
 )
 
 // owner tells the descriptors that count from those of the lab.

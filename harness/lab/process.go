@@ -15,7 +15,7 @@ import (
 
 	"golang.org/x/sys/unix"
 
-	"ipcworkbook/harness/supervisor"
+	"ipcworkbook/harness/step/supervisor"
 	"ipcworkbook/harness/verdict"
 )
 

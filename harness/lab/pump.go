@@ -8,7 +8,7 @@ import (
 
 	"golang.org/x/sys/unix"
 
-	"ipcworkbook/harness/procfs"
+	"ipcworkbook/harness/step/procfs"
 )
 
 // relay is the role of the process that [Lab.Relay] starts.

@@ -15,7 +15,7 @@ import (
 	"github.com/stretchr/testify/require"
 	"golang.org/x/sys/unix"
 
-	"ipcworkbook/harness/residue"
+	"ipcworkbook/harness/step/residue"
 	"ipcworkbook/harness/verdict"
 )
 

@@ -6,7 +6,7 @@ import (
 	"slices"
 	"strings"
 
-	"ipcworkbook/harness/procfs"
+	"ipcworkbook/harness/step/procfs"
 	"ipcworkbook/harness/verdict"
 )
 

@@ -18,7 +18,7 @@ import (
 
 	"github.com/stretchr/testify/assert"
 
-	"ipcworkbook/harness/console"
+	"ipcworkbook/harness/lab/console"
 )
 
 // The test builds nothing. The test binary is the program too, when this

@@ -20,7 +20,7 @@ import (
 	"github.com/stretchr/testify/assert"
 	"github.com/stretchr/testify/require"
 
-	"ipcworkbook/harness/console"
+	"ipcworkbook/harness/lab/console"
 )
 
 // The test builds nothing. The test binary is the program too, when this

@@ -17,7 +17,7 @@ import (
 	"github.com/stretchr/testify/require"
 	"golang.org/x/sys/unix"
 
-	"ipcworkbook/harness/console"
+	"ipcworkbook/harness/lab/console"
 )
 
 // The test builds nothing. The test binary is the program too, when this

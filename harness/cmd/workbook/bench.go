@@ -8,12 +8,12 @@ import (
 	"path/filepath"
 	"strings"
 
-	"ipcworkbook/harness/book"
-	"ipcworkbook/harness/gauge"
-	"ipcworkbook/harness/overlay"
-	"ipcworkbook/harness/replace"
-	"ipcworkbook/harness/report"
-	"ipcworkbook/harness/screen"
+	"ipcworkbook/harness/desk/report"
+	"ipcworkbook/harness/desk/screen"
+	"ipcworkbook/harness/judge/book"
+	"ipcworkbook/harness/judge/gauge"
+	"ipcworkbook/harness/judge/kept"
+	"ipcworkbook/harness/judge/overlay"
 )
 
 type benchCmd struct {
@@ -134,7 +134,7 @@ func (c reportCmd) Run(p place) error {
 			return err
 		}
 	}
-	if err := replace.File(out, func(f *os.File) error { return report.Write(f, results) }); err != nil {
+	if err := kept.File(out, func(f *os.File) error { return report.Write(f, results) }); err != nil {
 		return usageError{fmt.Errorf("writing the report: %w", err)}
 	}
 	fmt.Printf("%d of %d chapters are measured. The report is in %s\nOpen it in a browser.\n",

@@ -12,9 +12,9 @@ import (
 
 	"github.com/stretchr/testify/require"
 
-	"ipcworkbook/harness/book"
-	"ipcworkbook/harness/console"
-	"ipcworkbook/harness/gauge"
+	"ipcworkbook/harness/judge/book"
+	"ipcworkbook/harness/judge/gauge"
+	"ipcworkbook/harness/lab/console"
 	"ipcworkbook/harness/verdict"
 )
 

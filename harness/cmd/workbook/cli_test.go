@@ -13,7 +13,7 @@ import (
 
 	"github.com/stretchr/testify/require"
 
-	"ipcworkbook/harness/check"
+	"ipcworkbook/harness/judge/check"
 	"ipcworkbook/harness/verdict"
 )
 

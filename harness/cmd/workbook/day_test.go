@@ -10,8 +10,8 @@ import (
 
 	"github.com/stretchr/testify/require"
 
-	"ipcworkbook/harness/console"
-	"ipcworkbook/harness/procfs"
+	"ipcworkbook/harness/lab/console"
+	"ipcworkbook/harness/step/procfs"
 )
 
 // terminal starts the workbook at a terminal of its own.

@@ -6,8 +6,8 @@ import (
 	"os"
 	"os/exec"
 
-	"ipcworkbook/harness/check"
-	"ipcworkbook/harness/supervisor"
+	"ipcworkbook/harness/judge/check"
+	"ipcworkbook/harness/step/supervisor"
 )
 
 type demoCmd struct {

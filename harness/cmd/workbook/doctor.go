@@ -6,10 +6,10 @@ import (
 	"fmt"
 	"os"
 
-	"ipcworkbook/harness/book"
-	"ipcworkbook/harness/check"
-	"ipcworkbook/harness/doctor"
-	"ipcworkbook/harness/screen"
+	"ipcworkbook/harness/desk/doctor"
+	"ipcworkbook/harness/desk/screen"
+	"ipcworkbook/harness/judge/book"
+	"ipcworkbook/harness/judge/check"
 	"ipcworkbook/harness/verdict"
 )
 

@@ -11,8 +11,8 @@ import (
 
 	"github.com/stretchr/testify/require"
 
-	"ipcworkbook/harness/book"
-	"ipcworkbook/harness/verify"
+	"ipcworkbook/harness/judge/book"
+	"ipcworkbook/harness/judge/verify"
 )
 
 // The tasks of .vscode call what is there, with the folder of the open file as the

@@ -11,11 +11,11 @@ import (
 	"slices"
 	"strings"
 
-	"ipcworkbook/harness/book"
-	"ipcworkbook/harness/gauge"
-	"ipcworkbook/harness/overlay"
-	"ipcworkbook/harness/replace"
-	"ipcworkbook/harness/screen"
+	"ipcworkbook/harness/desk/screen"
+	"ipcworkbook/harness/judge/book"
+	"ipcworkbook/harness/judge/gauge"
+	"ipcworkbook/harness/judge/kept"
+	"ipcworkbook/harness/judge/overlay"
 )
 
 // figuresCmd shows the figures of a lesson. They were measured once and are kept
@@ -100,7 +100,7 @@ func (f figuresCmd) measure(ctx context.Context, p place, c book.Chapter, file s
 	case r.Partial != "":
 		return ctx.Err()
 	}
-	return replace.File(file, func(w *os.File) error {
+	return kept.File(file, func(w *os.File) error {
 		out := json.NewEncoder(w)
 		out.SetIndent("", " ")
 		return out.Encode(r)

@@ -5,10 +5,10 @@ import (
 	"os"
 	"strconv"
 
-	"ipcworkbook/harness/book"
-	"ipcworkbook/harness/check"
-	"ipcworkbook/harness/progress"
-	"ipcworkbook/harness/screen"
+	"ipcworkbook/harness/desk/progress"
+	"ipcworkbook/harness/desk/screen"
+	"ipcworkbook/harness/judge/book"
+	"ipcworkbook/harness/judge/check"
 	"ipcworkbook/harness/verdict"
 )
 

@@ -5,10 +5,10 @@ import (
 	"os"
 	"path/filepath"
 
-	"ipcworkbook/harness/book"
-	"ipcworkbook/harness/overlay"
-	"ipcworkbook/harness/progress"
-	"ipcworkbook/harness/screen"
+	"ipcworkbook/harness/desk/progress"
+	"ipcworkbook/harness/desk/screen"
+	"ipcworkbook/harness/judge/book"
+	"ipcworkbook/harness/judge/overlay"
 )
 
 // listCmd shows what the last runs have shown. It runs nothing.

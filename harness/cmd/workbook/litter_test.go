@@ -16,10 +16,10 @@ import (
 	"github.com/stretchr/testify/require"
 	"golang.org/x/sys/unix"
 
-	"ipcworkbook/harness/book"
-	"ipcworkbook/harness/check"
-	"ipcworkbook/harness/overlay"
-	"ipcworkbook/harness/supervisor"
+	"ipcworkbook/harness/judge/book"
+	"ipcworkbook/harness/judge/check"
+	"ipcworkbook/harness/judge/overlay"
+	"ipcworkbook/harness/step/supervisor"
 	"ipcworkbook/harness/verdict"
 )
 

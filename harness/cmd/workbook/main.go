@@ -15,11 +15,11 @@ import (
 
 	"github.com/alecthomas/kong"
 
-	"ipcworkbook/harness/check"
-	"ipcworkbook/harness/gauge"
-	"ipcworkbook/harness/overlay"
-	"ipcworkbook/harness/screen"
-	"ipcworkbook/harness/supervisor"
+	"ipcworkbook/harness/desk/screen"
+	"ipcworkbook/harness/judge/check"
+	"ipcworkbook/harness/judge/gauge"
+	"ipcworkbook/harness/judge/overlay"
+	"ipcworkbook/harness/step/supervisor"
 )
 
 // The exit statuses are a contract: scripts use them.

@@ -8,11 +8,11 @@ import (
 	"slices"
 	"strings"
 
-	"ipcworkbook/harness/book"
-	"ipcworkbook/harness/check"
-	"ipcworkbook/harness/overlay"
-	"ipcworkbook/harness/progress"
-	"ipcworkbook/harness/verify"
+	"ipcworkbook/harness/desk/progress"
+	"ipcworkbook/harness/judge/book"
+	"ipcworkbook/harness/judge/check"
+	"ipcworkbook/harness/judge/overlay"
+	"ipcworkbook/harness/judge/verify"
 )
 
 // place is where the workbook is and where the reader stands.

@@ -12,11 +12,11 @@ import (
 	"strings"
 	"time"
 
-	"ipcworkbook/harness/book"
-	"ipcworkbook/harness/overlay"
-	"ipcworkbook/harness/progress"
-	"ipcworkbook/harness/replace"
-	"ipcworkbook/harness/screen"
+	"ipcworkbook/harness/desk/progress"
+	"ipcworkbook/harness/desk/screen"
+	"ipcworkbook/harness/judge/book"
+	"ipcworkbook/harness/judge/kept"
+	"ipcworkbook/harness/judge/overlay"
 )
 
 // resetCmd puts a chapter's stub and tests back as they were handed out. What stood
@@ -43,7 +43,7 @@ func (r resetCmd) Run(p place) error {
 		s.Line("Chapter %d is as it was handed out. Nothing was changed.", c.Number)
 		return nil
 	}
-	kept, err := keep(p, dir, c, differ)
+	stood, err := keep(p, dir, c, differ)
 	if err != nil {
 		return fmt.Errorf("your version could not be kept, so nothing was changed: %w", err)
 	}
@@ -54,11 +54,11 @@ func (r resetCmd) Run(p place) error {
 		return err
 	}
 	s.Line("Chapter %d is as it was handed out again.", c.Number)
-	if kept == "" {
+	if stood == "" {
 		return nil
 	}
 	s.Line("What stood there is kept: %s", strings.Join(present(differ), ", "))
-	back := fmt.Sprintf("cp -p %s/* %s/", overlay.Relative(kept, p.here), overlay.Relative(dir, p.here))
+	back := fmt.Sprintf("cp -p %s/* %s/", overlay.Relative(stood, p.here), overlay.Relative(dir, p.here))
 	for _, name := range slices.Sorted(maps.Keys(differ)) {
 		if differ[name] == nil { // it was not there
 			back += " && rm " + overlay.Relative(filepath.Join(dir, name), p.here)
@@ -122,19 +122,19 @@ func keep(p place, dir string, c book.Chapter, differ map[string][]byte) (string
 	if err := os.MkdirAll(above, 0o755); err != nil {
 		return "", err
 	}
-	kept := filepath.Join(above, time.Now().Format("2006-01-02_15.04.05"))
+	to := filepath.Join(above, time.Now().Format("2006-01-02_15.04.05"))
 	for i := 2; ; i++ {
-		err := os.Mkdir(kept, 0o755)
+		err := os.Mkdir(to, 0o755)
 		if err == nil {
 			break
 		}
 		if !errors.Is(err, fs.ErrExist) {
 			return "", err
 		}
-		kept = fmt.Sprintf("%s-%d", strings.TrimSuffix(kept, fmt.Sprintf("-%d", i-1)), i)
+		to = fmt.Sprintf("%s-%d", strings.TrimSuffix(to, fmt.Sprintf("-%d", i-1)), i)
 	}
 	for _, name := range names {
-		err := replace.File(filepath.Join(kept, name), func(f *os.File) error {
+		err := kept.File(filepath.Join(to, name), func(f *os.File) error {
 			_, err := f.Write(differ[name])
 			return errors.Join(err, f.Sync())
 		})
@@ -142,7 +142,7 @@ func keep(p place, dir string, c book.Chapter, differ map[string][]byte) (string
 			return "", err
 		}
 	}
-	return kept, nil
+	return to, nil
 }
 
 // putBack writes what was handed out, and removes what was not. A file that was
@@ -167,7 +167,7 @@ func putBack(dir string, c book.Chapter, differ map[string][]byte) error {
 			}
 			continue
 		}
-		err = replace.File(path, func(f *os.File) error {
+		err = kept.File(path, func(f *os.File) error {
 			_, err := f.Write(sealed)
 			return err
 		})

@@ -6,7 +6,7 @@ import (
 	"os"
 	"path/filepath"
 
-	"ipcworkbook/harness/book"
+	"ipcworkbook/harness/judge/book"
 )
 
 // sealCmd seals what is on disk. The sealed texts become part of this program

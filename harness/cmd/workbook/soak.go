@@ -9,12 +9,12 @@ import (
 	"strings"
 	"time"
 
-	"ipcworkbook/harness/book"
-	"ipcworkbook/harness/check"
-	"ipcworkbook/harness/gauge"
-	"ipcworkbook/harness/overlay"
-	"ipcworkbook/harness/screen"
-	"ipcworkbook/harness/verify"
+	"ipcworkbook/harness/desk/screen"
+	"ipcworkbook/harness/judge/book"
+	"ipcworkbook/harness/judge/check"
+	"ipcworkbook/harness/judge/gauge"
+	"ipcworkbook/harness/judge/overlay"
+	"ipcworkbook/harness/judge/verify"
 )
 
 type soakCmd struct {

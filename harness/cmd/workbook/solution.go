@@ -5,11 +5,11 @@ import (
 	"os"
 	"path/filepath"
 
-	"ipcworkbook/harness/book"
-	"ipcworkbook/harness/compare"
-	"ipcworkbook/harness/overlay"
-	"ipcworkbook/harness/progress"
-	"ipcworkbook/harness/screen"
+	"ipcworkbook/harness/desk/compare"
+	"ipcworkbook/harness/desk/progress"
+	"ipcworkbook/harness/desk/screen"
+	"ipcworkbook/harness/judge/book"
+	"ipcworkbook/harness/judge/overlay"
 )
 
 // solutionCmd shows the learner's version beside the reference.

@@ -6,9 +6,9 @@ import (
 	"fmt"
 	"os"
 
-	"ipcworkbook/harness/book"
-	"ipcworkbook/harness/check"
-	"ipcworkbook/harness/screen"
+	"ipcworkbook/harness/desk/screen"
+	"ipcworkbook/harness/judge/book"
+	"ipcworkbook/harness/judge/check"
 	"ipcworkbook/harness/verdict"
 )
 

@@ -47,7 +47,7 @@ func TestNewerWorkbook(t *testing.T) {
 	in(learner, "./task test chapter=1")
 
 	const said = "both ends are close-on-exec"
-	edit("harness/book/01-pipe.toml", said, said+", as before")
+	edit("harness/judge/book/01-pipe.toml", said, said+", as before")
 	edit("chapters/01-pipe/pipe_test.go", "// Step 1:", "// This is newer. Step 1:")
 	edit("chapters/01-pipe/pipe.go", `todo.Err("New")`, `errors.Join(todo.Err("New"))`)
 	edit("chapters/01-pipe/README.md", "\n## ", "\nThis is newer, too.\n\n## ")

@@ -6,9 +6,9 @@ import (
 	"os"
 	"strings"
 
-	"ipcworkbook/harness/book"
-	"ipcworkbook/harness/screen"
-	"ipcworkbook/harness/verify"
+	"ipcworkbook/harness/desk/screen"
+	"ipcworkbook/harness/judge/book"
+	"ipcworkbook/harness/judge/verify"
 )
 
 type verifyCmd struct {

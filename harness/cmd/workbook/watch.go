@@ -12,12 +12,12 @@ import (
 
 	"github.com/fsnotify/fsnotify"
 
-	"ipcworkbook/harness/book"
-	"ipcworkbook/harness/check"
-	"ipcworkbook/harness/gauge"
-	"ipcworkbook/harness/overlay"
-	"ipcworkbook/harness/progress"
-	"ipcworkbook/harness/screen"
+	"ipcworkbook/harness/desk/progress"
+	"ipcworkbook/harness/desk/screen"
+	"ipcworkbook/harness/judge/book"
+	"ipcworkbook/harness/judge/check"
+	"ipcworkbook/harness/judge/gauge"
+	"ipcworkbook/harness/judge/overlay"
 	"ipcworkbook/harness/verdict"
 )
 

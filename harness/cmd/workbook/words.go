@@ -8,10 +8,10 @@ import (
 
 	"github.com/alecthomas/kong"
 
-	"ipcworkbook/harness/book"
-	"ipcworkbook/harness/screen"
-	"ipcworkbook/harness/verify"
-	"ipcworkbook/harness/words"
+	"ipcworkbook/harness/desk/screen"
+	"ipcworkbook/harness/judge/book"
+	"ipcworkbook/harness/judge/verify"
+	"ipcworkbook/harness/judge/words"
 )
 
 type wordsCmd struct {

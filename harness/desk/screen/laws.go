@@ -1,0 +1,63 @@
+package screen
+
+import (
+	"fmt"
+	"strings"
+	"time"
+
+	"ipcworkbook/harness/judge/verify"
+	"ipcworkbook/harness/verdict"
+)
+
+// Law shows one row as soon as it is known.
+func (s Screen) Law(r verify.Row) {
+	sign, v, saw := signs[verdict.Pass], verdict.Pass, r.Saw
+	switch {
+	case r.Problem != "":
+		sign, v, saw = signs[verdict.Wrong], verdict.Wrong, "does not hold"
+	case r.Skipped != "":
+		sign, v, saw = signs[verdict.Unsupported], verdict.Unsupported, "skipped: "+r.Skipped
+	}
+	left := fmt.Sprintf("  %s %-8s %-8s %s", sign, r.Chapter, Names(r.Law), r.What)
+	if r.Took > 0 {
+		saw += fmt.Sprintf(" %6.2f s", r.Took.Seconds())
+	}
+	s.Line("%s", s.paint(v, s.ends(left, saw)))
+	for line := range strings.Lines(r.Problem) {
+		s.Line("        %s", strings.TrimRight(line, "\n"))
+	}
+}
+
+// Names returns a law's number and name.
+func Names(law int) string { return fmt.Sprintf("%d %s", law, verify.Laws[law]) }
+
+// Laws shows the table at the end: a line for each chapter and law.
+func (s Screen) Laws(rows []verify.Row) {
+	type key struct {
+		chapter string
+		law     int
+	}
+	var order []key
+	sums := map[key][]verify.Row{}
+	for _, r := range rows {
+		k := key{r.Chapter, r.Law}
+		if sums[k] == nil {
+			order = append(order, k)
+		}
+		sums[k] = append(sums[k], r)
+	}
+	s.Line("\n  %-14s %-11s %8s %8s %8s %9s", "chapter", "law", "passed", "failed", "skipped", "time")
+	for _, k := range order {
+		passed, failed, skipped := verify.Count(sums[k])
+		var took time.Duration
+		for _, r := range sums[k] {
+			took += r.Took
+		}
+		v := verdict.Pass
+		if failed > 0 {
+			v = verdict.Wrong
+		}
+		s.Line("%s", s.paint(v, fmt.Sprintf("  %-14s %-11s %8d %8d %8d %7.1f s",
+			k.chapter, Names(k.law), passed, failed, skipped, took.Seconds())))
+	}
+}

@@ -1,0 +1,14 @@
+package check_test
+
+import (
+	"os"
+	"testing"
+
+	"ipcworkbook/harness/step/supervisor"
+)
+
+// TestMain lets this test binary be the supervisors that check starts.
+func TestMain(m *testing.M) {
+	supervisor.Enter()
+	os.Exit(m.Run())
+}

@@ -1,0 +1,197 @@
+package supervisor
+
+import (
+	"maps"
+	"os"
+	"slices"
+	"sync"
+	"time"
+
+	"golang.org/x/sys/unix"
+
+	"ipcworkbook/harness/step/procfs"
+	"ipcworkbook/harness/verdict"
+)
+
+const (
+	// silence is how long the supervisor waits for the next piece of a dump
+	// before it looks whether one is still to come.
+	silence = 10 * time.Millisecond
+
+	// maxLooks bounds the wait for a program that gives no dump and does not
+	// stand still either.
+	maxLooks = 50
+)
+
+// hang explains a step that does not go on. It looks before it asks for dumps,
+// because a program that dumps ends, and its end sets others free.
+func (s *step) hang(spinning bool) {
+	begun := time.Now()
+	defer func() { s.report.Explaining = time.Since(begun) }()
+	var c procfs.Case
+	for _, pid := range s.pids() {
+		// A process that ended meanwhile is no part of the hang.
+		if p, err := procfs.Read(pid); err == nil {
+			c.Processes = append(c.Processes, p)
+		}
+	}
+	// The first process that ends gives the others an end of file. Copies of
+	// their descriptors in this process keep them waiting where they wait.
+	c.Held = procfs.Hold(c.Processes)
+	defer c.Held.Release()
+	c.Dumps = s.ask(c.Processes, spinning)
+	c.Spinning = spinning
+	if s.looked != nil {
+		c.Before = *s.looked
+	}
+	c.Folder = s.spec.Dir
+	c.After = time.Since(s.phaseEnd.Add(-s.spec.Deadline)).Round(time.Second)
+	c.Ended = s.ended
+	e := procfs.Explain(c)
+	if s.cause.Verdict != "" {
+		// Somebody waits for a process that crashed or failed: that is the news.
+		s.found(s.cause.Verdict, s.cause.Message+"\n\nThe rest of the step was waiting then.\n"+e.Text)
+		s.report.Finding.File, s.report.Finding.Line = s.cause.File, s.cause.Line
+		return
+	}
+	s.found(verdict.Hung, e.Text)
+	s.report.Finding.File, s.report.Finding.Line = e.File, e.Line
+}
+
+// ask asks the processes of the step for the runtime's dump and returns what
+// comes, by pid. A process is asked before its children: their ends would end its
+// wait for them. The test is an exception, and the last: its end kills the
+// processes that the lab started, in the middle of their dumps.
+func (s *step) ask(processes []procfs.Process, spinning bool) map[int][]byte {
+	s.dumping.Store(true)
+	if len(processes) == 0 {
+		return nil
+	}
+	for _, generation := range append(generations(processes[1:]), processes[:1]) {
+		var pids []int
+		for _, p := range generation {
+			if !p.CatchesQUIT() {
+				continue // it would only die of it
+			}
+			// A thread that gets the signal itself shows its own stack too.
+			unix.Tgkill(p.PID, p.DumpThread(spinning), unix.SIGQUIT)
+			unix.Kill(p.PID, unix.SIGCONT) // a stopped one cannot answer
+			pids = append(pids, p.PID)
+		}
+		s.dumps.wait(pids)
+	}
+	return s.dumps.taken()
+}
+
+// generations sorts processes: first those whose parent is not among them, then
+// their children, and so on.
+func generations(all []procfs.Process) (sorted [][]procfs.Process) {
+	for len(all) > 0 {
+		isChild := func(p procfs.Process) bool {
+			return slices.ContainsFunc(all, func(q procfs.Process) bool { return q.PID == p.Parent })
+		}
+		var now, later []procfs.Process
+		for _, p := range all {
+			if isChild(p) {
+				later = append(later, p)
+			} else {
+				now = append(now, p)
+			}
+		}
+		if len(now) == 0 {
+			now, later = all, nil // pids that were used again: any order will do
+		}
+		sorted, all = append(sorted, now), later
+	}
+	return sorted
+}
+
+// dumps are the runtime's dumps that come on the crash line, by the pid of the
+// process that sent them. They are read all the time: a program that crashes
+// would wait otherwise until its dump is taken.
+type dumps struct {
+	mu    sync.Mutex
+	byPID map[int][]byte
+	more  chan struct{} // something came
+}
+
+func collect(crash *os.File) *dumps {
+	d := &dumps{byPID: map[int][]byte{}, more: make(chan struct{}, 1)}
+	go d.read(crash)
+	return d
+}
+
+// maxDump is how much of one process's dump is kept.
+const maxDump = 4 << 20
+
+func (d *dumps) read(crash *os.File) {
+	data := make([]byte, 64<<10)
+	credentials := make([]byte, unix.CmsgSpace(unix.SizeofUcred))
+	conn, err := crash.SyscallConn()
+	if err != nil {
+		return
+	}
+	for {
+		var n, oobn int
+		var recvErr error
+		err := conn.Read(func(fd uintptr) bool {
+			n, oobn, _, _, recvErr = unix.Recvmsg(int(fd), data, credentials, 0)
+			return recvErr != unix.EAGAIN
+		})
+		if err != nil || recvErr != nil || n == 0 {
+			return
+		}
+		if pid, ok := sender(credentials[:oobn]); ok {
+			d.mu.Lock()
+			if len(d.byPID[pid]) < maxDump {
+				d.byPID[pid] = append(d.byPID[pid], data[:n]...)
+			}
+			d.mu.Unlock()
+		}
+		select {
+		case d.more <- struct{}{}:
+		default:
+		}
+	}
+}
+
+// wait waits until the processes have ended, or do not go on and say nothing. A
+// program that catches or ignores SIGQUIT lives on. One that spins never stands
+// still: it is given a number of looks.
+func (d *dumps) wait(pids []int) {
+	last := procfs.Look(pids)
+	for looks := 0; looks < maxLooks; looks++ {
+		select {
+		case <-d.more:
+			looks = 0
+			continue
+		case <-time.After(silence):
+		}
+		now := procfs.Look(pids)
+		if !now.Alive() || now.Asleep() && now.SameAs(last) {
+			return
+		}
+		last = now
+	}
+}
+
+// taken returns what came.
+func (d *dumps) taken() map[int][]byte {
+	d.mu.Lock()
+	defer d.mu.Unlock()
+	return maps.Clone(d.byPID)
+}
+
+// sender returns the pid that the kernel put beside a packet.
+func sender(oob []byte) (int, bool) {
+	messages, err := unix.ParseSocketControlMessage(oob)
+	if err != nil {
+		return 0, false
+	}
+	for _, m := range messages {
+		if cred, err := unix.ParseUnixCredentials(&m); err == nil {
+			return int(cred.Pid), true
+		}
+	}
+	return 0, false
+}

@@ -1,0 +1,248 @@
+package supervisor
+
+import (
+	"fmt"
+	"os"
+	"syscall"
+	"time"
+
+	"ipcworkbook/harness/step/procfs"
+	"ipcworkbook/harness/verdict"
+)
+
+const (
+	// gap is the time between the two looks that tell a hang from a slow machine.
+	gap = 100 * time.Millisecond
+
+	// tick is how often the supervisor counts the processes of the step.
+	tick = 100 * time.Millisecond
+
+	// settleGap is the time between two looks of a Settle. It is longer than
+	// the 10 ms for which the Go runtime's own monitor thread sleeps at most
+	// while something runs: a program that still moves is seen moving. Three
+	// looks in a row have to be the same, and each core has to be seen alive in
+	// between, since a machine that stood still (a virtual one may) shows nothing
+	// moving either.
+	settleGap   = 12 * time.Millisecond
+	settleLooks = 3
+
+	// restless is after how many looks that saw it run a step counts as one
+	// that does not go to sleep. It counts what the step did, not time, so
+	// that a slow machine makes no difference.
+	restless = 40
+)
+
+// begin starts a phase with a deadline of its own: the start-up, or one test.
+func (s *step) begin(test string) {
+	s.phase = test
+	s.looked = nil
+	s.phaseEnd = time.Now().Add(s.spec.Deadline)
+	s.cpuAt = procfs.Look(s.pids()).CPU()
+}
+
+// pids returns the processes of the step, the test itself first.
+func (s *step) pids() []int { return procfs.Descendants(os.Getpid()) }
+
+// children returns those of them whose parent is this process.
+func (s *step) children() []int { return procfs.Children(os.Getpid()) }
+
+// watch returns when the step is over, or when its end is decided.
+func (s *step) watch() {
+	ticker := time.NewTicker(tick)
+	defer ticker.Stop()
+	deadline := time.NewTimer(time.Until(s.phaseEnd))
+	defer deadline.Stop()
+	waiting := true // for an end of the phase
+	events := s.events
+	for {
+		select {
+		case err := <-s.exited:
+			s.drain(events)
+			s.report.Code = ExitStatus(err)
+			return
+
+		case e, open := <-events:
+			if !open {
+				// Either the test is about to end, or it lost its line to us.
+				events = nil
+				s.lostLine()
+				if s.report.Finding.Verdict != "" {
+					return
+				}
+				continue
+			}
+			waiting = s.event(e, waiting)
+			deadline.Reset(max(0, time.Until(s.phaseEnd)))
+
+		case a := <-s.settled:
+			s.settling, s.looked = false, nil
+			s.answer(a)
+
+		case <-deadline.C:
+			if !waiting {
+				continue
+			}
+			if s.overdue() {
+				return
+			}
+			deadline.Reset(gap)
+
+		case <-ticker.C:
+			if n := len(s.pids()); n > maxProcesses {
+				s.found(verdict.Crashed, fmt.Sprintf(
+					"The step started %d processes; %d is the limit.\nDoes it start processes in a loop?", n, maxProcesses))
+				return
+			}
+
+		case sig := <-s.signals:
+			if sig == syscall.SIGQUIT && s.phase != "" {
+				// go test -timeout: explain, since somebody gave up waiting.
+				s.hang(false)
+				return
+			}
+			s.report.Finding = fault("stopped by %v", sig)
+			return
+
+		case <-s.parent:
+			s.report.Finding = fault("whoever started the step is gone")
+			return
+		}
+	}
+}
+
+// event takes one line from the lab and says whether a deadline runs now.
+func (s *step) event(e verdict.Event, waiting bool) bool {
+	switch e.Kind {
+	case verdict.Ready:
+		s.ready = true
+		return false
+	case verdict.Start:
+		s.ended, s.cause = nil, verdict.Finding{}
+		s.begin(e.Test)
+		s.last, s.bench = e.Test, e.Bench
+		s.report.Seeded = false
+		return true
+	case verdict.End:
+		s.report.Ends[e.Test] = e.Finding
+		if e.Measured != nil {
+			s.report.Measured[e.Test] = *e.Measured
+		}
+		s.phase = ""
+		return false
+	case verdict.Child:
+		s.who[e.PID] = e.Role
+		s.ended = append(s.ended, procfs.Ended{Role: e.Role, PID: e.PID, How: e.How})
+		if e.Finding.Verdict != "" {
+			s.cause = e.Finding
+		}
+	case verdict.Seeded:
+		s.report.Seeded = true
+	case verdict.Settle:
+		if !s.settling {
+			s.settling = true
+			go s.settle()
+		}
+	}
+	return waiting
+}
+
+// drain takes the events that were sent before the test ended.
+func (s *step) drain(events <-chan verdict.Event) {
+	if events == nil {
+		return
+	}
+	for e := range events {
+		s.event(e, false)
+	}
+}
+
+const lostLine = "The test lost its line to the supervisor: its descriptor was closed.\n" +
+	"Does your code close descriptors that it did not open? Close only what is yours."
+
+// lostLine decides what it means that the lab's line is closed. A test binary
+// that ends closes it; so does code that closes descriptors it does not own.
+func (s *step) lostLine() {
+	select {
+	case err := <-s.exited:
+		s.exited <- err
+	case <-time.After(gap):
+		if p, err := procfs.Read(s.cmd.Process.Pid); err != nil || p.State == 'Z' {
+			return
+		}
+		s.found(verdict.Crashed, lostLine)
+	}
+}
+
+// overdue looks at a step whose deadline has passed, and says whether that
+// decides it. Two looks with nothing moved between them: it hangs. A step that
+// moves may be on a slow machine: it goes on until ten times its deadline, or
+// until it has used twice its deadline in CPU time, which no load can add.
+//
+// While the test waits for our answer whether anything moves, it does not hang: it is
+// we who are slow, on a busy machine.
+func (s *step) overdue() bool {
+	if s.settling {
+		s.looked = nil
+		return false
+	}
+	now := procfs.Look(s.pids())
+	if s.looked == nil {
+		s.looked = &now
+		return false
+	}
+	if now.Asleep() && now.SameAs(*s.looked) {
+		// One more look, for a machine that stood still all the while.
+		procfs.Pause(settleGap)
+		if last := procfs.Look(s.pids()); last.Asleep() && last.SameAs(now) {
+			s.hang(false)
+			return true
+		}
+		return false
+	}
+	if s.bench && s.spec.Show {
+		s.looked = &now
+		return false // plain go test -bench: it takes as long as -benchtime asks for
+	}
+	used := now.CPU() - s.cpuAt
+	if used > 2*s.spec.Deadline || time.Since(s.phaseEnd) > 9*s.spec.Deadline {
+		s.hang(used > s.spec.Deadline)
+		return true
+	}
+	s.looked = &now
+	return false
+}
+
+// settle answers when nothing in the step moves any more, or when it has been
+// seen moving so often that it never will be still.
+func (s *step) settle() {
+	seen, alike := 0, 1
+	last := procfs.Look(s.pids())
+	for {
+		procfs.Pause(settleGap)
+		now := procfs.Look(s.pids())
+		still := now.SameAs(last)
+		if still && now.Asleep() {
+			alike++
+		} else {
+			alike = 1
+		}
+		if alike == settleLooks {
+			s.settled <- verdict.Settled{Asleep: true}
+			return
+		}
+		if !still || now.CPU() > last.CPU() {
+			seen++
+		}
+		if seen > restless {
+			s.settled <- verdict.Settled{}
+			return
+		}
+		last = now
+	}
+}
+
+// found records the supervisor's finding about the test that runs.
+func (s *step) found(v verdict.Verdict, message string) {
+	s.report.Test = s.phase
+	s.report.Finding = verdict.Finding{Verdict: v, Message: message}
+}
