@@ -127,28 +127,13 @@ func parseCall(line string) Frame {
 	return Frame{}
 }
 
-// arg returns the n-th argument if the frame shows it. A question mark, which
+// Arg returns the n-th argument if the frame shows it. A question mark, which
 // means that the value may be out of date, is accepted.
-func (f Frame) arg(n int) (uint64, bool) {
+func (f Frame) Arg(n int) (uint64, bool) {
 	args := strings.Split(f.Args, ", ")
 	if n >= len(args) {
 		return 0, false
 	}
 	v, err := strconv.ParseUint(strings.TrimSuffix(args[n], "?"), 0, 64)
 	return v, err == nil
-}
-
-// short is the function without its package: "(*Reader).Recv".
-func (f Frame) short() string {
-	name, _, _ := strings.Cut(f.Func, "[") // type arguments have slashes too
-	name = f.Func[strings.LastIndexByte(name, '/')+1:]
-	if _, after, ok := strings.Cut(name, "."); ok {
-		return after
-	}
-	return name
-}
-
-// where is "file:line, function".
-func (f Frame) where() string {
-	return f.File + ":" + strconv.Itoa(f.Line) + ", " + f.short()
 }

@@ -24,7 +24,7 @@ func goroutine(t *testing.T, gs []procfs.Goroutine, id int) procfs.Goroutine {
 
 // The saved dump was made with GOTRACEBACK=crash: every thread dumps in turn.
 func TestParseDumpOfACrash(t *testing.T) {
-	dump, err := os.ReadFile(filepath.Join(here, "testdata", "crash.dump"))
+	dump, err := os.ReadFile(filepath.Join("testdata", "crash.dump"))
 	require.NoError(t, err)
 	gs := procfs.ParseDump(dump)
 

@@ -5,9 +5,9 @@ import (
 	"strings"
 )
 
-// callOf finds the system call on a goroutine's stack: its number and its
+// Call finds the system call on a goroutine's stack: its number and its
 // arguments, as far as the dump shows them.
-func callOf(g *Goroutine) (number int, args []uint64, ok bool) {
+func (g *Goroutine) Call() (number int, args []uint64, ok bool) {
 	for _, f := range g.Frames {
 		pkg, name, _ := strings.Cut(f.Func[strings.LastIndexByte(f.Func, '/')+1:], ".")
 		switch pkg {
@@ -24,9 +24,9 @@ func callOf(g *Goroutine) (number int, args []uint64, ok bool) {
 		if strings.Contains(f.Args, "?") {
 			continue
 		}
-		n, ok := f.arg(0)
+		n, ok := f.Arg(0)
 		for i := 1; ok; i++ {
-			a, more := f.arg(i)
+			a, more := f.Arg(i)
 			if !more {
 				break
 			}
@@ -39,29 +39,15 @@ func callOf(g *Goroutine) (number int, args []uint64, ok bool) {
 	return 0, nil, false
 }
 
-// made reports whether the thread is in a call with these arguments. A
-// descriptor is an int in C: the upper half of its register means nothing.
-func (t *Thread) made(number int, args []uint64) bool {
-	if t.Running || t.Number != number {
-		return false
-	}
-	if onDescriptor[t.Syscall] {
-		return t.fd() == int(int32(args[0]))
-	}
-	if t.Syscall == "waitid" && len(args) > 1 && int32(t.Args[1]) != int32(args[1]) {
-		return false // another child
-	}
-	return t.Args[0] == args[0] // the others may have changed: a deadline, a length
-}
-
-// inPoller reports whether a goroutine waits until a descriptor is ready. One
+// InPoller reports whether a goroutine waits until a descriptor is ready. One
 // that is about to go on is "runnable", but still there.
-func (g *Goroutine) inPoller() bool {
+func (g *Goroutine) InPoller() bool {
 	return g.Wait == "IO wait" || slices.ContainsFunc(g.Frames, func(f Frame) bool { return f.Func == pollWait })
 }
 
-// pollerCall names the call that a goroutine in the poller would like to make.
-func pollerCall(g *Goroutine, mode byte) string {
+// PollerCall names the call that a goroutine in the poller would like to make. The
+// mode is the one that [Process.PolledBy] tells.
+func (g *Goroutine) PollerCall(mode byte) string {
 	for _, f := range g.Frames {
 		switch f.Func {
 		case "internal/poll.(*FD).Accept":
@@ -82,4 +68,15 @@ func pollerCall(g *Goroutine, mode byte) string {
 		return "write"
 	}
 	return "read"
+}
+
+// Calls reports whether a function of that name is on the stack. A closure is
+// named after the function that it stands in.
+func (g *Goroutine) Calls(name string) bool {
+	for _, f := range g.Frames {
+		if rest, ok := strings.CutPrefix(f.Func, name); ok && (rest == "" || rest[0] == '.') {
+			return true
+		}
+	}
+	return false
 }

@@ -1,31 +1,13 @@
 package procfs
 
 import (
+	"fmt"
 	"os"
+	"path/filepath"
 	"strconv"
 	"strings"
 
 	"golang.org/x/sys/unix"
-)
-
-// Kind is what a descriptor leads to.
-type Kind int
-
-const (
-	Other Kind = iota // a device, an io_uring, whatever has no name here
-	Regular
-	Directory
-	Pipe // from pipe(2): it has no name
-	FIFO // a pipe with a name in the file system
-	Socket
-	Epoll
-	Eventfd
-	Signalfd
-	Timerfd
-	Pidfd
-	Inotify
-	Memfd
-	MQueue
 )
 
 // File is one descriptor of a process.
@@ -74,6 +56,13 @@ type Watched struct {
 	Data   uint64 // what the program gave the kernel to find it again
 }
 
+// WatchedFile is one line of an inotify descriptor's fdinfo: what it watches, and for
+// which events.
+type WatchedFile struct {
+	Dev, Inode uint64
+	Mask       uint32
+}
+
 // Reads reports whether the descriptor is open for reading.
 func (f File) Reads() bool {
 	mode := f.Flags & unix.O_ACCMODE
@@ -86,11 +75,20 @@ func (f File) Writes() bool {
 	return f.Flags&unix.O_PATH == 0 && (mode == unix.O_WRONLY || mode == unix.O_RDWR)
 }
 
-// isPipe reports whether the file is a pipe, with a name or without.
-func (f File) isPipe() bool { return f.Kind == Pipe || f.Kind == FIFO }
+// Removed reports whether /proc says that the file has lost its name.
+func (f File) Removed() bool { return strings.HasSuffix(f.Target, deleted) }
 
-// same reports whether both lead to the same thing.
-func (f File) same(g File) bool { return f.Dev == g.Dev && f.Inode == g.Inode }
+// Name is the name that the file has or had.
+func (f File) Name() string { return filepath.Clean(strings.TrimSuffix(f.Target, deleted)) }
+
+// deleted is what /proc writes behind a name that is gone.
+const deleted = " (deleted)"
+
+// IsPipe reports whether the file is a pipe, with a name or without.
+func (f File) IsPipe() bool { return f.Kind == Pipe || f.Kind == FIFO }
+
+// Same reports whether both lead to the same thing.
+func (f File) Same(g File) bool { return f.Dev == g.Dev && f.Inode == g.Inode }
 
 func readFiles(pid int) ([]File, error) {
 	fds, err := numbers(procPath(pid, "fd"))
@@ -100,7 +98,7 @@ func readFiles(pid int) ([]File, error) {
 	var files []File
 	for _, fd := range fds {
 		if f, ok := readFile(pid, fd); ok {
-			if f.isPipe() {
+			if f.IsPipe() {
 				f.Filled, f.Capacity, f.Hangup = pipeFill(pid, fd)
 			}
 			if f.Kind == MQueue {
@@ -177,4 +175,12 @@ func parseWatched(line string) (w Watched, ok bool) {
 	events, err2 := strconv.ParseUint(f[3], 16, 32)
 	data, err3 := strconv.ParseUint(f[5], 16, 64)
 	return Watched{fd, uint32(events), data}, err1 == nil && err2 == nil && err3 == nil
+}
+
+// parseWatchedFile reads "inotify wd:1 ino:9e7e sdev:800013 mask:800afce …".
+func parseWatchedFile(line string) (w WatchedFile, ok bool) {
+	ino, sdev, mask := uint64(0), uint64(0), uint64(0)
+	n, _ := fmt.Sscanf(line, "inotify wd:%x ino:%x sdev:%x mask:%x", new(uint64), &ino, &sdev, &mask)
+	// The kernel's own form of a device number is not that of stat(2).
+	return WatchedFile{unix.Mkdev(uint32(sdev>>20), uint32(sdev&(1<<20-1))), ino, uint32(mask)}, n == 4
 }

@@ -12,13 +12,14 @@ type Futex struct {
 	Word  uint32 // what is there now
 	Known bool   // whether it could be read
 	Value uint32 // it waits because the word was this
-	Mask  uint32 // which wake-ups it accepts (FUTEX_WAIT_BITSET)
-
+	Mask  uint32 // which wake-ups it accepts (FUTEX_WAIT_BITSET), or AnyWakeUp
 }
+
+// AnyWakeUp is the mask of a wait that every wake-up ends: FUTEX_BITSET_MATCH_ANY.
+const AnyWakeUp = 0xffffffff
 
 // Commands, flags and bits of futex(2).
 const (
-	futexWait       = 0
 	futexLockPI     = 6
 	futexWaitBitset = 9
 	futexLockPI2    = 13
@@ -26,9 +27,8 @@ const (
 	futexPrivate  = 128 // FUTEX_PRIVATE_FLAG
 	futexRealtime = 256 // FUTEX_CLOCK_REALTIME
 
-	futexOwnerDied = 1 << 30    // FUTEX_OWNER_DIED, in the word
-	futexThread    = 1<<30 - 1  // FUTEX_TID_MASK
-	anyWakeUp      = 0xffffffff // FUTEX_BITSET_MATCH_ANY
+	futexOwnerDied = 1 << 30   // FUTEX_OWNER_DIED, in the word
+	futexThread    = 1<<30 - 1 // FUTEX_TID_MASK
 )
 
 // readFutexes looks at each thread that waits on a word of the program's own.
@@ -46,9 +46,9 @@ func (p *Process) readFutexes() {
 			Command: t.Args[1] &^ (futexPrivate | futexRealtime),
 			Private: t.Args[1]&futexPrivate != 0,
 			Value:   uint32(t.Args[2]),
-			Mask:    anyWakeUp,
+			Mask:    AnyWakeUp,
 		}
-		if m := p.mapping(f.Addr); f.Private && (m == nil || !m.Shared) {
+		if m := p.Mapping(f.Addr); f.Private && (m == nil || !m.Shared) {
 			continue
 		}
 		if f.Command == futexWaitBitset {
@@ -62,8 +62,12 @@ func (p *Process) readFutexes() {
 	}
 }
 
-// locksPI reports whether the kernel itself knows the word as a lock.
-func (f *Futex) locksPI() bool { return f.Command == futexLockPI || f.Command == futexLockPI2 }
+// LocksPI reports whether the kernel itself knows the word as a lock.
+func (f *Futex) LocksPI() bool { return f.Command == futexLockPI || f.Command == futexLockPI2 }
 
-// onFutex reports whether the wait is about a futex of the program's own.
-func (w *wait) onFutex() bool { return w.how == inCall && w.t != nil && w.t.Futex != nil }
+// Thread is the number in the word without its upper two bits, which are flags: the
+// thread that holds the lock, if the kernel knows it as one.
+func (f *Futex) Thread() int { return int(f.Word & futexThread) }
+
+// OwnerDied reports whether a thread ended that held the lock.
+func (f *Futex) OwnerDied() bool { return f.Word&futexOwnerDied != 0 }

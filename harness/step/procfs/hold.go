@@ -16,8 +16,8 @@ type Held struct{ fds []int }
 // It is for the time in which they are asked for their dumps: the first one that
 // ends would close its ends of pipes and sockets and give up its locks, and the
 // next one would wake up, go on, and dump something else than where it hung. And
-// it is for the time of [Explain]: as long as somebody has a FIFO open, its inode
-// number belongs to no other.
+// it is for the time in which the hang is explained: as long as somebody has a FIFO
+// open, its inode number belongs to no other.
 //
 // What this process has the other end of is not held, so it still sees end of
 // file on the pipes that it reads the dumps from. Where copying is not allowed
@@ -36,7 +36,7 @@ func Hold(ps []Process) *Held {
 			default:
 				continue
 			}
-			if slices.ContainsFunc(own, f.same) {
+			if slices.ContainsFunc(own, f.Same) {
 				continue
 			}
 			// Copies are close-on-exec from the start.
@@ -57,7 +57,7 @@ func (h *Held) Release() {
 	h.fds = nil
 }
 
-// has reports whether a descriptor of this process is a copy.
-func (h *Held) has(pid, fd int) bool {
+// Has reports whether a descriptor of this process is a copy.
+func (h *Held) Has(pid, fd int) bool {
 	return h != nil && pid == os.Getpid() && slices.Contains(h.fds, fd)
 }

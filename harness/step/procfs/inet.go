@@ -105,6 +105,10 @@ func joinInet(all []SocketInfo) {
 	}
 }
 
+// ListenerAt returns the socket of the process's network namespace that listens at
+// the address or, with the same port, at all of them; or nil.
+func (p *Process) ListenerAt(addr string) *SocketInfo { return listenerAt(p.Sockets, addr) }
+
 // listenerAt returns the socket that listens at the address or, with the same
 // port, at all of them; or nil.
 func listenerAt(all []SocketInfo, addr string) *SocketInfo {

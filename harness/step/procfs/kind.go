@@ -6,6 +6,26 @@ import (
 	"golang.org/x/sys/unix"
 )
 
+// Kind is what a descriptor leads to.
+type Kind int
+
+const (
+	Other Kind = iota // a device, an io_uring, whatever has no name here
+	Regular
+	Directory
+	Pipe // from pipe(2): it has no name
+	FIFO // a pipe with a name in the file system
+	Socket
+	Epoll
+	Eventfd
+	Signalfd
+	Timerfd
+	Pidfd
+	Inotify
+	Memfd
+	MQueue
+)
+
 // kind tells what a descriptor leads to. Most things without a place in the
 // file system are told by their link; the mode tells the rest.
 func kind(target string, mode uint32) Kind {

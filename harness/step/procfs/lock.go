@@ -12,7 +12,7 @@ import (
 
 // Lock is a lock on a file, or on a part of it. See flock(2) and fcntl(2).
 type Lock struct {
-	Kind  string // as the kernel writes it: FLOCK, POSIX, OFDLCK
+	Kind  string // Flock, Record, OFD
 	Write bool   // exclusive; else shared
 	PID   int    // who took it; -1 for OFDLCK
 
@@ -26,24 +26,24 @@ type Locking struct {
 	Holder int  // pid of who holds it up, as /proc/locks says; 0 if it does not
 }
 
-// Kinds of locks.
+// Kinds of locks, as the kernel writes them.
 const (
-	flock = "FLOCK"
-	posix = "POSIX"  // record locks: of a process
-	ofd   = "OFDLCK" // of an open file description
+	Flock  = "FLOCK"
+	Record = "POSIX"  // of a process
+	OFD    = "OFDLCK" // of an open file description
 )
 
 // locking reads what lock a thread asks for, nil for any other thread.
 func locking(pid int, t Thread) *Locking {
 	switch {
 	case t.Syscall == "flock":
-		l := &Locking{Lock: Lock{Kind: flock, Write: t.Args[1]&unix.LOCK_EX != 0, PID: pid, End: -1}, Known: true}
+		l := &Locking{Lock: Lock{Kind: Flock, Write: t.Args[1]&unix.LOCK_EX != 0, PID: pid, End: -1}, Known: true}
 		l.Holder = holderOf(l.Lock)
 		return l
 	case t.Syscall == "fcntl" && t.Args[1] == unix.F_SETLKW:
-		return recordLocking(pid, t, posix)
+		return recordLocking(pid, t, Record)
 	case t.Syscall == "fcntl" && t.Args[1] == unix.F_OFD_SETLKW:
-		return recordLocking(pid, t, ofd)
+		return recordLocking(pid, t, OFD)
 	}
 	return nil
 }
@@ -105,13 +105,13 @@ func parseLock(line string) (l Lock, waits, ok bool) {
 	return l, waits, errs == [3]error{}
 }
 
-// holdsUp reports whether a lock that is there keeps the wanted one out. Both
+// HoldsUp reports whether a lock that is there keeps the wanted one out. Both
 // kinds of fcntl(2) see each other, those of flock(2) are apart.
-func (l Lock) holdsUp(wanted *Locking) bool {
-	if (l.Kind == flock) != (wanted.Kind == flock) || !l.Write && !wanted.Write {
+func (l Lock) HoldsUp(wanted *Locking) bool {
+	if (l.Kind == Flock) != (wanted.Kind == Flock) || !l.Write && !wanted.Write {
 		return false
 	}
-	if l.Kind != flock && l.Kind != posix && l.Kind != ofd {
+	if l.Kind != Flock && l.Kind != Record && l.Kind != OFD {
 		return false // a lease
 	}
 	before := l.End >= 0 && l.End < wanted.Start

@@ -1,8 +1,7 @@
 package procfs
 
 import (
-	"slices"
-	"strconv"
+	"os"
 	"strings"
 
 	"github.com/prometheus/procfs"
@@ -41,8 +40,8 @@ func Maps(pid int) ([]Mapping, error) {
 	return maps, err
 }
 
-// mapping returns what lies at an address, nil for memory without an object.
-func (p *Process) mapping(addr uint64) *Mapping {
+// Mapping returns what lies at an address, nil for memory without an object.
+func (p *Process) Mapping(addr uint64) *Mapping {
 	for i := range p.Maps {
 		if m := &p.Maps[i]; m.Start <= addr && addr < m.End {
 			return m
@@ -51,49 +50,22 @@ func (p *Process) mapping(addr uint64) *Mapping {
 	return nil
 }
 
-// shared names the objects that a process has mapped and shares with others: where a
-// loop without a call looks for what another process writes.
-func (p *Process) shared() []string {
-	var names []string
-	for _, m := range p.Maps {
-		if m.Shared && !slices.Contains(names, m.Path) {
-			names = append(names, m.Path)
-		}
-	}
-	return names
-}
+// At is the place of an address in the object.
+func (m *Mapping) At(addr uint64) uint64 { return addr - m.Start + m.Offset }
 
-// at is the place of an address in the object.
-func (m *Mapping) at(addr uint64) uint64 { return addr - m.Start + m.Offset }
-
-// has reports whether that place of the object is in this mapping.
-func (m *Mapping) has(object *Mapping, at uint64) bool {
+// Has reports whether that place of the object is in this mapping.
+func (m *Mapping) Has(object *Mapping, at uint64) bool {
 	return m.Dev == object.Dev && m.Inode == object.Inode && m.Offset <= at && at < m.Offset+m.End-m.Start
 }
 
-// name is how people call the object.
-func (m *Mapping) name() string {
-	path, removed := strings.CutSuffix(m.Path, " (deleted)")
-	switch {
-	case strings.HasPrefix(path, "/memfd:"):
-		return "the memfd " + quote(strings.TrimPrefix(path, "/memfd:"))
-	case m.isSegment():
-		key := strings.TrimLeft(strings.TrimPrefix(path, "/SYSV"), "0")
-		if key == "" {
-			return "the System V segment " + strconv.FormatUint(m.Inode, 10) + " (key IPC_PRIVATE)"
-		}
-		return "the System V segment " + strconv.FormatUint(m.Inode, 10) + " (key 0x" + key + ")"
-	case m.anonymous():
-		return "an anonymous shared mapping"
-	case removed:
-		return path + ", which was removed meanwhile"
+// readMemory reads what a process has at an address. See proc_pid_mem(5): it
+// asks for the right to trace the process.
+func readMemory(pid int, addr uint64, b []byte) error {
+	mem, err := os.Open(procPath(pid, "mem"))
+	if err != nil {
+		return err
 	}
-	return path
+	defer mem.Close()
+	_, err = mem.ReadAt(b, int64(addr))
+	return err
 }
-
-// isSegment reports whether it is System V shared memory. Its name says
-// "deleted" all the time, since it has no directory.
-func (m *Mapping) isSegment() bool { return strings.HasPrefix(m.Path, "/SYSV") }
-
-// anonymous reports whether it is from mmap(2) with MAP_SHARED|MAP_ANONYMOUS.
-func (m *Mapping) anonymous() bool { return m.Path == "/dev/zero (deleted)" }

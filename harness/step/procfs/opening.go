@@ -36,7 +36,7 @@ func opening(pid int, t Thread) *File {
 func openArgs(t Thread) (dir int, path uint64, flags int, ok bool) {
 	switch t.Syscall {
 	case "openat":
-		return t.fd(), t.Args[1], int(t.Args[2]), true
+		return t.FD(), t.Args[1], int(t.Args[2]), true
 	case "open": // amd64 only
 		return unix.AT_FDCWD, t.Args[0], int(t.Args[1]), true
 	}

@@ -5,7 +5,7 @@ package procfs
 // the mode, 'r' or 'w'.
 const pollWait = "internal/poll.runtime_pollWait"
 
-// polled returns the descriptor that a goroutine in "IO wait" waits for, nil
+// PolledBy returns the descriptor that a goroutine in "IO wait" waits for, nil
 // if it is not known, and the mode.
 //
 // The runtime gives the kernel the address of its record, packed with a tag,
@@ -13,23 +13,23 @@ const pollWait = "internal/poll.runtime_pollWait"
 // is the runtime's own business (runtime/tagptr_64bit.go) and has changed
 // before; so the packings that are known are tried, and a descriptor counts
 // only if exactly one fits.
-func (p *Process) polled(g *Goroutine) (f *File, mode byte) {
+func (p *Process) PolledBy(g *Goroutine) (f *File, mode byte) {
 	record, mode := uint64(0), byte(0)
 	for _, frame := range g.Frames {
 		if frame.Func == pollWait {
-			record, _ = frame.arg(0)
-			m, _ := frame.arg(1)
+			record, _ = frame.Arg(0)
+			m, _ := frame.Arg(1)
 			mode = byte(m)
 		}
 	}
-	fits := p.watched(func(w Watched, _ *File) bool { return record != 0 && unpacks(w.Data, record) })
+	fits := p.Epolled(func(w Watched, _ *File) bool { return record != 0 && unpacks(w.Data, record) })
 	if len(fits) == 1 {
 		return fits[0], mode
 	}
 	// Where the packing is new to us there is still hope if only one pipe, in
 	// that direction, is watched at all.
-	fits = p.watched(func(_ Watched, f *File) bool {
-		return f.isPipe() && (mode == 'r' && f.Reads() || mode == 'w' && f.Writes())
+	fits = p.Epolled(func(_ Watched, f *File) bool {
+		return f.IsPipe() && (mode == 'r' && f.Reads() || mode == 'w' && f.Writes())
 	})
 	if len(fits) == 1 {
 		return fits[0], mode
@@ -57,12 +57,12 @@ func unpacks(data, record uint64) bool {
 	return false
 }
 
-// watched returns the files that the process's epolls watch and that fit.
-func (p *Process) watched(fits func(Watched, *File) bool) []*File {
+// Epolled returns the files that the process's epolls watch and that fit.
+func (p *Process) Epolled(fits func(Watched, *File) bool) []*File {
 	var files []*File
 	for _, epoll := range p.Files {
 		for _, w := range epoll.Watched {
-			if f := p.file(w.FD); f != nil && fits(w, f) {
+			if f := p.File(w.FD); f != nil && fits(w, f) {
 				files = append(files, f)
 			}
 		}

@@ -2,7 +2,6 @@ package procfs
 
 import (
 	"encoding/binary"
-	"os"
 
 	"golang.org/x/sys/unix"
 )
@@ -13,8 +12,8 @@ type Polled struct {
 	Events int16 // POLLIN, POLLOUT
 }
 
-// mode is 'r' or 'w', or 0 for both or neither.
-func (p Polled) mode() byte {
+// Mode is 'r' or 'w', or 0 for both or neither.
+func (p Polled) Mode() byte {
 	switch p.Events & (unix.POLLIN | unix.POLLOUT) {
 	case unix.POLLIN:
 		return 'r'
@@ -31,13 +30,8 @@ func polling(pid int, t Thread) []Polled {
 	}
 	const size, most = 8, 64 // struct pollfd; a longer list explains nothing
 	n := min(t.Args[1], most)
-	mem, err := os.Open(procPath(pid, "mem"))
-	if err != nil {
-		return nil
-	}
-	defer mem.Close()
 	b := make([]byte, n*size)
-	if _, err := mem.ReadAt(b, int64(t.Args[0])); err != nil {
+	if readMemory(pid, t.Args[0], b) != nil {
 		return nil
 	}
 	var polls []Polled

@@ -9,6 +9,10 @@ import (
 	"golang.org/x/sys/unix"
 )
 
+// Relay is the role of a process of the lab's own that stands between two others
+// and passes on what one of them writes.
+const Relay = "the lab's relay"
+
 // Process is what /proc says of one process at one moment.
 type Process struct {
 	PID    int
@@ -43,30 +47,32 @@ type Process struct {
 	Signals Signals
 }
 
-// Signals are the masks of a process. Which signals are blocked is told by
-// each thread for itself.
-type Signals struct {
-	Ignored, Caught SignalSet
-	Pending         SignalSet // for the process, so any thread may take them
-}
-
-// Read reads what /proc says of a process now. It is an error only if there is
-// no such process; what may not be read is left empty.
-func Read(pid int) (Process, error) {
+// Who reads only who a process is, and whether it has ended: all before Threads.
+// It is an error only if there is no such process.
+func Who(pid int) (Process, error) {
 	s, err := readStat(procPath(pid, "stat"))
 	if err != nil {
 		return Process{}, fmt.Errorf("process %d: %w", pid, err)
 	}
 	role, control := role(pid, s.comm)
-	p := Process{
+	return Process{
 		PID:     pid,
 		Parent:  s.parent,
 		Role:    role,
 		Control: control,
 		State:   s.state,
 		Zombie:  s.state == 'Z' || s.state == 'X',
-		Signals: readSignals(pid),
+	}, nil
+}
+
+// Read reads what /proc says of a process now. It is an error only if there is
+// no such process; what may not be read is left empty.
+func Read(pid int) (Process, error) {
+	p, err := Who(pid)
+	if err != nil {
+		return p, err
 	}
+	p.Signals = SignalsOf(pid)
 	p.Threads = readThreads(pid)
 	// The first thread of a Go program can end while the others go on. The
 	// process is a zombie only if all of them are.
@@ -112,8 +118,8 @@ func role(pid int, comm string) (role string, control int) {
 	return comm, control
 }
 
-// file returns the process's file with that descriptor, or nil.
-func (p *Process) file(fd int) *File {
+// File returns the process's file with that descriptor, or nil.
+func (p *Process) File(fd int) *File {
 	for i := range p.Files {
 		if p.Files[i].FD == fd {
 			return &p.Files[i]
@@ -122,12 +128,12 @@ func (p *Process) file(fd int) *File {
 	return nil
 }
 
-// name is how the text calls the process.
-func (p *Process) name() string { return fmt.Sprintf("%s (pid %d)", p.Role, p.PID) }
+// Stopped reports whether a signal, or a debugger, has stopped the process.
+func (p *Process) Stopped() bool { return p.State == 'T' || p.State == 't' }
 
 // CatchesQUIT reports whether the process catches SIGQUIT: a Go program does, and
 // answers with a dump. Any other would die of it, or does not care.
-func (p *Process) CatchesQUIT() bool { return p.Signals.Caught.has(unix.SIGQUIT) }
+func (p *Process) CatchesQUIT() bool { return p.Signals.Caught.Has(unix.SIGQUIT) }
 
 // DumpThread is the thread to send SIGQUIT to, with tgkill(2).
 //
@@ -147,7 +153,7 @@ func (p *Process) DumpThread(spinning bool) int {
 	if busiest.TID != 0 {
 		return busiest.TID
 	}
-	if blocked := p.blockedThreads(); len(blocked) > 0 {
+	if blocked := p.BlockedThreads(); len(blocked) > 0 {
 		return blocked[0].TID
 	}
 	return p.PID

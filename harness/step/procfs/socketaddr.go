@@ -58,8 +58,8 @@ func addressing(pid int, t Thread) *Address {
 	return a
 }
 
-// at returns the socket that gets what is sent to the address, or nil.
-func (p *Process) at(a *Address) *SocketInfo {
+// SocketAt returns the socket that gets what is sent to the address, or nil.
+func (p *Process) SocketAt(a *Address) *SocketInfo {
 	for i := range p.Sockets {
 		s := &p.Sockets[i]
 		abstract := s.Name != "" && s.Name[0] == '@' && s.Name == a.Name

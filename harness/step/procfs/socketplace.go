@@ -2,40 +2,40 @@ package procfs
 
 import "golang.org/x/sys/unix"
 
-// socketPlace is what became of the file of a UNIX socket.
-type socketPlace int
+// Place is what became of the file of a UNIX socket.
+type Place int
 
 const (
-	placeUnknown socketPlace = iota
-	placeKept                // it is there
-	placeGone                // nothing is there
-	placeTaken               // something else is there
+	PlaceUnknown Place = iota
+	PlaceKept          // it is there
+	PlaceGone          // nothing is there
+	PlaceTaken         // something else is there
 )
 
 // placeOf compares the file that is at the path with the one that bind(2) made.
 // File systems that give another device number to stat(2) than the kernel uses
 // itself cannot be compared.
-func placeOf(pid int, s *SocketInfo, all []SocketInfo) (what socketPlace, successor uint64) {
-	if !s.isUnix() || s.Name == "" || s.Name[0] == '@' {
-		return placeUnknown, 0
+func placeOf(pid int, s *SocketInfo, all []SocketInfo) (what Place, successor uint64) {
+	if !s.IsUnix() || s.Name == "" || s.Name[0] == '@' {
+		return PlaceUnknown, 0
 	}
 	dev, inode, err := fileAt(pid, s.Name)
 	switch absolute := s.Name[0] == '/'; {
 	case err == unix.ENOENT && absolute:
-		return placeGone, 0
+		return PlaceGone, 0
 	case err != nil || s.FileInode == 0 || dev != s.FileDev:
-		return placeUnknown, 0
+		return PlaceUnknown, 0
 	case s.hasFile(dev, inode):
-		return placeKept, 0
+		return PlaceKept, 0
 	case !absolute:
-		return placeUnknown, 0 // bind(2) may have been called in another folder
+		return PlaceUnknown, 0 // bind(2) may have been called in another folder
 	}
 	for i := range all {
 		if o := &all[i]; o.hasFile(dev, inode) && o.receives() {
-			return placeTaken, o.Inode
+			return PlaceTaken, o.Inode
 		}
 	}
-	return placeTaken, 0
+	return PlaceTaken, 0
 }
 
 // hasFile reports whether bind(2) made this file for the socket.

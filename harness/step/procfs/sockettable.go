@@ -29,7 +29,7 @@ type SocketInfo struct {
 
 	// Place says what is at that path now. It is known for the process's own
 	// sockets, if they listen or take datagrams.
-	Place socketPlace
+	Place Place
 
 	// Successor is the inode of the socket that has the path now, 0 if none has.
 	Successor uint64
@@ -91,7 +91,8 @@ var unixSockets = func(pid int) ([]SocketInfo, error) {
 	return unixDiag()
 }
 
-func (s *SocketInfo) isUnix() bool { return s.Family == unix.AF_UNIX }
+// IsUnix reports whether it is no socket of the Internet.
+func (s *SocketInfo) IsUnix() bool { return s.Family == unix.AF_UNIX }
 
 func socketWith(all []SocketInfo, inode uint64) *SocketInfo {
 	i := slices.IndexFunc(all, func(s SocketInfo) bool { return inode != 0 && s.Inode == inode })
@@ -101,25 +102,25 @@ func socketWith(all []SocketInfo, inode uint64) *SocketInfo {
 	return &all[i]
 }
 
-// socket returns what is known of a process's socket, or nil.
-func (p *Process) socket(f *File) *SocketInfo {
+// Socket returns what is known of a process's socket, or nil.
+func (p *Process) Socket(f *File) *SocketInfo {
 	if f == nil || f.Kind != Socket {
 		return nil
 	}
 	return socketWith(p.Sockets, f.Inode)
 }
 
-// otherEnd returns what is known of the other end of a connection, or nil.
-func (p *Process) otherEnd(s *SocketInfo) *SocketInfo {
+// OtherEnd returns what is known of the other end of a connection, or nil.
+func (p *Process) OtherEnd(s *SocketInfo) *SocketInfo {
 	if !s.Connected {
 		return nil
 	}
 	return socketWith(p.Sockets, s.Peer)
 }
 
-// queuedAt returns the listening socket that has not given the connection to
+// QueuedAt returns the listening socket that has not given the connection to
 // anybody yet, or nil.
-func (p *Process) queuedAt(s *SocketInfo) *SocketInfo {
+func (p *Process) QueuedAt(s *SocketInfo) *SocketInfo {
 	for i := range p.Sockets {
 		if l := &p.Sockets[i]; l.Listening && slices.Contains(l.Pending, s.Inode) {
 			return l

@@ -74,7 +74,9 @@ var syscalls = map[int]string{
 	unix.SYS_IO_URING_ENTER: "io_uring_enter",
 }
 
-func syscallName(n int) string {
+// SyscallName is the name of a system call, "system call 123" for one that has none
+// here, and empty for a negative number.
+func SyscallName(n int) string {
 	if n < 0 {
 		return ""
 	}
@@ -84,12 +86,19 @@ func syscallName(n int) string {
 	return "system call " + strconv.Itoa(n)
 }
 
+// TakesDescriptor reports whether the first argument of a call is a descriptor.
+func TakesDescriptor(call string) bool { return onDescriptor[call] }
+
 // onDescriptor are the calls whose first argument is a descriptor.
 var onDescriptor = set("read", "readv", "pread64", "preadv", "preadv2",
 	"write", "writev", "pwrite64", "pwritev", "pwritev2",
 	"splice", "tee", "vmsplice", "close", "fcntl", "flock", "fsync",
 	"accept", "accept4", "connect", "recvfrom", "recvmsg", "recvmmsg",
 	"sendto", "sendmsg", "sendmmsg", "mq_timedreceive", "mq_timedsend")
+
+// Mode is 'r' for a call that waits for bytes, 'w' for one that waits for room, and
+// 0 for any other.
+func Mode(call string) byte { return modes[call] }
 
 // modes are the calls that wait for bytes, and those that wait for room.
 var modes = map[string]byte{

@@ -1,9 +1,10 @@
 package procfs
 
 import (
-	"fmt"
 	"os"
 	"path/filepath"
+	"strconv"
+	"strings"
 )
 
 // SystemV is a System V queue or set of semaphores in which a thread waits. See
@@ -28,11 +29,11 @@ func systemV(pid int, t Thread) *SystemV {
 	if isQueue {
 		table, column = "msg", "msqid"
 	}
-	row := systemVRow(table, column, t.fd())
+	row := systemVRow(table, column, t.FD())
 	if row == nil {
 		return nil
 	}
-	v := &SystemV{ID: t.fd(), Key: uint32(row["key"])}
+	v := &SystemV{ID: t.FD(), Key: uint32(row["key"])}
 	if isQueue {
 		v.readQueue(t, row)
 	} else {
@@ -49,24 +50,35 @@ func sameIPC(pid int) bool {
 	return err == nil && err2 == nil && own == theirs
 }
 
-// onSystemV reports whether the wait is about a System V queue or semaphore.
-func (w *wait) onSystemV() bool { return w.how == inCall && w.t != nil && w.t.SystemV != nil }
-
-// explainSystemV says what is in the queue, or what the semaphore is at.
-func (c *Case) explainSystemV(w *wait) (lines, advice []string) {
-	switch w.call {
-	case "msgrcv":
-		return c.explainReceive(w)
-	case "msgsnd":
-		return c.explainSend(w)
+// SystemVTable reads one of the three lists of System V objects, "msg", "sem" or
+// "shm", one map for each object, by column. Anybody may read them, whatever the
+// permissions of an object; they show one IPC namespace. See proc_sysvipc(5). A
+// kernel without System V IPC has none.
+func SystemVTable(table string) (rows []map[string]int) {
+	b, err := os.ReadFile(filepath.Join(root, "sysvipc", table))
+	if err != nil {
+		return nil
 	}
-	return c.explainSemaphore(w)
+	head, rest, _ := strings.Cut(string(b), "\n")
+	columns := strings.Fields(head)
+	for line := range strings.Lines(rest) {
+		row := map[string]int{}
+		for i, value := range strings.Fields(line) {
+			if i < len(columns) {
+				row[columns[i]], _ = strconv.Atoi(value)
+			}
+		}
+		rows = append(rows, row)
+	}
+	return rows
 }
 
-// name is the id and the key: "5 (key 0x1f)".
-func (v *SystemV) name() string {
-	if v.Key == 0 {
-		return fmt.Sprintf("%d (key IPC_PRIVATE)", v.ID)
+// systemVRow is the row of one object, nil if there is no such object.
+func systemVRow(table, idColumn string, id int) map[string]int {
+	for _, row := range SystemVTable(table) {
+		if row[idColumn] == id {
+			return row
+		}
 	}
-	return fmt.Sprintf("%d (key %#x)", v.ID, v.Key)
+	return nil
 }

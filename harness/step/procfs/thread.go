@@ -102,11 +102,74 @@ func (t *Thread) parseSyscall(line string) {
 	if err != nil {
 		return
 	}
-	t.Number, t.Syscall = n, syscallName(n)
+	t.Number, t.Syscall = n, SyscallName(n)
 	for i := range t.Args {
 		t.Args[i], _ = strconv.ParseUint(f[i+1], 0, 64)
 	}
 }
 
-// fd is the first argument as a descriptor.
-func (t *Thread) fd() int { return int(int32(t.Args[0])) }
+// FD is the first argument as a descriptor.
+func (t *Thread) FD() int { return int(int32(t.Args[0])) }
+
+// IsIn reports whether the thread is in a call with these arguments. A
+// descriptor is an int in C: the upper half of its register means nothing.
+func (t *Thread) IsIn(number int, args []uint64) bool {
+	if t.Running || t.Number != number {
+		return false
+	}
+	if onDescriptor[t.Syscall] {
+		return t.FD() == int(int32(args[0]))
+	}
+	if t.Syscall == "waitid" && len(args) > 1 && int32(t.Args[1]) != int32(args[1]) {
+		return false // another child
+	}
+	return t.Args[0] == args[0] // the others may have changed: a deadline, a length
+}
+
+// BlockedThreads are the threads that wait in a call which tells something.
+func (p *Process) BlockedThreads() []*Thread {
+	var blocked []*Thread
+	for i := range p.Threads {
+		t := &p.Threads[i]
+		alone := len(p.Threads) == 1 && t.Syscall != "" // no Go program has one thread only
+		if !t.Running && (alone || !t.idle()) {
+			blocked = append(blocked, t)
+		}
+	}
+	return blocked
+}
+
+// idle reports whether the thread is where the threads of any Go program rest.
+func (t *Thread) idle() bool {
+	if t.Syscall == "futex" {
+		return t.Futex == nil // the runtime's own
+	}
+	return idle[t.Syscall]
+}
+
+// CallsReadable reports whether /proc told the system calls of the process.
+func (p *Process) CallsReadable() bool {
+	for _, t := range p.Threads {
+		if t.Syscall != "" {
+			return true
+		}
+	}
+	return false
+}
+
+// Moved reports whether a thread did something between this look and the time at
+// which it was read.
+func (s Sight) Moved(pid int, t *Thread) bool {
+	g, seen := s.threads[threadID{pid, t.TID}]
+	return seen && g.switches != t.switches
+}
+
+// ProcessOf returns the process that a thread belongs to, the number itself if the
+// thread is gone.
+func ProcessOf(tid int) int {
+	b, _ := os.ReadFile(procPath(tid, "status"))
+	if pid, err := strconv.Atoi(fields(b)["Tgid"]); err == nil {
+		return pid
+	}
+	return tid
+}

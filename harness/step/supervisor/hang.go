@@ -9,6 +9,7 @@ import (
 
 	"golang.org/x/sys/unix"
 
+	"ipcworkbook/harness/step/explain"
 	"ipcworkbook/harness/step/procfs"
 	"ipcworkbook/harness/verdict"
 )
@@ -28,7 +29,7 @@ const (
 func (s *step) hang(spinning bool) {
 	begun := time.Now()
 	defer func() { s.report.Explaining = time.Since(begun) }()
-	var c procfs.Case
+	var c explain.Case
 	for _, pid := range s.pids() {
 		// A process that ended meanwhile is no part of the hang.
 		if p, err := procfs.Read(pid); err == nil {
@@ -47,7 +48,7 @@ func (s *step) hang(spinning bool) {
 	c.Folder = s.spec.Dir
 	c.After = time.Since(s.phaseEnd.Add(-s.spec.Deadline)).Round(time.Second)
 	c.Ended = s.ended
-	e := procfs.Explain(c)
+	e := explain.Explain(c)
 	if s.cause.Verdict != "" {
 		// Somebody waits for a process that crashed or failed: that is the news.
 		s.found(s.cause.Verdict, s.cause.Message+"\n\nThe rest of the step was waiting then.\n"+e.Text)

@@ -30,6 +30,7 @@ import (
 
 	"golang.org/x/sys/unix"
 
+	"ipcworkbook/harness/step/explain"
 	"ipcworkbook/harness/step/procfs"
 	"ipcworkbook/harness/step/residue"
 	"ipcworkbook/harness/verdict"
@@ -142,7 +143,7 @@ type step struct {
 	phaseEnd time.Time
 	cpuAt    time.Duration // CPU time of the step when the phase began
 	looked   *procfs.Sight // the first of the two looks
-	ended    []procfs.Ended
+	ended    []explain.Ended
 	cause    verdict.Finding // of a process that ended badly, if one did
 }
 

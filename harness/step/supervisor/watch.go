@@ -6,6 +6,7 @@ import (
 	"syscall"
 	"time"
 
+	"ipcworkbook/harness/step/explain"
 	"ipcworkbook/harness/step/procfs"
 	"ipcworkbook/harness/verdict"
 )
@@ -131,7 +132,7 @@ func (s *step) event(e verdict.Event, waiting bool) bool {
 		return false
 	case verdict.Child:
 		s.who[e.PID] = e.Role
-		s.ended = append(s.ended, procfs.Ended{Role: e.Role, PID: e.PID, How: e.How})
+		s.ended = append(s.ended, explain.Ended{Role: e.Role, PID: e.PID, How: e.How})
 		if e.Finding.Verdict != "" {
 			s.cause = e.Finding
 		}
