@@ -10,6 +10,7 @@ import (
 	"path/filepath"
 	"strconv"
 	"strings"
+	"sync"
 	"syscall"
 	"testing"
 	"time"
@@ -39,7 +40,6 @@ func TestNothingIsLeftWhenARunIsKilled(t *testing.T) {
 		require.NoError(t, err)
 	}
 	t.Logf("WORKBOOK_KILL_SEED=%d", seed)
-	random := rand.New(rand.NewPCG(seed, 0))
 	ways := []struct {
 		name string
 		kill func(r *terminalRun)
@@ -59,23 +59,42 @@ func TestNothingIsLeftWhenARunIsKilled(t *testing.T) {
 		{"litter", []string{"/proc/self/exe"}, []string{"WORKBOOK_LITTER=1"}},
 		{"litter without namespaces", []string{"/proc/self/exe"}, []string{"WORKBOOK_LITTER=1", verdict.EnvTogether + "=1"}},
 	}
-	for i := range kills {
-		way, run := ways[i%len(ways)], runs[i%len(runs)]
-		r := startAtTerminal(t, run.program, run.env)
-		// The moment is what varies here: nothing is waited for.
-		time.Sleep(time.Duration(random.IntN(1500)) * time.Millisecond)
-		way.kill(r)
-		r.mustBeGone(fmt.Sprintf("kill %d of %s: %s", i, run.name, way.name))
+	// Some at a time: each knows its own processes by their folder for temporary files.
+	for lane := range sideBySide {
+		moments := rand.New(rand.NewPCG(seed, uint64(lane)))
+		t.Run(fmt.Sprint(lane), func(t *testing.T) {
+			t.Parallel()
+			for i := lane; i < kills; i += sideBySide {
+				way, run := ways[i%len(ways)], runs[i%len(runs)]
+				r := startAtTerminal(t, run.program, run.env)
+				// The moment is what varies here: nothing is waited for.
+				time.Sleep(time.Duration(moments.IntN(1500)) * time.Millisecond)
+				way.kill(r)
+				r.mustBeGone(fmt.Sprintf("kill %d of %s: %s", i, run.name, way.name))
+			}
+		})
 	}
 }
 
-func buildWorkbook(t *testing.T) string {
+// sideBySide is how many runs go on at a time.
+const sideBySide = 4
+
+// buildWorkbook builds the workbook's program, once for all tests.
+func buildWorkbook(t testing.TB) string {
 	t.Helper()
-	program := filepath.Join(t.TempDir(), "workbook")
-	out, err := exec.Command("go", "build", "-o", program, ".").CombinedOutput()
-	require.NoError(t, err, "%s", out)
+	program, err := built()
+	require.NoError(t, err)
 	return program
 }
+
+var built = sync.OnceValues(func() (string, error) {
+	program := filepath.Join(clones(), "program")
+	out, err := exec.Command("go", "build", "-o", program, ".").CombinedOutput()
+	if err != nil {
+		return "", fmt.Errorf("%w\n%s", err, out)
+	}
+	return program, nil
+})
 
 // terminalRun is a run at a terminal of its own.
 type terminalRun struct {

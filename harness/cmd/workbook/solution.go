@@ -5,10 +5,10 @@ import (
 	"os"
 	"path/filepath"
 
-	"ipcworkbook/harness/desk/compare"
 	"ipcworkbook/harness/desk/progress"
 	"ipcworkbook/harness/desk/screen"
 	"ipcworkbook/harness/judge/book"
+	"ipcworkbook/harness/judge/compare"
 	"ipcworkbook/harness/judge/overlay"
 )
 

@@ -1,10 +1,15 @@
 package main
 
 import (
+	"bytes"
 	"context"
+	"encoding/json"
 	"fmt"
 	"io"
 	"os"
+	"os/exec"
+	"syscall"
+	"time"
 
 	"github.com/alecthomas/kong"
 
@@ -15,10 +20,18 @@ import (
 )
 
 type wordsCmd struct {
-	Check bool `help:"Only compare; change nothing."`
+	Check   bool   `help:"Only compare; change nothing."`
+	Outputs string `help:"Compare the outputs of this file only, and print the row as JSON (for verify)." placeholder:"FILE" hidden:""`
 }
 
 func (c wordsCmd) Run(ctx context.Context, p place) error {
+	if c.Outputs != "" {
+		row, err := words.Outputs(ctx, wordsOptions(p), c.Outputs)
+		if err != nil {
+			return err
+		}
+		return json.NewEncoder(os.Stdout).Encode(row)
+	}
 	var rows []verify.Row
 	if c.Check {
 		rows = words.Check(ctx, wordsOptions(p))
@@ -49,10 +62,41 @@ func (c wordsCmd) Run(ctx context.Context, p place) error {
 	return nil
 }
 
-// wordsOf proves law 6 for verify.
-func wordsOf(p place) func(context.Context) []verify.Row {
-	return func(ctx context.Context) []verify.Row { return words.Check(ctx, wordsOptions(p)) }
+// wordsOf is law 6 for verify.
+func wordsOf(p place) func(*verify.Tree) ([]verify.Proof, error) {
+	return func(tree *verify.Tree) ([]verify.Proof, error) {
+		return words.Proofs(wordsOptions(p), tree, func(ctx context.Context, file string) (row verify.Row, err error) {
+			return outputsOf(ctx, p, file)
+		})
+	}
 }
+
+// outputsOf compares the outputs of one file in a process of its own.
+func outputsOf(ctx context.Context, p place, file string) (row verify.Row, err error) {
+	program, err := os.Executable()
+	if err != nil {
+		return row, err
+	}
+	cmd := exec.CommandContext(ctx, program, "words", "--outputs", file)
+	cmd.Dir = p.root
+	// It belongs to a group of its own, so that Ctrl-C reaches it once: from here.
+	cmd.SysProcAttr = &syscall.SysProcAttr{Setpgid: true, Pdeathsig: syscall.SIGTERM}
+	cmd.Cancel = func() error { return cmd.Process.Signal(syscall.SIGTERM) }
+	cmd.WaitDelay = wordsDelay
+	var problems bytes.Buffer
+	cmd.Stderr = &problems
+	out, err := cmd.Output()
+	if err == nil {
+		err = json.Unmarshal(out, &row)
+	}
+	if err != nil {
+		return row, fmt.Errorf("comparing the outputs of %s: %w\n%s", file, err, &problems)
+	}
+	return row, nil
+}
+
+// wordsDelay is how long a shown command may take to clean up when it was stopped.
+const wordsDelay = 10 * time.Second
 
 func wordsOptions(p place) words.Options {
 	return words.Options{

@@ -5,7 +5,7 @@ import (
 	"strings"
 	"unicode/utf8"
 
-	"ipcworkbook/harness/desk/compare"
+	"ipcworkbook/harness/judge/compare"
 )
 
 // Pair shows a declaration in both versions: side by side where the terminal is wide

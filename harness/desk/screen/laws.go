@@ -13,19 +13,36 @@ import (
 func (s Screen) Law(r verify.Row) {
 	sign, v, saw := signs[verdict.Pass], verdict.Pass, r.Saw
 	switch {
+	case r.Unstable:
+		sign, v, saw = signs[verdict.Wrong], verdict.Wrong, "unstable"
 	case r.Problem != "":
 		sign, v, saw = signs[verdict.Wrong], verdict.Wrong, "does not hold"
 	case r.Skipped != "":
 		sign, v, saw = signs[verdict.Unsupported], verdict.Unsupported, "skipped: "+r.Skipped
 	}
 	left := fmt.Sprintf("  %s %-8s %-8s %s", sign, r.Chapter, Names(r.Law), r.What)
-	if r.Took > 0 {
+	switch {
+	case !r.Kept.IsZero():
+		saw += "  kept " + r.Kept.Local().Format("2006-01-02 15:04")
+	case r.Took > 0:
 		saw += fmt.Sprintf(" %6.2f s", r.Took.Seconds())
 	}
 	s.Line("%s", s.paint(v, s.ends(left, saw)))
 	for line := range strings.Lines(r.Problem) {
 		s.Line("        %s", strings.TrimRight(line, "\n"))
 	}
+}
+
+// Plan says what is to come, before the first row.
+func (s Screen) Plan(p verify.Plan) {
+	text := fmt.Sprintf("%d rows are to be proven", p.Rows)
+	if p.Kept > 0 {
+		text = fmt.Sprintf("%d rows; %d of them were proven on this machine for the same files, and are kept", p.Rows, p.Kept)
+	}
+	if p.Last > 0 {
+		text += fmt.Sprintf("; all of them took %s the last time", span(p.Last))
+	}
+	s.Line("%s.\n", text)
 }
 
 // Names returns a law's number and name.

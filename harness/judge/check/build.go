@@ -52,26 +52,23 @@ func (b *Built) build(ctx context.Context) error {
 	if b.over, err = overlay.Make(b.tmp, chapter, o.Impl, tests); err != nil {
 		return err
 	}
+	if o.Like.fits(o) {
+		if err := b.buildLike(ctx, chapter, tests); err == nil || ctx.Err() != nil {
+			return ctx.Err()
+		}
+	}
 	// Vet has an opinion, and no place in a verdict.
-	args := []string{"test", "-c", "-vet=off", "-o", b.binary, "-overlay", b.over.File}
+	// Debug information is for who debugs: dumps and panics need none.
+	args := []string{"test", "-c", "-vet=off", "-ldflags=-s -w", "-o", b.binary, "-overlay", b.over.File}
 	if o.Race {
 		args = append(args, "-race")
 	}
 	cmd := exec.CommandContext(ctx, "go", append(args, "./"+o.Chapter.Dir())...)
 	cmd.Dir = o.Root
-	cmd.Env = append(cmd.Environ(), "GOTMPDIR="+b.tmp)
+	cmd.Env = o.environment(cmd.Environ(), b.tmp)
 	var out bytes.Buffer
 	cmd.Stdout, cmd.Stderr = &out, &out
-	found := make(chan error, 1)
-	go func() {
-		var err error
-		b.tool, err = test2json(ctx, b.tmp)
-		found <- err
-	}()
-	err = cmd.Run()
-	if err := <-found; err != nil {
-		return err
-	}
+	err = o.Turns.Build(cmd.Run)
 	var exit *exec.ExitError
 	switch {
 	case ctx.Err() != nil:
@@ -85,6 +82,34 @@ func (b *Built) build(ctx context.Context) error {
 		return fmt.Errorf("go test -c made no test binary:\n%s", &out)
 	}
 	return nil
+}
+
+// buildLike builds in the way of a recipe. An error says that it cannot be done so.
+func (b *Built) buildLike(ctx context.Context, chapter string, tests map[string][]byte) error {
+	folder := filepath.Join(b.tmp, "like")
+	if err := os.Mkdir(folder, 0o700); err != nil {
+		return err
+	}
+	defer os.RemoveAll(folder)
+	impl, err := b.o.Like.numbered(b.o.Impl)
+	if err != nil {
+		return err
+	}
+	if _, err := overlay.Make(folder, chapter, impl, tests); err != nil {
+		return err
+	}
+	return b.o.Turns.Build(func() error { return b.o.Like.build(ctx, folder, b.binary) })
+}
+
+// environment is that of the go command. Without cgo a test binary is a static program:
+// its processes start a fifth faster, and it is the same one with a C compiler on the
+// machine and without. Only the race detector needs cgo, and who imports "C".
+func (o Options) environment(env []string, tmp string) []string {
+	cgo := "CGO_ENABLED=0"
+	if o.Race || importsC(o.Impl) {
+		cgo = "CGO_ENABLED=1"
+	}
+	return append(env, "GOTMPDIR="+tmp, cgo)
 }
 
 var place = regexp.MustCompile(`(?m)^(\S+\.go):(\d+)(?::\d+)?: `)

@@ -40,6 +40,10 @@ type Options struct {
 	// Progress is told how many steps have ended, of how many; first none, while the
 	// chapter is built. It may be nil.
 	Progress func(ended, all int)
+	// Like says how a similar implementation is built. It may be nil.
+	Like *Recipe
+	// Turns are shared with other runs at the same time; nil is one for this run alone.
+	Turns *Turns
 	// Tests are used in place of the chapter's sealed ones, if they are set:
 	// verify judges test files that are being worked on.
 	Tests map[string][]byte
@@ -104,10 +108,10 @@ type Built struct {
 	tmp    string
 	remove func()
 	binary string
-	tool   string // test2json
 	over   *overlay.Overlay
 	broken Result // its verdict is set if the package does not build
 	sum    string // of the files, before they were built
+	marks  int    // how many blocks have a mark; see Reached
 	sites  sites
 }
 
@@ -145,11 +149,13 @@ func (b *Built) Run(ctx context.Context, seed uint64) (Result, error) {
 	errs := make([]error, len(steps))
 	var running sync.WaitGroup
 	var ended atomic.Int32
-	slots := make(chan struct{}, runtime.NumCPU())
+	turns := o.Turns
+	if turns == nil {
+		turns = NewTurns(runtime.NumCPU())
+	}
 	for i, s := range steps {
 		running.Go(func() {
-			slots <- struct{}{}
-			defer func() { <-slots }()
+			defer turns.step()()
 			if ctx.Err() == nil {
 				r.Steps[i], errs[i] = b.step(ctx, s, seed)
 				if n := ended.Add(1); o.Progress != nil && ctx.Err() == nil {
@@ -209,14 +215,15 @@ func chosen(o Options) ([]book.Step, error) {
 // step runs one step and judges it.
 func (b *Built) step(ctx context.Context, s book.Step, seed uint64) (Step, error) {
 	begun := time.Now()
-	report, err := launch.Run(ctx, b.spec(seed, "-test.run=^"+s.Test+"$", "-test.v=test2json", "-test.count=1"), nil, nil, nil)
+	spec := b.spec(seed, "-test.run=^"+s.Test+"$", "-test.v=test2json", "-test.count=1")
+	if b.marks > 0 {
+		spec.Env = append(spec.Env, markEnv+"="+b.marksOf(s.Number))
+	}
+	report, err := launch.Run(ctx, spec, nil, nil, nil)
 	if err != nil {
 		return Step{}, err
 	}
-	f, err := b.judge(ctx, s, report)
-	if err != nil {
-		return Step{}, err
-	}
+	f := judge(s, report)
 	step := Step{
 		Number: s.Number, Test: s.Test, Title: s.Title, Verdict: f.Verdict,
 		Seconds: float64(time.Since(begun).Milliseconds()) / 1000,

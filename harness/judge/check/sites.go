@@ -12,6 +12,7 @@ import (
 	"strings"
 
 	"ipcworkbook/harness/judge/book"
+	"ipcworkbook/harness/judge/compare"
 	"ipcworkbook/harness/judge/overlay"
 )
 
@@ -80,7 +81,7 @@ func declarations(impl overlay.Impl) sites {
 		for _, d := range f.Decls {
 			switch d := d.(type) {
 			case *ast.FuncDecl:
-				found[receiver(d)+d.Name.Name] = at(d)
+				found[compare.Name(d)] = at(d)
 			case *ast.GenDecl:
 				for _, spec := range d.Specs {
 					if t, ok := spec.(*ast.TypeSpec); ok {
@@ -119,7 +120,7 @@ func signatures(impl overlay.Impl) map[string]string {
 	eachFile(impl, func(f *ast.File, _ func(ast.Node) site) {
 		for _, d := range f.Decls {
 			if fn, ok := d.(*ast.FuncDecl); ok && fn.Name.IsExported() {
-				found[receiver(fn)+fn.Name.Name] = strings.TrimSuffix(fmt.Sprintf("func(%s) (%s)", kinds(fn.Type.Params), kinds(fn.Type.Results)), " ()")
+				found[compare.Name(fn)] = strings.TrimSuffix(fmt.Sprintf("func(%s) (%s)", kinds(fn.Type.Params), kinds(fn.Type.Results)), " ()")
 			}
 		}
 	})
@@ -139,20 +140,6 @@ func kinds(list *ast.FieldList) string {
 	return strings.Join(all, ", ")
 }
 
-func receiver(fn *ast.FuncDecl) string {
-	if fn.Recv == nil || len(fn.Recv.List) == 0 {
-		return ""
-	}
-	t := fn.Recv.List[0].Type
-	if star, ok := t.(*ast.StarExpr); ok {
-		t = star.X
-	}
-	if id, ok := t.(*ast.Ident); ok {
-		return id.Name + "."
-	}
-	return ""
-}
-
 // Declares reports whether an implementation declares a function or method.
 func Declares(impl overlay.Impl, name string) bool {
 	_, ok := declarations(impl)[name]
@@ -168,6 +155,16 @@ func Unknown(c book.Chapter, impl overlay.Impl) []string {
 		}
 	}
 	return unknown
+}
+
+// importsC says whether an implementation has cgo in it.
+func importsC(impl overlay.Impl) (is bool) {
+	eachFile(impl, func(f *ast.File, _ func(ast.Node) site) {
+		for _, i := range f.Imports {
+			is = is || i.Path.Value == `"C"`
+		}
+	})
+	return is
 }
 
 // exits finds where an implementation ends the whole program by itself: os.Exit,

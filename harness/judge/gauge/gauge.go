@@ -182,7 +182,7 @@ const (
 	probing  = 64                     // the part of the messages that the first round sends
 	longest  = 0.1                    // seconds that one turn may take, without its warm-up
 	patience = 3                      // times the rounds, for a gate that is within the interval
-	fewest   = 16                     // messages of a turn
+	fewest   = 4                      // messages of a turn
 	guess    = 100 * time.Millisecond // for the first turn, before anything is known
 )
 

@@ -99,7 +99,8 @@ func command(t *testing.T, argv []string, args ...any) (cmd *exec.Cmd, ended fun
 	}
 	cmd = exec.CommandContext(t.Context(), argv[0], words...)
 	cmd.Env = append(os.Environ(), "TMPDIR="+tmp)
-	cmd.WaitDelay = time.Second
+	// What Python has started may hold the output a little longer than the peer.
+	cmd.WaitDelay = patience
 	var out, errs bytes.Buffer
 	cmd.Stdout, cmd.Stderr = &out, &errs
 	return cmd, func(err error) outcome {

@@ -4,7 +4,6 @@ import (
 	"context"
 	"fmt"
 	"strings"
-	"time"
 
 	"ipcworkbook/harness/judge/book"
 	"ipcworkbook/harness/judge/gauge"
@@ -37,84 +36,79 @@ func ReadSlow(root string, c book.Chapter, name string) (Slow, error) {
 
 // gates proves law 5: each benchmark's gate passes the reference against itself,
 // and fails a solution that is known to be slow, which is right nevertheless.
-func (v *verifier) gates(ctx context.Context) error {
+func (v *verifier) gates() ([]Proof, error) {
 	if len(v.chapter.Benchmarks) == 0 {
-		v.add(Row{Law: 5, What: "the chapter has benchmarks", Problem: "the book lists none"})
-		return nil
+		return []Proof{atOnce("the chapter has benchmarks", func() (string, string) { return "", "the book lists none" })}, nil
 	}
 	reference, err := v.reference()
 	if err != nil {
-		v.add(Row{Law: 5, What: "the reference passes against itself", Problem: err.Error()})
-		return nil
-	}
-	if err := v.passesGates(ctx, reference); err != nil {
-		return err
+		return nil, err
 	}
 	names, err := Variants(v.Root, v.chapter, "slow")
 	if err != nil {
-		return err
+		return nil, err
 	}
+	all := []Proof{{What: "the reference passes against itself", Inputs: v.sum(), Alone: true,
+		Try: func(ctx context.Context, _ uint64) []Row {
+			r, err := v.measure(ctx, reference, "reference", nil)
+			return one(ratios(r), expectGates(r, verdict.Pass), err)
+		}}}
 	failed := map[string]bool{}
 	for _, name := range names {
-		if err := v.failsGates(ctx, name, failed); err != nil {
-			return err
+		s, err := ReadSlow(v.Root, v.chapter, name)
+		for _, b := range s.Benchmarks {
+			failed[b] = true
 		}
+		inputs := v.sum(below(v.testdata("slow", name+".toml")))
+		all = append(all, Proof{What: name + ": every step passes", Inputs: inputs, Try: func(ctx context.Context, seed uint64) []Row {
+			return one("pass", v.right(ctx, name, err, seed), nil)
+		}}, Proof{What: name, Inputs: inputs, Alone: true, Try: func(ctx context.Context, _ uint64) []Row {
+			if err != nil {
+				return one("", "", err)
+			}
+			impl, err := Variant(v.Root, v.chapter, "slow", name)
+			if err != nil {
+				return one("", "", err)
+			}
+			r, err := v.measure(ctx, impl, "slow/"+name, s.Benchmarks)
+			return one(ratios(r), expectGates(r, verdict.Slow), err)
+		}})
 	}
-	row := Row{Law: 5, What: "every gate fails a known-slow solution", Saw: fmt.Sprintf("%d solutions", len(names))}
-	for _, b := range v.chapter.Benchmarks {
-		if !failed[b.Name] {
-			row.Problem += b.Name + " fails none\n"
+	return append(all, atOnce("every gate fails a known-slow solution", func() (saw, problem string) {
+		for _, b := range v.chapter.Benchmarks {
+			if !failed[b.Name] {
+				problem += b.Name + " fails none\n"
+			}
 		}
-	}
-	v.add(row)
-	return nil
+		return fmt.Sprintf("%d solutions", len(names)), problem
+	})), nil
 }
 
-func (v *verifier) passesGates(ctx context.Context, reference overlay.Impl) error {
-	r, took, err := v.measure(ctx, reference, "reference", nil)
+// right says what keeps a known-slow solution from being right, or "".
+func (v *verifier) right(ctx context.Context, name string, err error, seed uint64) string {
 	if err != nil {
-		return err
+		return err.Error()
 	}
-	v.add(Row{Law: 5, What: "the reference passes against itself", Saw: ratios(r), Took: took,
-		Problem: expectGates(r, verdict.Pass)})
-	return nil
-}
-
-func (v *verifier) failsGates(ctx context.Context, name string, failed map[string]bool) error {
-	row := Row{Law: 5, What: name}
-	s, err := ReadSlow(v.Root, v.chapter, name)
-	var impl overlay.Impl
-	if err == nil {
-		impl, err = Variant(v.Root, v.chapter, "slow", name)
-	}
+	impl, err := Variant(v.Root, v.chapter, "slow", name)
 	if err != nil {
-		row.Problem = err.Error()
-		v.add(row)
-		return nil
+		return err.Error()
 	}
-	steps, _, err := v.run(ctx, impl, false)
+	steps, err := v.concerned(ctx, impl, 0)
 	if err != nil {
-		return err
+		return err.Error()
 	}
-	row.Problem = v.expect(steps, everywhere(verdict.Pass))
-	r, took, err := v.measure(ctx, impl, "slow/"+name, s.Benchmarks)
+	if len(steps) == 0 {
+		return ""
+	}
+	r, err := v.run(ctx, impl, false, seed, steps...)
 	if err != nil {
-		return err
+		return err.Error()
 	}
-	row.Took, row.Saw = took, ratios(r)
-	if row.Problem == "" {
-		row.Problem = expectGates(r, verdict.Slow)
-	}
-	for _, b := range s.Benchmarks {
-		failed[b] = true
-	}
-	v.add(row)
-	return nil
+	return v.expect(r, everywhere(verdict.Pass))
 }
 
 // measure runs the gauge without the peers: their speed decides nothing.
-func (v *verifier) measure(ctx context.Context, impl overlay.Impl, name string, benchmarks []string) (gauge.Result, time.Duration, error) {
-	begun := time.Now()
+func (v *verifier) measure(ctx context.Context, impl overlay.Impl, name string, benchmarks []string) (gauge.Result, error) {
 	r, err := gauge.Run(ctx, gauge.Options{
 		Root: v.Root, Chapter: v.chapter, Impl: impl, Name: name, From: v.Root,
 		Benchmarks: benchmarks, Alone: true, Hasty: true,
@@ -122,7 +116,7 @@ func (v *verifier) measure(ctx context.Context, impl overlay.Impl, name string, 
 	if err == nil {
 		err = ctx.Err()
 	}
-	return r, time.Since(begun).Round(10 * time.Millisecond), err
+	return r, err
 }
 
 // expectGates compares the benchmarks' verdicts with the one that a law asks for.

@@ -7,54 +7,63 @@ import (
 	"os"
 	"os/exec"
 	"path/filepath"
-	"runtime"
 	"strings"
-	"time"
 
 	"ipcworkbook/harness/judge/check"
 	"ipcworkbook/harness/judge/overlay"
-	"ipcworkbook/harness/todo"
+	"ipcworkbook/harness/step/launch"
 	"ipcworkbook/harness/verdict"
 )
 
 // green proves law 2.
-func (v *verifier) green(ctx context.Context) error {
+func (v *verifier) green() ([]Proof, error) {
 	reference, err := v.reference()
 	if err != nil {
-		v.add(Row{Law: 2, What: "on the reference every step passes", Problem: err.Error()})
-		return nil
+		return nil, err
 	}
-	if unknown := check.Unknown(v.chapter, reference); len(unknown) > 0 {
-		v.add(Row{Law: 2, What: "the reference declares what the book says to edit", Problem: strings.Join(unknown, ", ")})
+	race := v.passes("and under the race detector", reference, true, v.sum())
+	tryRace := race.Try
+	race.Try = func(ctx context.Context, seed uint64) []Row {
+		if reason := noRace(); reason != "" {
+			return []Row{{Skipped: reason}}
+		}
+		return tryRace(ctx, seed)
 	}
-	if err := v.passes(ctx, 2, "on the reference every step passes", reference, false); err != nil {
-		return err
+	busy := v.passes("and with every core kept busy", reference, false, v.sum())
+	busy.Alone = true
+	tryBusy := busy.Try
+	busy.Try = func(ctx context.Context, seed uint64) []Row {
+		stop, err := check.Load(cores())
+		if err != nil {
+			return one("", "", err)
+		}
+		defer stop()
+		return tryBusy(ctx, seed)
 	}
-	if reason := noRace(); reason != "" {
-		v.add(Row{Law: 2, What: "and under the race detector", Skipped: reason})
-	} else if err := v.passes(ctx, 2, "and under the race detector", reference, true); err != nil {
-		return err
-	}
-	stop, err := check.Load(runtime.NumCPU())
-	if err != nil {
-		return err
-	}
-	err = v.passes(ctx, 2, "and with every core kept busy", reference, false)
-	stop()
-	if err != nil {
-		return err
-	}
-	return v.scenario(ctx, reference)
+	return []Proof{
+		atOnce("the reference declares what the book says to edit", func() (string, string) {
+			return "", strings.Join(check.Unknown(v.chapter, reference), ", ")
+		}),
+		v.passes("on the reference every step passes", reference, false, v.sum()),
+		race,
+		busy,
+		v.enters(reference),
+		{What: "and the scenario's tests", Inputs: v.sum(), Try: func(ctx context.Context, _ uint64) []Row {
+			out, err := v.goTest(ctx, reference)
+			if err != nil || !strings.Contains(out, "--- PASS: ") || strings.Contains(out, "--- SKIP: ") {
+				return one("", fmt.Sprintf("go test: %v\n%s", err, out), nil)
+			}
+			return one("pass", "", nil)
+		}},
+	}, nil
 }
 
 // passes proves that an implementation passes every step.
-func (v *verifier) passes(ctx context.Context, law int, what string, impl overlay.Impl, race bool) error {
-	r, took, err := v.run(ctx, impl, race)
-	if err != nil {
-		return err
-	}
-	v.add(Row{Law: law, What: what, Saw: "pass", Took: took, Problem: v.expect(r, everywhere(verdict.Pass))})
-	return nil
+func (v *verifier) passes(what string, impl overlay.Impl, race bool, inputs string) Proof {
+	return Proof{What: what, Inputs: inputs, Try: func(ctx context.Context, seed uint64) []Row {
+		r, err := v.run(ctx, impl, race, seed)
+		return one("pass", v.expect(r, everywhere(verdict.Pass)), err)
+	}}
 }
 
 // noRace says why the race detector cannot be used here, or "".
@@ -67,44 +76,23 @@ func noRace() string {
 	return "no C compiler on this machine, and the race detector needs one"
 }
 
-// scenario runs the tests of the chapter's program: on the stub they fail with
-// the stub's error, on the reference they pass.
-func (v *verifier) scenario(ctx context.Context, reference overlay.Impl) error {
-	stub := overlay.Memory("stub", v.chapter.Stub())
-	begun := time.Now()
-	out, err := v.goTest(ctx, stub)
-	row := Row{Law: 1, What: "the scenario's tests fail on the stub", Saw: "todo"}
-	if _, isTodo := todo.In(out); err == nil || !isTodo {
-		row.Problem = fmt.Sprintf("go test: %v, without the stub's error in its output:\n%s", err, out)
-	}
-	row.Took = time.Since(begun).Round(10 * time.Millisecond)
-	v.add(row)
-
-	begun = time.Now()
-	out, err = v.goTest(ctx, reference)
-	row = Row{Law: 2, What: "and the scenario's tests", Saw: "pass", Took: time.Since(begun).Round(10 * time.Millisecond)}
-	if err != nil || !strings.Contains(out, "--- PASS: ") || strings.Contains(out, "--- SKIP: ") {
-		row.Problem = fmt.Sprintf("go test: %v\n%s", err, out)
-	}
-	v.add(row)
-	return ctx.Err()
-}
-
 // goTest runs the tests of the chapter's demo with an implementation in the
 // place of the stub.
 func (v *verifier) goTest(ctx context.Context, impl overlay.Impl) (string, error) {
-	tmp, err := os.MkdirTemp(v.tmp, "demo-")
+	tmp, remove, err := launch.Folder()
 	if err != nil {
 		return "", err
 	}
+	defer remove()
 	o, err := overlay.Make(tmp, filepath.Join(v.Root, v.chapter.Dir()), impl, v.chapter.Tests())
 	if err != nil {
 		return "", err
 	}
 	cmd := exec.CommandContext(ctx, "go", "test", "-count=1", "-v", "-overlay", o.File, "./"+v.chapter.Dir()+"/demo")
 	cmd.Dir = v.Root
+	cmd.Env = append(cmd.Environ(), "TMPDIR="+tmp, "CGO_ENABLED=0")
 	var out bytes.Buffer
 	cmd.Stdout, cmd.Stderr = &out, &out
-	err = cmd.Run()
+	err = v.turns.Build(cmd.Run)
 	return out.String(), err
 }

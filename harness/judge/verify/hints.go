@@ -19,26 +19,24 @@ const leastHints = 2
 const codeLine = 24
 
 // hints proves that each step has its hints, and that none gives the answer.
-func hints(c book.Chapter, reference overlay.Impl) (Row, error) {
-	row := Row{Law: 1, What: "every step has hints, and none is the reference's code"}
+func hints(c book.Chapter, reference overlay.Impl) (saw, problem string) {
 	files, err := reference.Read()
 	if err != nil {
-		return row, err
+		return "", err.Error()
 	}
 	n := 0
 	for _, s := range c.Steps {
 		n += len(s.Hints)
 		if len(s.Hints) < leastHints {
-			row.Problem += fmt.Sprintf("step %d (%s) has %d hints, and %d is the least\n", s.Number, s.Test, len(s.Hints), leastHints)
+			problem += fmt.Sprintf("step %d (%s) has %d hints, and %d is the least\n", s.Number, s.Test, len(s.Hints), leastHints)
 		}
 		for i, hint := range s.Hints {
 			if line := codeIn(hint, files); line != "" {
-				row.Problem += fmt.Sprintf("step %d (%s), hint %d has the reference's code: %s\n", s.Number, s.Test, i+1, line)
+				problem += fmt.Sprintf("step %d (%s), hint %d has the reference's code: %s\n", s.Number, s.Test, i+1, line)
 			}
 		}
 	}
-	row.Saw = fmt.Sprintf("%d hints", n)
-	return row, nil
+	return fmt.Sprintf("%d hints", n), problem
 }
 
 // codeIn is a line of these files that stands in a hint, or "".

@@ -22,13 +22,12 @@ func TestHintsAreThereAndGiveNoAnswer(t *testing.T) {
 		"the answer, two lines": {[]string{"Read pipe(2).", "err := unix.Pipe2(p[:],\n  unix.O_CLOEXEC)"}, "hint 2 has the reference's code"},
 	} {
 		t.Run(name, func(t *testing.T) {
-			row, err := hints(book.Chapter{Steps: []book.Step{{Number: 1, Test: "TestA", Hints: c.hints}}}, reference)
-			require.NoError(t, err)
+			_, problem := hints(book.Chapter{Steps: []book.Step{{Number: 1, Test: "TestA", Hints: c.hints}}}, reference)
 			if c.problem == "" {
-				require.Empty(t, row.Problem)
+				require.Empty(t, problem)
 				return
 			}
-			require.Contains(t, row.Problem, c.problem)
+			require.Contains(t, problem, c.problem)
 		})
 	}
 }

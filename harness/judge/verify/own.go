@@ -4,49 +4,80 @@ import (
 	"bytes"
 	"context"
 	"fmt"
+	"os"
 	"os/exec"
+	"path"
+	"path/filepath"
 	"regexp"
 	"strings"
 
 	"gotest.tools/gotestsum/testjson"
 )
 
-// own runs the harness's own tests: what the laws are proved with has to hold
-// first. There is a row for each package, and one for each test that could not be
-// tried on this machine.
-func own(ctx context.Context, root string, add func(Row)) error {
-	cmd := exec.CommandContext(ctx, "go", "test", "-json", "-count=1", "-timeout=30m", "./harness/...")
+// own are the harness's own tests: what the laws are proved with has to hold first.
+// There is a row for each package, and more for what could not be tried on this machine.
+//
+// A package's tests may start the workbook as a whole. So they depend on all of its
+// files, but for the lessons and the variants that they do not name.
+func own(root string, tree *Tree) ([]Proof, error) {
+	var all []Proof
+	var packages []string
+	texts := map[string]string{}
+	for _, file := range tree.paths {
+		if dir := path.Dir(file); below("harness")(file) && strings.HasSuffix(file, "_test.go") && !strings.Contains(dir, "/testdata") {
+			if texts[dir] == "" {
+				packages = append(packages, dir)
+			}
+			text, err := os.ReadFile(filepath.Join(root, file))
+			if err != nil {
+				return nil, err
+			}
+			texts[dir] += string(text)
+		}
+	}
+	for _, dir := range packages {
+		all = append(all, Proof{
+			Chapter: "harness", What: dir, Turn: "own tests", Inputs: tree.Sum(Named(texts[dir])),
+			Try: func(ctx context.Context, _ uint64) []Row { return ownOf(ctx, root, dir) },
+		})
+	}
+	if len(all) == 0 {
+		all = append(all, atOnce("the harness has tests", func() (string, string) { return "", "there are none" }))
+	}
+	return all, nil
+}
+
+// ownOf runs the tests of one package.
+func ownOf(ctx context.Context, root, dir string) []Row {
+	cmd := exec.CommandContext(ctx, "go", "test", "-json", "-count=1", "-timeout=30m", "./"+dir)
 	cmd.Dir = root
 	cmd.Env = append(cmd.Environ(), "GODEBUG=gotestjsonbuildtext=1") // the compiler's words on standard error
 	var problems bytes.Buffer
 	out, err := cmd.StdoutPipe()
 	if err != nil {
-		return err
+		return one("", "", err)
 	}
 	cmd.Stderr = &problems
 	if err := cmd.Start(); err != nil {
-		return err
+		return one("", "", err)
 	}
-	rows := &ownRows{add: add}
+	rows := &ownRows{}
 	_, scanErr := testjson.ScanTestOutput(testjson.ScanConfig{Stdout: out, Handler: rows, IgnoreNonJSONOutputLines: true})
 	err = cmd.Wait()
 	switch {
-	case ctx.Err() != nil:
-		return ctx.Err()
 	case scanErr != nil:
-		return fmt.Errorf("reading the test events: %w", scanErr)
-	case rows.packages == 0 || err != nil && (!rows.failed || problems.Len() > 0):
-		add(Row{Chapter: "harness", Law: 0, What: "go test ./harness/...", Problem: fmt.Sprintf("%v\n%s", err, problems.String())})
+		return one("", "", fmt.Errorf("reading the test events: %w", scanErr))
+	case len(rows.all) == 0, err != nil && rows.all[0].Problem == "":
+		return one("", fmt.Sprintf("go test ./%s: %v\n%s", dir, err, problems.String()), nil)
+	case problems.Len() > 0 && rows.all[0].Problem != "":
+		rows.all[0].Problem += problems.String()
 	}
-	return nil
+	return rows.all
 }
 
-// ownRows makes rows of a package's events when it has ended.
-type ownRows struct {
-	add      func(Row)
-	packages int // that have tests
-	failed   bool
-}
+// ownRows makes rows of a package's events when it has ended: one of the package, and
+// one of each test that was skipped.
+type ownRows struct{ all []Row }
 
 // Err takes what is no event. The go command's own words are on standard error.
 func (*ownRows) Err(string) error { return nil }
@@ -56,19 +87,17 @@ func (o *ownRows) Event(event testjson.TestEvent, all *testjson.Execution) error
 		return nil
 	}
 	p := all.Package(event.Package)
-	if event.Action == testjson.ActionSkip && p.Total == 0 {
-		return nil // it has no tests
-	}
-	o.packages++
-	_, name, _ := strings.Cut(event.Package, "/")
-	row := Row{Chapter: "harness", Law: 0, What: name, Saw: "pass", Took: p.Elapsed()}
-	if event.Action == testjson.ActionFail {
-		o.failed = true
+	row := Row{Saw: "pass"}
+	switch {
+	case event.Action == testjson.ActionFail:
 		row.Problem = problem(p)
+	case p.Total == 0:
+		row.Problem = "no test ran"
 	}
-	o.add(row)
+	o.all = append(o.all, row)
+	_, name, _ := strings.Cut(event.Package, "/")
 	for _, test := range p.Skipped {
-		o.add(Row{Chapter: "harness", Law: 0, What: name + " " + string(test.Test), Skipped: reason(p, test)})
+		o.all = append(o.all, Row{What: name + " " + string(test.Test), Skipped: reason(p, test)})
 	}
 	return nil
 }

@@ -3,10 +3,7 @@ package verify
 import (
 	"context"
 	"fmt"
-	"runtime"
 	"strings"
-
-	"golang.org/x/sync/errgroup"
 
 	"ipcworkbook/harness/judge/book"
 	"ipcworkbook/harness/judge/check"
@@ -37,87 +34,52 @@ func readWrong(root string, c book.Chapter, name string) (Wrong, error) {
 	return w, err
 }
 
-// rejects proves law 3. Some solutions are tried side by side, because a check waits
-// for most of its time. The rows come in the order of the names.
-func (v *verifier) rejects(ctx context.Context) error {
+// rejects proves law 3.
+func (v *verifier) rejects() ([]Proof, error) {
 	names, err := Variants(v.Root, v.chapter, "wrong")
 	if err != nil {
-		return err
+		return nil, err
 	}
-	tried := make([]chan try, len(names))
-	for i := range tried {
-		tried[i] = make(chan try, 1)
-	}
-	var tries errgroup.Group
-	tries.SetLimit(min(max(2, runtime.NumCPU()), 4))
-	go func() {
-		for i, name := range names {
-			tries.Go(func() error {
-				tried[i] <- v.try(ctx, name)
-				return nil
-			})
-		}
-	}()
+	var all []Proof
 	rejected := map[int]bool{}
-	for i := range names {
-		t := <-tried[i]
-		if ctx.Err() != nil {
-			continue // the others see it too, and stop
+	for _, name := range names {
+		w, err := readWrong(v.Root, v.chapter, name)
+		if err == nil {
+			rejected[w.Step] = true
 		}
-		rejected[t.step] = true
-		v.add(t.row)
+		all = append(all, Proof{What: name, Inputs: v.sum(below(v.testdata("wrong", name+".toml"))),
+			Try: func(ctx context.Context, seed uint64) []Row {
+				if err != nil {
+					return one("", "", err)
+				}
+				return v.reject(ctx, name, w, seed)
+			}})
 	}
-	if ctx.Err() != nil {
-		return ctx.Err()
-	}
-	row := Row{Law: 3, What: "every step rejects a known-wrong solution", Saw: fmt.Sprintf("%d solutions", len(names))}
-	for _, s := range v.chapter.Steps {
-		if !rejected[s.Number] {
-			row.Problem += fmt.Sprintf("step %d (%s) has none\n", s.Number, s.Test)
+	return append(all, atOnce("every step rejects a known-wrong solution", func() (saw, problem string) {
+		for _, s := range v.chapter.Steps {
+			if !rejected[s.Number] {
+				problem += fmt.Sprintf("step %d (%s) has none\n", s.Number, s.Test)
+			}
 		}
-	}
-	v.add(row)
-	return nil
-}
-
-// try is what came of a known-wrong solution.
-type try struct {
-	step int // the one that must reject it
-	row  Row
-}
-
-func (v *verifier) try(ctx context.Context, name string) try {
-	t := try{row: Row{Law: 3, What: name}}
-	if ctx.Err() != nil {
-		return t
-	}
-	w, err := readWrong(v.Root, v.chapter, name)
-	var impl overlay.Impl
-	if err == nil {
-		impl, err = Variant(v.Root, v.chapter, "wrong", name)
-	}
-	if err == nil {
-		t.step = w.Step
-		err = v.reject(ctx, w, impl, &t.row)
-	}
-	if err != nil {
-		t.row.Problem = err.Error()
-	}
-	return t
+		return fmt.Sprintf("%d solutions", len(names)), problem
+	})), nil
 }
 
 // reject proves that one known-wrong solution is rejected where it has to be.
-func (v *verifier) reject(ctx context.Context, w Wrong, impl overlay.Impl, row *Row) error {
-	var steps []int
-	for n := 1; n <= w.Step; n++ {
-		steps = append(steps, n)
-	}
-	r, took, err := v.run(ctx, impl, false, steps...)
+func (v *verifier) reject(ctx context.Context, name string, w Wrong, seed uint64) []Row {
+	impl, err := Variant(v.Root, v.chapter, "wrong", name)
 	if err != nil {
-		return err
+		return one("", "", err)
 	}
-	row.Took = took
-	row.Saw = fmt.Sprintf("step %d %s", w.Step, w.Verdict)
+	steps, err := v.concerned(ctx, impl, w.Step)
+	if err != nil {
+		return one("", "", err)
+	}
+	r, err := v.run(ctx, impl, false, seed, steps...)
+	if err != nil {
+		return one("", "", err)
+	}
+	row := Row{Saw: fmt.Sprintf("step %d %s", w.Step, w.Verdict)}
 	row.Problem = v.expect(r, func(s check.Step) verdict.Verdict {
 		if s.Number == w.Step {
 			return w.Verdict
@@ -125,42 +87,41 @@ func (v *verifier) reject(ctx context.Context, w Wrong, impl overlay.Impl, row *
 		return verdict.Pass
 	})
 	if row.Problem != "" {
-		return nil
+		return []Row{row}
 	}
-	if r.Steps[len(r.Steps)-1].Verdict == verdict.Unsupported {
-		row.Skipped = v.lacks(w.Step)
-		return nil
+	last := r.Steps[len(r.Steps)-1]
+	if last.Verdict == verdict.Unsupported {
+		return []Row{{Skipped: v.lacks(w.Step)}}
 	}
-	message := r.Steps[len(r.Steps)-1].Message
 	for _, word := range w.Words {
 		// A sentence may begin with the words.
-		if !strings.Contains(strings.ToLower(message), strings.ToLower(word)) {
-			row.Problem = fmt.Sprintf("step %d rejects it, but without the words %q:\n%s", w.Step, word, message)
+		if !strings.Contains(strings.ToLower(last.Message), strings.ToLower(word)) {
+			row.Problem = fmt.Sprintf("step %d rejects it, but without the words %q:\n%s", w.Step, word, last.Message)
 		}
 	}
-	return nil
+	return []Row{row}
 }
 
 // accepts proves law 4.
-func (v *verifier) accepts(ctx context.Context) error {
+func (v *verifier) accepts() ([]Proof, error) {
 	names, err := Variants(v.Root, v.chapter, "other")
 	if err != nil {
-		return err
+		return nil, err
 	}
+	var all []Proof
 	for _, name := range names {
+		inputs := v.sum(either(below(v.testdata("other", name)), below(v.testdata("other", name+".toml"))))
 		impl, err := Variant(v.Root, v.chapter, "other", name)
 		if err != nil {
-			v.add(Row{Law: 4, What: name, Problem: err.Error()})
+			all = append(all, atOnce(name, func() (string, string) { return "", err.Error() }))
 			continue
 		}
-		if err := v.passes(ctx, 4, name, impl, false); err != nil {
-			return err
+		all = append(all, v.passes(name, impl, false, inputs))
+	}
+	return append(all, atOnce("correct solutions that look different", func() (string, string) {
+		if len(names) < 2 {
+			return "", "there have to be at least two in testdata/other"
 		}
-	}
-	row := Row{Law: 4, What: "correct solutions that look different", Saw: fmt.Sprintf("%d solutions", len(names))}
-	if len(names) < 2 {
-		row.Problem = "there have to be at least two in testdata/other"
-	}
-	v.add(row)
-	return nil
+		return fmt.Sprintf("%d solutions", len(names)), ""
+	})), nil
 }

@@ -14,6 +14,9 @@
 //
 // Before them come the harness's own tests, as law 0: what the laws are proved
 // with has to hold itself.
+//
+// Each row is a [Proof]: what it depends on is known before it is tried. What was
+// proven on this machine for the same is kept, and not proven again (store.go).
 package verify
 
 import (
@@ -21,13 +24,13 @@ import (
 	"fmt"
 	"path/filepath"
 	"slices"
+	"strings"
 	"sync"
 	"time"
 
 	"ipcworkbook/harness/judge/book"
 	"ipcworkbook/harness/judge/check"
 	"ipcworkbook/harness/judge/overlay"
-	"ipcworkbook/harness/step/launch"
 	"ipcworkbook/harness/verdict"
 )
 
@@ -40,32 +43,86 @@ type Row struct {
 	Problem string        // why it is not proved; "" if it is
 	Skipped string        // why it could not be tried on this machine
 	Took    time.Duration // 0 where nothing was run
+	// Unstable says that it failed, and then passed: the problem tells with which
+	// seeds. It is not proved.
+	Unstable bool
+	// Kept is when it was proven, if that was in an earlier run.
+	Kept time.Time
 }
 
 // Laws are the laws' names.
 var Laws = map[int]string{0: "own tests", 1: "red", 2: "green", 3: "rejects", 4: "accepts", 5: "gates", 6: "words"}
 
+// Proof is a row to come.
+type Proof struct {
+	Chapter string
+	Law     int
+	What    string
+	// Inputs is a name for all that the row depends on, beside the machine. A row that
+	// has none is tried every time: it costs next to nothing.
+	Inputs string
+	// Alone says that it is tried when nothing else runs: it measures, or loads the
+	// machine itself.
+	Alone bool
+	// Turn names rows of which one is tried at a time. Those without are bound by what
+	// they build and run.
+	Turn string
+	// Try proves it. The seed is that of the steps' random numbers. More rows may come
+	// of it than the first one: what could not be tried here.
+	Try func(ctx context.Context, seed uint64) []Row
+
+	data func() any // what is kept with it, if it was proven
+	have func([]byte) bool
+}
+
+// Name is how a reader calls a row: "03-socket/05-no-cloexec".
+func (p Proof) Name() string { return p.Chapter + "/" + p.What }
+
 // Options say what to verify.
 type Options struct {
 	Root     string // the workbook's root, absolute
 	Chapters []book.Chapter
-	// Progress is called with each row as it is known.
-	Progress func(Row)
 	// Laws are the numbers of the laws to prove; all if empty.
 	Laws []int
-	// Own runs the harness's own tests first.
+	// Own runs the harness's own tests too.
 	Own bool
 	// Words proves law 6; nil leaves it out, for one chapter alone.
-	Words func(ctx context.Context) []Row
+	Words func(*Tree) ([]Proof, error)
+	// Row is the name of a row, or a part of it: only such rows are proven, and anew.
+	Row string
+	// Fresh proves all anew.
+	Fresh bool
+
+	// Begin is called once, before the first row.
+	Begin func(Plan)
+	// Now is called when something begins or ends.
+	Now func(Status)
+	// Progress is called with each row as it is known.
+	Progress func(Row)
+}
+
+// Plan is what is to come.
+type Plan struct {
+	Rows, Kept int           // all, and those of them that an earlier run proved
+	Last       time.Duration // how long all of them took the last time; 0 if nobody knows
+}
+
+// Status is how far it is.
+type Status struct {
+	Rows, Done int
+	Running    []string
+	Left       time.Duration // 0 if nobody knows
 }
 
 // verifier proves the laws for one chapter.
 type verifier struct {
 	Options
 	chapter book.Chapter
-	tmp     string
-	mu      sync.Mutex
-	rows    []Row
+	turns   *check.Turns
+	reached reached
+	recipe  recipe
+	tree    *Tree
+	inputs  func(file string) bool
 }
 
 // Run proves the laws and returns all rows. An error means that it could not go
@@ -74,71 +131,140 @@ func Run(ctx context.Context, o Options) ([]Row, error) {
 	if len(o.Chapters) == 0 {
 		return nil, fmt.Errorf("there is no chapter to verify")
 	}
-	var all []Row
-	if o.Own {
-		err := own(ctx, o.Root, func(r Row) {
-			all = append(all, r)
-			o.Progress(r)
-		})
-		if err != nil {
-			return all, err
+	tree, err := ReadTree(o.Root)
+	if err != nil {
+		return nil, err
+	}
+	proofs, end, err := o.proofs(tree)
+	if err != nil {
+		return nil, err
+	}
+	if o.Row != "" {
+		if proofs, err = named(proofs, o.Row); err != nil {
+			return nil, err
 		}
 	}
-	for _, c := range o.Chapters {
-		tmp, remove, err := launch.Folder()
-		if err != nil {
-			return all, err
+	defer end()
+	return newRunner(o, tree, proofs).run(ctx)
+}
+
+// proofs are all rows to come, in their order. End removes what they have made.
+func (o Options) proofs(tree *Tree) (all []Proof, end func(), err error) {
+	var verifiers []*verifier
+	end = func() {
+		for _, v := range verifiers {
+			v.recipe.like.Close()
 		}
-		v := &verifier{Options: o, chapter: c, tmp: tmp}
-		err = v.laws(ctx)
-		remove()
-		all = append(all, v.rows...)
+	}
+	if o.Own {
+		own, err := own(o.Root, tree)
 		if err != nil {
-			return all, fmt.Errorf("chapter %d: %w", c.Number, err)
+			return nil, nil, err
+		}
+		all = append(all, own...)
+	}
+	turns := check.NewTurns(cores()).More(stepsPerCore)
+	for _, c := range o.Chapters {
+		inputs, err := tree.ofChapter(c)
+		if err != nil {
+			return nil, nil, err
+		}
+		v := &verifier{Options: o, chapter: c, turns: turns, tree: tree, inputs: inputs}
+		verifiers = append(verifiers, v)
+		for i, law := range []func() ([]Proof, error){v.red, v.green, v.rejects, v.accepts, v.gates} {
+			if len(o.Laws) > 0 && !slices.Contains(o.Laws, i+1) {
+				continue
+			}
+			proofs, err := law()
+			if err != nil {
+				return nil, nil, fmt.Errorf("chapter %d: %w", c.Number, err)
+			}
+			for _, p := range proofs {
+				p.Chapter, p.Law = c.Folder(), i+1
+				all = append(all, p)
+			}
 		}
 	}
 	if o.Words != nil {
-		for _, row := range o.Words(ctx) {
-			o.Progress(row)
-			all = append(all, row)
+		words, err := o.Words(tree)
+		if err != nil {
+			return nil, nil, err
 		}
+		all = append(all, words...)
 	}
-	return all, ctx.Err()
+	return all, end, nil
 }
 
-func (v *verifier) laws(ctx context.Context) error {
-	for i, law := range []func(context.Context) error{v.red, v.green, v.rejects, v.accepts, v.gates} {
-		if len(v.Laws) > 0 && !slices.Contains(v.Laws, i+1) {
-			continue
+// named are the rows that have this name, or else those whose name has it as a part.
+func named(all []Proof, name string) (some []Proof, err error) {
+	for _, is := range []func(Proof) bool{
+		func(p Proof) bool { return p.What == name || p.Name() == name },
+		func(p Proof) bool { return strings.Contains(p.Name(), name) },
+	} {
+		for _, p := range all {
+			if is(p) {
+				some = append(some, p)
+			}
 		}
-		if err := law(ctx); err != nil {
-			return err
-		}
-		if ctx.Err() != nil {
-			return ctx.Err()
+		if len(some) > 0 {
+			return some, nil
 		}
 	}
-	return nil
+	return nil, NoRow(name)
 }
 
-// add records a row.
-func (v *verifier) add(r Row) {
-	r.Chapter = v.chapter.Folder()
-	v.mu.Lock()
-	defer v.mu.Unlock()
-	v.rows = append(v.rows, r)
-	if v.Progress != nil {
-		v.Progress(r)
+// NoRow says that there is no row of a name.
+type NoRow string
+
+func (n NoRow) Error() string {
+	return fmt.Sprintf("there is no row %q. A row has the name that verify shows, as 05-reader-keeps-the-write-end, or 01-pipe/05-reader-keeps-the-write-end", string(n))
+}
+
+// sum names what a row of the chapter depends on, with some files more.
+func (v *verifier) sum(more ...func(file string) bool) string {
+	return v.tree.Sum(either(append(more, v.inputs)...))
+}
+
+// at once is a row that is known without running anything.
+func atOnce(what string, look func() (saw, problem string)) Proof {
+	return Proof{What: what, Try: func(context.Context, uint64) []Row {
+		saw, problem := look()
+		return []Row{{Saw: saw, Problem: problem}}
+	}}
+}
+
+// one makes rows of the end of a try.
+func one(saw, problem string, err error) []Row {
+	if err != nil {
+		problem = err.Error()
 	}
+	return []Row{{Saw: saw, Problem: problem}}
 }
 
 // run checks an implementation with the chapter's sealed tests.
-func (v *verifier) run(ctx context.Context, impl overlay.Impl, race bool, steps ...int) (check.Result, time.Duration, error) {
-	begun := time.Now()
-	r, err := check.Run(ctx, check.Options{
-		Root: v.Root, Chapter: v.chapter, Impl: impl, Steps: steps, Race: race, Seed: 1, From: v.Root,
+func (v *verifier) run(ctx context.Context, impl overlay.Impl, race bool, seed uint64, steps ...int) (check.Result, error) {
+	var like *check.Recipe
+	if !race {
+		like = v.recipe.of(ctx, v)
+	}
+	return check.Run(ctx, check.Options{
+		Root: v.Root, Chapter: v.chapter, Impl: impl, Steps: steps, Race: race, Seed: seed, From: v.Root, Turns: v.turns, Like: like,
 	})
-	return r, time.Since(begun).Round(10 * time.Millisecond), err
+}
+
+// recipe is how the chapter's reference is built, and so its variants.
+type recipe struct {
+	once sync.Once
+	like *check.Recipe // nil if the go command has to build each of them
+}
+
+func (r *recipe) of(ctx context.Context, v *verifier) *check.Recipe {
+	r.once.Do(func() {
+		if reference, err := v.reference(); err == nil {
+			r.like, _ = check.NewRecipe(ctx, check.Options{Root: v.Root, Chapter: v.chapter, Impl: reference, From: v.Root, Turns: v.turns})
+		}
+	})
+	return r.like
 }
 
 // expect compares the steps' verdicts with what a law asks for. A step may be
@@ -164,9 +290,9 @@ func (v *verifier) reference() (overlay.Impl, error) {
 	return overlay.Open(filepath.Join(v.Root, v.chapter.Solution()))
 }
 
-// testdata is a path below the reference's testdata folder.
+// testdata is a path below the root, in the reference's testdata folder.
 func (v *verifier) testdata(names ...string) string {
-	return filepath.Join(append([]string{v.Root, v.chapter.Solution(), "testdata"}, names...)...)
+	return filepath.Join(append([]string{v.chapter.Solution(), "testdata"}, names...)...)
 }
 
 // Count counts the rows.

@@ -163,7 +163,7 @@ func (p *prover) check(ctx context.Context) []verify.Row {
 			rows = append(rows, row(file, "", err.Error()))
 			continue
 		}
-		c := checker{prover: p, doc: d, functions: map[string]bool{}}
+		c := p.checker(d)
 		if c.outputs(ctx); ctx.Err() != nil {
 			return rows
 		}
@@ -219,12 +219,29 @@ func (c *checker) wrong(line int, format string, args ...any) {
 	c.problems = append(c.problems, problem{line, fmt.Sprintf(format, args...)})
 }
 
+// checker checks a document of the prover's.
+func (p *prover) checker(d *document) *checker {
+	return &checker{prover: p, doc: d, functions: map[string]bool{}}
+}
+
+// saw counts what was looked at.
 func (c *checker) saw() string {
-	outputs := count(c.countOutputs, "output")
-	if c.countUnsupported > 0 {
-		outputs += fmt.Sprintf(" (%d unsupported here)", c.countUnsupported)
+	var all []string
+	for _, one := range []struct {
+		n    int
+		noun string
+	}{{c.countOutputs, "output"}, {c.countCommands, "command"}, {c.countPaths, "path"}} {
+		if one.n > 0 {
+			all = append(all, count(one.n, one.noun))
+		}
+		if one.noun == "output" && c.countUnsupported > 0 {
+			all[0] += fmt.Sprintf(" (%d unsupported here)", c.countUnsupported)
+		}
 	}
-	return fmt.Sprintf("%s, %s, %s", outputs, count(c.countCommands, "command"), count(c.countPaths, "path"))
+	if len(all) == 0 {
+		return "nothing to prove"
+	}
+	return strings.Join(all, ", ")
 }
 
 func count(n int, noun string) string {

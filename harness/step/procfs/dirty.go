@@ -34,13 +34,18 @@ func DirtyPages(path string) (int, error) {
 // NoDirtyPages says why the dirty pages of a file in this folder cannot be counted, or
 // "". It tries more than once: somebody may call sync(2) in between.
 func NoDirtyPages(dir string) string {
-	probe := filepath.Join(dir, ".probe")
-	defer os.Remove(probe)
 	for range 3 {
-		if err := os.WriteFile(probe, make([]byte, 1<<10), 0o600); err != nil {
+		// The folder may be everybody's: the file is nobody else's.
+		f, err := os.CreateTemp(dir, ".probe-*")
+		if err != nil {
 			return err.Error()
 		}
-		n, err := DirtyPages(probe)
+		defer os.Remove(f.Name())
+		_, err = f.Write(make([]byte, 1<<10))
+		if err = errors.Join(err, f.Close()); err != nil {
+			return err.Error()
+		}
+		n, err := DirtyPages(f.Name())
 		switch {
 		case errors.Is(err, syscall.ENOSYS):
 			return "this kernel has no cachestat(2), which came with Linux 6.5"

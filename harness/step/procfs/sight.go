@@ -2,7 +2,6 @@ package procfs
 
 import (
 	"maps"
-	"os"
 	"strconv"
 	"strings"
 	"time"
@@ -44,43 +43,37 @@ func Look(pids []int) Sight {
 	return s
 }
 
-func glance(pid, tid int) (glimpse, bool) {
+func glance(pid, tid int) (g glimpse, ok bool) {
 	dir := procPath(pid, "task", strconv.Itoa(tid))
-	b, err := os.ReadFile(dir + "/status")
-	if err != nil {
-		return glimpse{}, false
-	}
-	f := fields(b)
 	// A thread that wants to sleep, and loses its core just before it does, is "S"
 	// already, and may wait for a core for long. The kernel waits until it sleeps
 	// before it says in which call (wait_task_inactive). Who may not ask goes without.
-	if strings.HasPrefix(f["State"], "S") {
-		if _, err := os.ReadFile(dir + "/syscall"); err == nil {
-			if b, err = os.ReadFile(dir + "/status"); err != nil {
-				return glimpse{}, false
-			}
-			f = fields(b)
+	glimpseOf(dir+"/syscall", nil)
+	there := glimpseOf(dir+"/status", func(text []byte) {
+		if state := field(text, "State"); state != "" {
+			g.state = state[0]
 		}
-	}
-	state := f["State"]
-	if state == "" {
+		g.switches = switches{field(text, "voluntary_ctxt_switches"), field(text, "nonvoluntary_ctxt_switches")}
+	})
+	if !there || g.state == 0 {
 		return glimpse{}, false
 	}
-	return glimpse{
-		state:    state[0],
-		switches: switches{f["voluntary_ctxt_switches"], f["nonvoluntary_ctxt_switches"]},
-		cpu:      cpuTime(dir),
-	}, true
+	g.cpu = cpuTime(dir)
+	return g, true
 }
 
 // cpuTime prefers schedstat, which counts nanoseconds. The ticks in stat are
 // too coarse to see 10 ms of work. schedstat needs CONFIG_SCHED_INFO.
 func cpuTime(dir string) time.Duration {
-	if b, err := os.ReadFile(dir + "/schedstat"); err == nil {
-		first, _, _ := strings.Cut(string(b), " ")
-		if ns, err := strconv.ParseInt(first, 10, 64); err == nil {
-			return time.Duration(ns)
-		}
+	var used time.Duration
+	known := false
+	glimpseOf(dir+"/schedstat", func(text []byte) {
+		first, _, _ := strings.Cut(string(text), " ")
+		ns, err := strconv.ParseInt(first, 10, 64)
+		used, known = time.Duration(ns), err == nil
+	})
+	if known {
+		return used
 	}
 	s, _ := readStat(dir + "/stat")
 	return s.cpu

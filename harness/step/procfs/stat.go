@@ -53,29 +53,9 @@ func parseStat(b []byte) (stat, error) {
 }
 
 func readStat(path string) (stat, error) {
-	b, err := os.ReadFile(path)
-	if err != nil {
-		return stat{}, err
-	}
-	return parseStat(b)
-}
-
-// numbers returns the entries of a directory whose names are numbers, in
-// ascending order. A directory that is gone has none.
-func numbers(dir string) ([]int, error) {
-	d, err := os.Open(dir)
-	if err != nil {
-		return nil, err
-	}
-	defer d.Close()
-	names, err := d.Readdirnames(-1)
-	var ns []int
-	for _, name := range names {
-		if n, err := strconv.Atoi(name); err == nil {
-			ns = append(ns, n)
-		}
-	}
-	return sorted(ns), err
+	s, err := stat{}, error(os.ErrNotExist)
+	glimpseOf(path, func(text []byte) { s, err = parseStat(text) })
+	return s, err
 }
 
 // fields reads the "Name: value" lines of a file such as status or fdinfo.

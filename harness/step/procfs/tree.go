@@ -1,7 +1,6 @@
 package procfs
 
 import (
-	"os"
 	"slices"
 	"strconv"
 	"strings"
@@ -44,16 +43,15 @@ func childrenFromTasks(pid int) (children []int, ok bool) {
 		return nil, false
 	}
 	for _, tid := range tids {
-		b, err := os.ReadFile(procPath(pid, "task", strconv.Itoa(tid), "children"))
-		if err != nil {
-			continue // the thread ended, or there is no such file
-		}
-		ok = true
-		for _, f := range strings.Fields(string(b)) {
-			if n, err := strconv.Atoi(f); err == nil {
-				children = append(children, n)
+		// A thread that has ended has no such file.
+		there := glimpseOf(procPath(pid, "task", strconv.Itoa(tid), "children"), func(text []byte) {
+			for _, f := range strings.Fields(string(text)) {
+				if n, err := strconv.Atoi(f); err == nil {
+					children = append(children, n)
+				}
 			}
-		}
+		})
+		ok = ok || there
 	}
 	return sorted(children), ok
 }

@@ -143,6 +143,7 @@ type step struct {
 	phaseEnd time.Time
 	cpuAt    time.Duration // CPU time of the step when the phase began
 	looked   *procfs.Sight // the first of the two looks
+	moved    uint64        // the bytes that were read and written until then
 	ended    []explain.Ended
 	cause    verdict.Finding // of a process that ended badly, if one did
 }

@@ -36,7 +36,7 @@ const (
 // begin starts a phase with a deadline of its own: the start-up, or one test.
 func (s *step) begin(test string) {
 	s.phase = test
-	s.looked = nil
+	s.looked, s.moved = nil, 0
 	s.phaseEnd = time.Now().Add(s.spec.Deadline)
 	s.cpuAt = procfs.Look(s.pids()).CPU()
 }
@@ -73,7 +73,8 @@ func (s *step) watch() {
 				continue
 			}
 			waiting = s.event(e, waiting)
-			deadline.Reset(max(0, time.Until(s.phaseEnd)))
+			// An event after the deadline makes the next look no earlier.
+			deadline.Reset(max(gap, time.Until(s.phaseEnd)))
 
 		case a := <-s.settled:
 			s.settling, s.looked = false, nil
@@ -177,7 +178,8 @@ func (s *step) lostLine() {
 // overdue looks at a step whose deadline has passed, and says whether that
 // decides it. Two looks with nothing moved between them: it hangs. A step that
 // moves may be on a slow machine: it goes on until ten times its deadline, or
-// until it has used twice its deadline in CPU time, which no load can add.
+// until it has used twice its deadline in CPU time, which no load can add. One that moves
+// bytes all the while gets more: it is slow, as with a read for each byte, and ends.
 //
 // While the test waits for our answer whether anything moves, it does not hang: it is
 // we who are slow, on a busy machine.
@@ -204,8 +206,13 @@ func (s *step) overdue() bool {
 		s.looked = &now
 		return false // plain go test -bench: it takes as long as -benchtime asks for
 	}
-	used := now.CPU() - s.cpuAt
-	if used > 2*s.spec.Deadline || time.Since(s.phaseEnd) > 9*s.spec.Deadline {
+	used, bound := now.CPU()-s.cpuAt, 2*s.spec.Deadline
+	moved := procfs.Transferred(s.pids())
+	if moved > s.moved && s.moved > 0 {
+		bound = 5 * s.spec.Deadline
+	}
+	s.moved = moved
+	if used > bound || time.Since(s.phaseEnd) > 9*s.spec.Deadline {
 		s.hang(used > s.spec.Deadline)
 		return true
 	}

@@ -5,7 +5,7 @@ import (
 
 	"github.com/stretchr/testify/require"
 
-	"ipcworkbook/harness/desk/compare"
+	"ipcworkbook/harness/judge/compare"
 )
 
 func files(text string) map[string][]byte { return map[string][]byte{"a.go": []byte(text)} }

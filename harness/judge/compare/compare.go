@@ -22,6 +22,9 @@ type Part struct {
 	File string
 	Line int
 	Text string // with its comment
+	// Offset is where that begins in the file.
+	Offset int
+	Func   bool // it is a function or a method
 }
 
 // Pair is the same declaration in both versions. One that only one of them has is nil
@@ -76,7 +79,7 @@ func parts(files map[string][]byte) ([]Part, error) {
 			return nil, err
 		}
 		for _, d := range f.Decls {
-			what := nameOf(d)
+			what := Name(d)
 			if what == "" {
 				continue
 			}
@@ -84,16 +87,18 @@ func parts(files map[string][]byte) ([]Part, error) {
 			if doc := docOf(d); doc != nil {
 				from = doc.Pos()
 			}
-			text := files[name][set.Position(from).Offset:set.Position(to).Offset]
-			all = append(all, Part{Name: what, File: name, Line: set.Position(d.Pos()).Line, Text: string(bytes.TrimSpace(text))})
+			at := set.Position(from).Offset
+			text := files[name][at:set.Position(to).Offset]
+			_, fn := d.(*ast.FuncDecl)
+			all = append(all, Part{Name: what, File: name, Line: set.Position(d.Pos()).Line, Text: string(bytes.TrimSpace(text)), Offset: at, Func: fn})
 		}
 	}
 	return all, nil
 }
 
-// nameOf is a declaration's name: "Send", "Writer.Send", "Writer"; that of a group is
+// Name is a declaration's name: "Send", "Writer.Send", "Writer"; that of a group is
 // its first name. It is "" for imports.
-func nameOf(d ast.Decl) string {
+func Name(d ast.Decl) string {
 	switch d := d.(type) {
 	case *ast.FuncDecl:
 		if d.Recv == nil || len(d.Recv.List) == 0 {
