@@ -46,6 +46,7 @@ func (w watchCmd) Run(ctx context.Context, p place) error {
 	}
 	defer watcher.Close()
 	v := &watching{place: p, screen: s, watcher: watcher, ended: make(chan outcome), keys: screen.Keys(ctx, os.Stdin)}
+	defer v.forget()
 	defer v.stop()
 	if err := v.turnTo(ctx, c); err != nil {
 		return err
@@ -62,7 +63,11 @@ type watching struct {
 	keys    <-chan byte
 
 	ended  chan outcome
+	early  chan check.Step    // the step that was run first, of the run that is under way
 	cancel context.CancelFunc // of the run that is under way; nil if there is none
+	learns chan *check.Recipe // how the learner's files are built; nil if nobody finds that out
+	unless context.CancelFunc // ends who finds it out
+	like   *check.Recipe      // nil as long as it is not known
 	last   check.Result       // of the last run that came to its end
 	known  bool               // there is one
 }
@@ -80,6 +85,7 @@ func (v *watching) turnTo(ctx context.Context, c book.Chapter) error {
 			return err
 		}
 	}
+	v.forget()
 	v.chapter, v.known = c, false
 	if err := v.watch(); err != nil {
 		return err
@@ -127,15 +133,21 @@ func (v *watching) loop(ctx context.Context) error {
 			v.start(ctx)
 		case o := <-v.ended:
 			v.cancel()
-			v.cancel = nil
+			v.cancel, v.early = nil, nil
 			if o.err != nil {
 				return o.err
 			}
 			v.last, v.known = o.result, true
+			v.learn(ctx)
 			if err := progress.Record(v.root, v.here, v.chapter, o.result); err != nil {
 				return err
 			}
 			v.show()
+		case step := <-v.early:
+			v.screen.Clear()
+			v.screen.Early(v.chapter, step)
+		case like := <-v.learns:
+			v.learns, v.like = nil, like
 		case key, open := <-v.keys:
 			if !open {
 				v.keys = nil // the input has ended: there are no keys any more
@@ -152,8 +164,12 @@ func (v *watching) loop(ctx context.Context) error {
 // begins, nothing of the one before is left.
 func (v *watching) start(ctx context.Context) {
 	v.stop()
+	v.dontLearn()
 	ctx, v.cancel = context.WithCancel(ctx)
-	c, p := v.chapter, v.place
+	early := make(chan check.Step, 1)
+	v.early = early
+	first := v.failing()
+	c, p, like := v.chapter, v.place, v.like
 	s, before := v.screen, ""
 	if v.known {
 		before = " Below: the run before."
@@ -168,7 +184,14 @@ func (v *watching) start(ctx context.Context) {
 		var o outcome
 		impl, err := implFlag{}.open(p, c)
 		if err == nil {
-			o.result, o.err = check.Run(ctx, check.Options{Root: p.root, Chapter: c, Impl: impl, Seed: 1, From: p.here, Progress: tell})
+			o.result, o.err = check.Run(ctx, check.Options{
+				Root: p.root, Chapter: c, Impl: impl, Seed: 1, From: p.here, Progress: tell, Like: like, First: first,
+				Ended: func(step check.Step) {
+					if step.Number == first {
+						early <- step
+					}
+				},
+			})
 		} else {
 			// A file that an editor is just about to put back.
 			o.result = check.Result{Chapter: c.Number, Name: c.Name, Verdict: verdict.Broken, Message: err.Error(),
@@ -178,6 +201,61 @@ func (v *watching) start(ctx context.Context) {
 	}()
 }
 
+// failing is the step that did not pass the last time: whoever saves works on it. It is
+// 0 if there is none.
+func (v *watching) failing() int {
+	if v.known {
+		step, _ := v.last.First()
+		return step.Number
+	}
+	if next, left := progress.Of(v.root, v.chapter).Next(v.chapter); left {
+		return next.Number
+	}
+	return 0
+}
+
+// learn finds out how the learner's files are built, while nothing else goes on: the next
+// build is quicker by what the go command would look at again.
+func (v *watching) learn(ctx context.Context) {
+	if v.last.Verdict == verdict.Broken || v.like != nil {
+		return
+	}
+	ctx, v.unless = context.WithCancel(ctx)
+	learns := make(chan *check.Recipe, 1)
+	v.learns = learns
+	c, p := v.chapter, v.place
+	go func() {
+		defer close(learns)
+		impl, err := implFlag{}.open(p, c)
+		if err != nil {
+			return
+		}
+		// Without one the go command builds, as it does for everybody.
+		if like, err := check.NewRecipe(ctx, check.Options{Root: p.root, Chapter: c, Impl: impl, From: p.here}); err == nil {
+			learns <- like
+		}
+	}()
+}
+
+// dontLearn stops finding that out. What was found meanwhile is used.
+func (v *watching) dontLearn() {
+	if v.learns == nil {
+		return
+	}
+	v.unless()
+	if like := <-v.learns; like != nil {
+		v.like = like
+	}
+	v.learns = nil
+}
+
+// forget forgets how the files are built.
+func (v *watching) forget() {
+	v.dontLearn()
+	v.like.Close()
+	v.like = nil
+}
+
 // stop stops the run that is under way and waits until nothing of it is left.
 func (v *watching) stop() {
 	if v.cancel == nil {
@@ -185,7 +263,7 @@ func (v *watching) stop() {
 	}
 	v.cancel()
 	<-v.ended
-	v.cancel = nil
+	v.cancel, v.early = nil, nil
 }
 
 func (v *watching) show() {

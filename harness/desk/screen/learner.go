@@ -79,3 +79,13 @@ var whereToBegin = map[verdict.Verdict]string{
 
 // causeLines are as many as tell the cause. The whole text is what task test shows.
 const causeLines = 9
+
+// Early shows the step that was run before all others, while those still run.
+func (s Screen) Early(c book.Chapter, step check.Step) {
+	s.Line("\n%s", s.ends(fmt.Sprintf("Chapter %d · %s", c.Number, c.Name), "the other steps still run"))
+	if step.Verdict == verdict.Pass {
+		s.claim(verdict.Pass, fmt.Sprintf("Step %d passes now:", step.Number), step.Title)
+		return
+	}
+	s.Failure(check.Result{Chapter: c.Number, Name: c.Name, Verdict: step.Verdict}, step)
+}

@@ -91,9 +91,15 @@ func (b *Built) buildLike(ctx context.Context, chapter string, tests map[string]
 		return err
 	}
 	defer os.RemoveAll(folder)
-	impl, err := b.o.Like.numbered(b.o.Impl)
+	texts, err := b.o.Impl.Read()
 	if err != nil {
 		return err
+	}
+	impl := overlay.Memory(b.o.Impl.Name, texts)
+	if b.o.Like.Numbered {
+		if impl, err = b.o.Like.numbered(impl); err != nil {
+			return err
+		}
 	}
 	if _, err := overlay.Make(folder, chapter, impl, tests); err != nil {
 		return err

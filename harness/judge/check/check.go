@@ -44,6 +44,10 @@ type Options struct {
 	Like *Recipe
 	// Turns are shared with other runs at the same time; nil is one for this run alone.
 	Turns *Turns
+	// First is the number of a step that is run before the others; 0 is none.
+	First int
+	// Ended is told of each step as soon as it has ended. It may be nil.
+	Ended func(Step)
 	// Tests are used in place of the chapter's sealed ones, if they are set:
 	// verify judges test files that are being worked on.
 	Tests map[string][]byte
@@ -153,16 +157,32 @@ func (b *Built) Run(ctx context.Context, seed uint64) (Result, error) {
 	if turns == nil {
 		turns = NewTurns(runtime.NumCPU())
 	}
-	for i, s := range steps {
-		running.Go(func() {
-			defer turns.step()()
-			if ctx.Err() == nil {
-				r.Steps[i], errs[i] = b.step(ctx, s, seed)
-				if n := ended.Add(1); o.Progress != nil && ctx.Err() == nil {
-					o.Progress(int(n), len(steps))
-				}
-			}
-		})
+	run := func(i int, done func()) {
+		defer done()
+		if ctx.Err() != nil {
+			return
+		}
+		r.Steps[i], errs[i] = b.step(ctx, steps[i], seed)
+		n := ended.Add(1)
+		if ctx.Err() != nil || errs[i] != nil {
+			return
+		}
+		if o.Ended != nil {
+			o.Ended(r.Steps[i])
+		}
+		if o.Progress != nil {
+			o.Progress(int(n), len(steps))
+		}
+	}
+	first := slices.IndexFunc(steps, func(s book.Step) bool { return s.Number == o.First })
+	if first >= 0 {
+		done := turns.step() // before the others ask
+		running.Go(func() { run(first, done) })
+	}
+	for i := range steps {
+		if i != first {
+			running.Go(func() { run(i, turns.step()) })
+		}
 	}
 	running.Wait()
 	if err := errors.Join(append(errs, ctx.Err())...); err != nil {

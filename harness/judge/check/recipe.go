@@ -25,8 +25,13 @@ import (
 // is asked once; of the time that it takes for a known-wrong solution, most goes into
 // finding out again what has not changed.
 //
-// What does not build in this way is left to the go command: it says why.
+// What does not build in this way is left to the go command: it says why. So is all
+// after an edit of what a chapter imports: a recipe is for one run of the workbook.
 type Recipe struct {
+	// Numbered keeps more of what was compiled, at the price of lines in messages that
+	// may be those of the recipe's implementation. See numbered.
+	Numbered bool
+
 	folder string // where the implementation's and the tests' files were
 	work   string // the go command's own, with the list of tests
 	root   string

@@ -261,7 +261,10 @@ type recipe struct {
 func (r *recipe) of(ctx context.Context, v *verifier) *check.Recipe {
 	r.once.Do(func() {
 		if reference, err := v.reference(); err == nil {
-			r.like, _ = check.NewRecipe(ctx, check.Options{Root: v.Root, Chapter: v.chapter, Impl: reference, From: v.Root, Turns: v.turns})
+			r.like, err = check.NewRecipe(ctx, check.Options{Root: v.Root, Chapter: v.chapter, Impl: reference, From: v.Root, Turns: v.turns})
+			if err == nil {
+				r.like.Numbered = true
+			}
 		}
 	})
 	return r.like
