@@ -28,8 +28,9 @@ import (
 // What does not build in this way is left to the go command: it says why. So is all
 // after an edit of what a chapter imports: a recipe is for one run of the workbook.
 type Recipe struct {
-	// Numbered keeps more of what was compiled, at the price of lines in messages that
-	// may be those of the recipe's implementation. See numbered.
+	// Numbered saves more, for verdicts that nobody reads line by line: a message may
+	// name a line of the recipe's implementation (see numbered), and calls are not
+	// inlined into the tests.
 	Numbered bool
 
 	folder string // where the implementation's and the tests' files were
@@ -151,6 +152,9 @@ func (r *Recipe) read(script, dir string) error {
 		c := buildCall{args: words, out: valueOf(words, "-o"), pkg: valueOf(words, "-p")}
 		switch tool := filepath.Base(words[0]); tool {
 		case "compile":
+			if i := slices.IndexFunc(words, func(w string) bool { return strings.HasPrefix(w, "-c=") }); i >= 0 {
+				words[i] = "-c=1" // others run beside it
+			}
 			c.args = slices.Insert(words, 1, "-dwarf=false") // nobody debugs it
 		case "link":
 			c.args = slices.Insert(words, 1, "-s", "-w")
@@ -312,9 +316,12 @@ func (r *Recipe) build(ctx context.Context, folder, binary string) error {
 				}
 			}
 		}
+		if strings.HasSuffix(c.pkg, "_test") && r.Numbered {
+			args = slices.Insert(args, 1, "-l") // to inline into the tests themselves takes a third of the time
+		}
 		cmd := exec.CommandContext(ctx, args[0], args[1:]...)
 		cmd.Dir = r.root
-		cmd.Env = append(cmd.Environ(), "PWD="+r.root)
+		cmd.Env = append(cmd.Environ(), "PWD="+r.root, "GOMAXPROCS=1")
 		if text, err := cmd.CombinedOutput(); err != nil {
 			return fmt.Errorf("%s: %w\n%s", filepath.Base(args[0]), err, text)
 		}
