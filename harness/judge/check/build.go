@@ -104,7 +104,7 @@ func (b *Built) buildLike(ctx context.Context, chapter string, tests map[string]
 	if _, err := overlay.Make(folder, chapter, impl, tests); err != nil {
 		return err
 	}
-	return b.o.Turns.Build(func() error { return b.o.Like.build(ctx, folder, b.binary) })
+	return b.o.Turns.Build(func() error { return b.o.Like.build(ctx, folder, chapter, b.binary, impl.Files) })
 }
 
 // environment is that of the go command. Without cgo a test binary is a static program:

@@ -5,6 +5,7 @@ import (
 	"context"
 	"errors"
 	"fmt"
+	"go/build"
 	"go/parser"
 	"go/token"
 	"os"
@@ -85,7 +86,7 @@ func (r *Recipe) make(ctx context.Context, o Options, tmp string, texts map[stri
 		return err
 	}
 	chapter := filepath.Join(o.Root, o.Chapter.Dir())
-	build := func(args ...string) (string, error) {
+	ask := func(args ...string) (string, error) {
 		over, err := overlay.Make(r.folder, chapter, overlay.Memory(o.Impl.Name, texts), o.Chapter.Tests())
 		if err != nil {
 			return "", err
@@ -100,7 +101,7 @@ func (r *Recipe) make(ctx context.Context, o Options, tmp string, texts map[stri
 		}
 		return out.String(), nil
 	}
-	said, err := build("-work", "-o", filepath.Join(tmp, "first.test"))
+	said, err := ask("-work", "-o", filepath.Join(tmp, "first.test"))
 	if err != nil {
 		return err
 	}
@@ -112,7 +113,7 @@ func (r *Recipe) make(ctx context.Context, o Options, tmp string, texts map[stri
 	// A comment more, so that it does not take what it has built already.
 	first := r.names[0]
 	texts[first] = append(bytes.Clone(texts[first]), "\n// built "+filepath.Base(tmp)+"\n"...)
-	if said, err = build("-n", "-o", filepath.Join(tmp, "next.test")); err != nil {
+	if said, err = ask("-n", "-o", filepath.Join(tmp, "next.test")); err != nil {
 		return err
 	}
 	if err := r.read(said, o.Chapter.Dir()); err != nil {
@@ -126,7 +127,7 @@ func (r *Recipe) make(ctx context.Context, o Options, tmp string, texts map[stri
 	if _, err := overlay.Make(r.folder, chapter, overlay.Memory(o.Impl.Name, texts), o.Chapter.Tests()); err != nil {
 		return err
 	}
-	return o.Turns.Build(func() error { return r.build(ctx, r.folder, filepath.Join(tmp, "first.test")) })
+	return o.Turns.Build(func() error { return r.build(ctx, r.folder, chapter, filepath.Join(tmp, "first.test"), r.names) })
 }
 
 // read reads the shell commands that the go command shows.
@@ -221,7 +222,7 @@ func shellWords(line string) (words []string) {
 
 // fits says that an implementation can be built like this one.
 func (r *Recipe) fits(o Options) bool {
-	return r != nil && !o.Race && !importsC(o.Impl) && o.Tests == nil && slices.Equal(r.names, o.Impl.Files)
+	return r != nil && !o.Race && !importsC(o.Impl) && o.Tests == nil
 }
 
 // numbered is an implementation in which each declaration stands on the line on which the
@@ -235,7 +236,7 @@ func (r *Recipe) numbered(impl overlay.Impl) (overlay.Impl, error) {
 		return impl, err
 	}
 	for file, text := range texts {
-		if bytes.Equal(text, r.texts[file]) {
+		if r.texts[file] == nil || bytes.Equal(text, r.texts[file]) {
 			continue
 		}
 		lines := map[string]int{}
@@ -278,9 +279,44 @@ func eachDeclaration(file string, text []byte, show func(name string, line, from
 	return nil
 }
 
-// build builds what overlay.Make has put into a folder. An error says that it cannot be
-// built in this way, and no more.
-func (r *Recipe) build(ctx context.Context, folder, binary string) error {
+// withFiles are the arguments of the compiler for the package itself, with the files of
+// another implementation: the list at the end, and what each is called in messages.
+func (r *Recipe) withFiles(args []string, folder, chapter string, names []string) ([]string, error) {
+	pack := slices.Index(args, "-pack")
+	if pack < 0 {
+		return nil, errors.New("the compiler is called without a list of files")
+	}
+	var files, paths []string
+	for _, name := range names {
+		is, err := build.Default.MatchFile(folder, name)
+		if err != nil {
+			return nil, err
+		}
+		if is { // it is for this machine
+			files = append(files, filepath.Join(folder, name))
+		}
+		paths = append(paths, filepath.Join(folder, name)+"=>"+filepath.Join(chapter, name))
+	}
+	for _, file := range args[pack+1:] {
+		if !slices.Contains(r.names, filepath.Base(file)) {
+			files = append(files, file) // main_test.go
+		}
+	}
+	args = append(slices.Clone(args[:pack+1]), files...)
+	if i := slices.Index(args, "-trimpath"); i >= 0 {
+		for path := range strings.SplitSeq(args[i+1], ";") {
+			if from, _, _ := strings.Cut(path, "=>"); !slices.Contains(r.names, filepath.Base(from)) {
+				paths = append(paths, path)
+			}
+		}
+		args[i+1] = strings.Join(paths, ";")
+	}
+	return args, nil
+}
+
+// build builds what overlay.Make has put into a folder: an implementation with files of
+// these names. An error says that it cannot be built in this way, and no more.
+func (r *Recipe) build(ctx context.Context, folder, chapter, binary string, names []string) error {
 	work := filepath.Join(folder, "work")
 	here := strings.NewReplacer("$WORK", work, r.folder+"/", folder+"/")
 	for file, text := range r.files {
@@ -304,6 +340,12 @@ func (r *Recipe) build(ctx context.Context, folder, binary string) error {
 			args[i] = here.Replace(arg)
 			if list := filepath.Join(work, "b001", "_testmain.go"); args[i] == list {
 				args[i] = filepath.Join(r.work, "b001", "_testmain.go")
+			}
+		}
+		if c.pkg == r.calls[0].pkg {
+			var err error
+			if args, err = r.withFiles(args, folder, chapter, names); err != nil {
+				return err
 			}
 		}
 		if c.pkg == "" {

@@ -182,6 +182,7 @@ const (
 	probing  = 64                     // the part of the messages that the first round sends
 	longest  = 0.1                    // seconds that one turn may take, without its warm-up
 	patience = 3                      // times the rounds, for a gate that is within the interval
+	far      = 2                      // times the gate, or that part of it: no interval is needed to tell
 	fewest   = 4                      // messages of a turn
 	guess    = 100 * time.Millisecond // for the first turn, before anything is known
 )
@@ -211,12 +212,19 @@ func (r *race) leaves(l *lane, name string, f verdict.Finding) {
 	}
 }
 
+// hastyRounds is after how many rounds who is in haste may stop, where each of them was
+// far from the gate.
+const hastyRounds = 3
+
 // isDecided reports whether a benchmark has been measured enough.
 func (l *lane) isDecided(o Options) bool {
+	m := measureOf(l.turns[Yours], l.turns[Reference], l.Messages)
+	if o.Hasty && l.rounds >= hastyRounds && (m.RatioLow > far*l.Gate || m.RatioHigh < l.Gate/far) {
+		return true
+	}
 	if l.rounds < LeastRounds && l.rounds < o.Rounds {
 		return false
 	}
-	m := measureOf(l.turns[Yours], l.turns[Reference], l.Messages)
 	clear := m.RatioLow > l.Gate || m.RatioHigh < l.Gate
 	switch {
 	case clear && l.rounds >= LeastRounds && (o.Hasty || l.rounds >= o.Rounds):

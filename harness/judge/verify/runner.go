@@ -99,12 +99,13 @@ func (r *runner) run(ctx context.Context) ([]Row, error) {
 	for _, row := range kept {
 		r.tell(row)
 	}
-	// What takes longest begins first, so that nobody waits for it alone in the end.
+	// What comes one after the other begins first, and of that what takes longest: so
+	// nobody waits for it alone in the end.
 	slices.SortStableFunc(r.todo, func(a, b *job) int {
-		if long := 2 * guess; max(a.took, b.took) > long {
-			return cmp.Compare(b.took, a.took)
+		if turns := cmp.Compare(min(len(b.Turn), 1), min(len(a.Turn), 1)); turns != 0 || a.Turn == "" {
+			return turns
 		}
-		return 0
+		return cmp.Compare(b.took, a.took)
 	})
 	r.side(ctx, rowsPerCore*cores(), func(j *job) bool { return !j.Alone })
 	r.side(ctx, 1, func(*job) bool { return true })
