@@ -4,6 +4,7 @@ import (
 	"fmt"
 	"regexp"
 	"strings"
+	"sync"
 	"unicode"
 	"unicode/utf8"
 
@@ -61,25 +62,31 @@ func (f failure) text() string {
 //	\t            \texpected: "a"
 //	\tMessages:   \tRecv(): was one Read taken for one message?
 var (
-	section = regexp.MustCompile(`^\t([A-Z][A-Za-z ]*):\s*\t(.*)$`)
-	more    = regexp.MustCompile(`^\t {4,}\t(.*)$`)
+	section = lazily(`^\t([A-Z][A-Za-z ]*):\s*\t(.*)$`)
+	more    = lazily(`^\t {4,}\t(.*)$`)
 )
+
+// lazily compiles a pattern when it is asked for. A step starts many processes, and most
+// of them end without a failure.
+func lazily(pattern string) func() *regexp.Regexp {
+	return sync.OnceValue(func() *regexp.Regexp { return regexp.MustCompile(pattern) })
+}
 
 // plain are the one-line failures of testify that a step may show, and how they
 // are said here. Group 0 of want is nothing but the words before it.
 var plain = []struct {
-	testify   *regexp.Regexp
+	testify   func() *regexp.Regexp
 	expected  string
 	want, got int // groups
 }{
-	{regexp.MustCompile(`^Should be zero, but was ()(.*)$`), "0", 1, 2},
-	{regexp.MustCompile(`^Should not be zero, but was ()(.*)$`), "more than 0", 1, 2},
-	{regexp.MustCompile(`^Should be true()()$`), "true", 1, 2},
-	{regexp.MustCompile(`^Should NOT be empty, but was ()(.*)$`), "something", 1, 2},
-	{regexp.MustCompile(`^Error (".*") does not contain (".*")$`), "an error with the text ", 2, 1},
-	{regexp.MustCompile(`^"(.*)" is not less than "(.*)"$`), "less than ", 2, 1},
-	{regexp.MustCompile(`^"(.*)" is not greater than or equal to "(.*)"$`), "at least ", 2, 1},
-	{regexp.MustCompile(`^(.*) should not contain (".*")$`), "no ", 2, 1},
+	{lazily(`^Should be zero, but was ()(.*)$`), "0", 1, 2},
+	{lazily(`^Should not be zero, but was ()(.*)$`), "more than 0", 1, 2},
+	{lazily(`^Should be true()()$`), "true", 1, 2},
+	{lazily(`^Should NOT be empty, but was ()(.*)$`), "something", 1, 2},
+	{lazily(`^Error (".*") does not contain (".*")$`), "an error with the text ", 2, 1},
+	{lazily(`^"(.*)" is not less than "(.*)"$`), "less than ", 2, 1},
+	{lazily(`^"(.*)" is not greater than or equal to "(.*)"$`), "at least ", 2, 1},
+	{lazily(`^(.*) should not contain (".*")$`), "no ", 2, 1},
 }
 
 // alike says what two errors of the same text have apart.
@@ -97,10 +104,10 @@ func parse(text string) failure {
 	label := ""
 	for line := range strings.Lines(text) {
 		line = strings.TrimSuffix(line, "\n")
-		if m := section.FindStringSubmatch(line); m != nil {
+		if m := section().FindStringSubmatch(line); m != nil {
 			label = m[1]
 			sections[label] = []string{m[2]}
-		} else if m := more.FindStringSubmatch(line); m != nil && label != "" {
+		} else if m := more().FindStringSubmatch(line); m != nil && label != "" {
 			sections[label] = append(sections[label], m[1])
 		}
 	}
@@ -155,7 +162,7 @@ func detail(lines []string) []string {
 	default:
 		out = append([]string{first}, cutDiff(rest)...)
 		for _, p := range plain {
-			if m := p.testify.FindStringSubmatch(first); m != nil {
+			if m := p.testify().FindStringSubmatch(first); m != nil {
 				out = []string{"expected: " + p.expected + m[p.want], "got:      " + m[p.got]}
 			}
 		}

@@ -1,7 +1,6 @@
 package lab
 
 import (
-	"regexp"
 	"strings"
 
 	"ipcworkbook/harness/verdict"
@@ -23,7 +22,7 @@ const (
 
 // bareInvalid is os.ErrInvalid as a method of a nil *os.File returns it. EINVAL of
 // an open file comes with the call's name: "write |1: invalid argument".
-var bareInvalid = regexp.MustCompile(`(?m)(^got: +|the error: |\): )invalid argument$`)
+var bareInvalid = lazily(`(?m)(^got: +|the error: |\): )invalid argument$`)
 
 // fromError gives the reason that an error has by itself, or nothing. An error
 // that was expected is no reason. A fault of the workbook has none for a learner.
@@ -43,7 +42,7 @@ func (f failure) fromError() string {
 		return badDescriptor
 	case strings.Contains(text, "resource temporarily unavailable"):
 		return wouldBlock
-	case bareInvalid.MatchString(text):
+	case bareInvalid().MatchString(text):
 		return nilFile
 	}
 	return ""

@@ -58,6 +58,12 @@ func newRunner(o Options, tree *Tree, proofs []Proof) *runner {
 	if !tree.outdated() {
 		r.store = openStore(o.Root)
 	}
+	r.take(proofs)
+	return r
+}
+
+// take parts the proofs into those that are kept and those that are to do.
+func (r *runner) take(proofs []Proof) {
 	for _, p := range proofs {
 		j := &job{Proof: p, took: guess}
 		if p.Inputs == "" {
@@ -68,7 +74,7 @@ func newRunner(o Options, tree *Tree, proofs []Proof) *runner {
 			if known.Took > 0 {
 				j.took = known.Took
 			}
-			if proven && !o.Fresh && (p.have == nil || p.have(known.Data)) && o.Row == "" {
+			if proven && !r.Fresh && (p.have == nil || p.have(known.Data)) && r.Row == "" {
 				for _, row := range known.Rows {
 					row.Chapter, row.Law, row.Kept = p.Chapter, p.Law, known.Proven
 					row.What, row.Took = cmp.Or(row.What, p.What), 0
@@ -81,7 +87,6 @@ func newRunner(o Options, tree *Tree, proofs []Proof) *runner {
 		r.left += j.took
 		r.todo = append(r.todo, j)
 	}
-	return r
 }
 
 func (r *runner) run(ctx context.Context) ([]Row, error) {
