@@ -246,6 +246,15 @@ func appendTo(t *testing.T, path, text string) {
 func TestTheWrapperHandsOnTheStatus(t *testing.T) {
 	root := clone(t)
 	task := filepath.Join(root, "task")
+	// The first run says so, and what it does; the next one does not.
+	const first = "The first run here"
+	status, out, errs := call(t, root, task, "list")
+	require.Zero(t, status, out+errs)
+	require.Contains(t, errs, first)
+	require.Contains(t, errs, "This is once")
+	require.NotContains(t, out, first)
+	_, _, errs = call(t, root, task, "list")
+	require.NotContains(t, errs, first)
 	for _, c := range []struct {
 		dir    string
 		args   string
@@ -280,7 +289,7 @@ func TestTheWrapperHandsOnTheStatus(t *testing.T) {
 		lines := strings.Split(strings.TrimSpace(out+errs), "\n")
 		require.Contains(t, lines[len(lines)-1], c.last)
 	}
-	status, out, errs := call(t, root, "sh", "-c", "./task doctor | head -1")
+	status, out, errs = call(t, root, "sh", "-c", "./task doctor | head -1")
 	require.Zero(t, status)
 	require.Equal(t, "What is needed of this machine:\n", out)
 	require.Empty(t, errs, "a reader that goes away is no failure")

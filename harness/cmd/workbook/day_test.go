@@ -159,7 +159,8 @@ func TestWatchFollowsAHundredSaves(t *testing.T) {
 	solve(t, root)
 	c.Expect(`All 12 steps pass\.\n`)
 	c.Expect(`\[q\]uit\n`)
-	require.Eventually(t, func() bool { return len(procfs.Children(cmd.Process.Pid)) == 0 }, 20*time.Second, 20*time.Millisecond,
+	// One helper stays: it will remove what the next build needs.
+	require.Eventually(t, func() bool { return len(procfs.Children(cmd.Process.Pid)) <= 1 }, 20*time.Second, 20*time.Millisecond,
 		"processes of earlier runs: %v", procfs.Children(cmd.Process.Pid))
 
 	// The keys.

@@ -33,7 +33,7 @@ func (c Chapter) Seal(root string) ([]byte, error) {
 
 // SealPath is the file below the workbook's root that Seal's result goes to.
 func (c Chapter) SealPath() string {
-	return filepath.Join("harness", "book", c.Folder()+".txtar")
+	return filepath.Join("harness", "judge", "book", c.Folder()+".txtar")
 }
 
 // Edited lists the chapter's sealed files that are other on disk than they were

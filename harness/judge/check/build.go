@@ -65,7 +65,7 @@ func (b *Built) build(ctx context.Context) error {
 	}
 	cmd := exec.CommandContext(ctx, "go", append(args, "./"+o.Chapter.Dir())...)
 	cmd.Dir = o.Root
-	cmd.Env = o.environment(cmd.Environ(), b.tmp)
+	cmd.Env = append(cmd.Environ(), "GOTMPDIR="+b.tmp)
 	var out bytes.Buffer
 	cmd.Stdout, cmd.Stderr = &out, &out
 	err = o.Turns.Build(cmd.Run)
@@ -105,17 +105,6 @@ func (b *Built) buildLike(ctx context.Context, chapter string, tests map[string]
 		return err
 	}
 	return b.o.Turns.Build(func() error { return b.o.Like.build(ctx, folder, chapter, b.binary, impl.Files) })
-}
-
-// environment is that of the go command. Without cgo a test binary is a static program:
-// its processes start a fifth faster, and it is the same one with a C compiler on the
-// machine and without. Only the race detector needs cgo, and who imports "C".
-func (o Options) environment(env []string, tmp string) []string {
-	cgo := "CGO_ENABLED=0"
-	if o.Race || importsC(o.Impl) {
-		cgo = "CGO_ENABLED=1"
-	}
-	return append(env, "GOTMPDIR="+tmp, cgo)
 }
 
 var place = regexp.MustCompile(`(?m)^(\S+\.go):(\d+)(?::\d+)?: `)

@@ -35,7 +35,7 @@ func BuildDemo(ctx context.Context, o Options) (program string, remove func(), e
 	program = filepath.Join(tmp, "demo")
 	cmd := exec.CommandContext(ctx, "go", "build", "-o", program, "-overlay", over.File, "./"+o.Chapter.Dir()+"/demo")
 	cmd.Dir = o.Root
-	cmd.Env = o.environment(cmd.Environ(), tmp)
+	cmd.Env = append(cmd.Environ(), "GOTMPDIR="+tmp)
 	var out bytes.Buffer
 	cmd.Stdout, cmd.Stderr = &out, &out
 	err = cmd.Run()

@@ -69,7 +69,7 @@ func Prepare(ctx context.Context, root, name, language, tmp string) (Peer, error
 
 // source is the absolute path of a peer's source.
 func source(root, file string) (string, error) {
-	path, err := filepath.Abs(filepath.Join(root, "harness", "peers", file))
+	path, err := filepath.Abs(filepath.Join(root, "harness", "judge", "peers", file))
 	if err != nil {
 		return "", err
 	}

@@ -48,7 +48,7 @@ func (v *verifier) gates() ([]Proof, error) {
 	if err != nil {
 		return nil, err
 	}
-	all := []Proof{{What: "the reference passes against itself", Inputs: v.sum(), Turn: "gates",
+	all := []Proof{{What: "the reference passes against itself", Inputs: v.sum(), Alone: true,
 		Try: func(ctx context.Context, _ uint64) []Row {
 			r, err := v.measure(ctx, reference, "reference", nil)
 			return one(ratios(r), expectGates(r, verdict.Pass), err)
@@ -62,7 +62,7 @@ func (v *verifier) gates() ([]Proof, error) {
 		inputs := v.sum(below(v.testdata("slow", name+".toml")))
 		all = append(all, Proof{What: name + ": every step passes", Inputs: inputs, Try: func(ctx context.Context, seed uint64) []Row {
 			return one("pass", v.right(ctx, name, err, seed), nil)
-		}}, Proof{What: name, Inputs: inputs, Turn: "gates", Try: func(ctx context.Context, _ uint64) []Row {
+		}}, Proof{What: name, Inputs: inputs, Alone: true, Try: func(ctx context.Context, _ uint64) []Row {
 			if err != nil {
 				return one("", "", err)
 			}

@@ -90,7 +90,7 @@ func (v *verifier) goTest(ctx context.Context, impl overlay.Impl) (string, error
 	}
 	cmd := exec.CommandContext(ctx, "go", "test", "-count=1", "-v", "-overlay", o.File, "./"+v.chapter.Dir()+"/demo")
 	cmd.Dir = v.Root
-	cmd.Env = append(cmd.Environ(), "TMPDIR="+tmp, "CGO_ENABLED=0")
+	cmd.Env = append(cmd.Environ(), "TMPDIR="+tmp)
 	var out bytes.Buffer
 	cmd.Stdout, cmd.Stderr = &out, &out
 	err = v.turns.Build(cmd.Run)

@@ -104,8 +104,8 @@ func (v *verifier) concerned(ctx context.Context, impl overlay.Impl, last int) (
 		return nil, err
 	}
 	changed, inside := changes(a, b, blocks)
-	var by map[int][]int
-	if inside {
+	by := v.reached.by
+	if inside && !v.few {
 		if by, err = v.entered(ctx); err != nil {
 			return nil, err
 		}

@@ -17,7 +17,7 @@ import (
 // several for each core, and as many rows, while of builds there is one.
 const (
 	stepsPerCore = 3
-	rowsPerCore  = 3
+	rowsPerCore  = 2
 )
 
 func cores() int { return runtime.NumCPU() }
@@ -33,7 +33,7 @@ type runner struct {
 
 	mu      sync.Mutex
 	todo    []*job
-	all     []Row
+	all     []told
 	done    int
 	kept    int
 	rows    int
@@ -43,9 +43,26 @@ type runner struct {
 	errs    []error
 }
 
+// told is a row with the place of its proof among all.
+type told struct {
+	Row
+	at int
+}
+
+// rowsNow are the rows so far, in the order of the proofs.
+func (r *runner) rowsNow() []Row {
+	slices.SortStableFunc(r.all, func(a, b told) int { return cmp.Compare(a.at, b.at) })
+	var rows []Row
+	for _, t := range r.all {
+		rows = append(rows, t.Row)
+	}
+	return rows
+}
+
 // job is a proof with what is known of it.
 type job struct {
 	Proof
+	at   int           // among all
 	took time.Duration // the last time
 	busy bool
 }
@@ -64,8 +81,8 @@ func newRunner(o Options, tree *Tree, proofs []Proof) *runner {
 
 // take parts the proofs into those that are kept and those that are to do.
 func (r *runner) take(proofs []Proof) {
-	for _, p := range proofs {
-		j := &job{Proof: p, took: guess}
+	for i, p := range proofs {
+		j := &job{Proof: p, at: i, took: guess}
 		if p.Inputs == "" {
 			j.took = 0
 		}
@@ -78,7 +95,7 @@ func (r *runner) take(proofs []Proof) {
 				for _, row := range known.Rows {
 					row.Chapter, row.Law, row.Kept = p.Chapter, p.Law, known.Proven
 					row.What, row.Took = cmp.Or(row.What, p.What), 0
-					r.all = append(r.all, row)
+					r.all = append(r.all, told{row, i})
 				}
 				r.kept++
 				continue
@@ -90,7 +107,7 @@ func (r *runner) take(proofs []Proof) {
 }
 
 func (r *runner) run(ctx context.Context) ([]Row, error) {
-	kept := r.all
+	kept := r.rowsNow()
 	r.done = r.kept
 	if r.Begin != nil {
 		plan := Plan{Rows: r.rows, Kept: r.kept}
@@ -115,12 +132,12 @@ func (r *runner) run(ctx context.Context) ([]Row, error) {
 	r.side(ctx, rowsPerCore*cores(), func(j *job) bool { return !j.Alone })
 	r.side(ctx, 1, func(*job) bool { return true })
 	if err := errors.Join(append(r.errs, ctx.Err())...); err != nil {
-		return r.all, err
+		return r.rowsNow(), err
 	}
 	if r.store != nil && r.kept == 0 && r.Row == "" {
 		r.errs = append(r.errs, r.store.keepRun(run{Rows: r.rows, Took: time.Since(r.begun), At: time.Now()}))
 	}
-	return r.all, errors.Join(r.errs...)
+	return r.rowsNow(), errors.Join(r.errs...)
 }
 
 // side tries the jobs that are meant, so many side by side.
@@ -200,7 +217,7 @@ func (r *runner) prove(ctx context.Context, j *job) {
 	for _, row := range rows {
 		r.tell(row)
 		r.mu.Lock()
-		r.all = append(r.all, row)
+		r.all = append(r.all, told{row, j.at})
 		r.mu.Unlock()
 	}
 }

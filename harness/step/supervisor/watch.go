@@ -179,7 +179,7 @@ func (s *step) lostLine() {
 // decides it. Two looks with nothing moved between them: it hangs. A step that
 // moves may be on a slow machine: it goes on until ten times its deadline, or
 // until it has used twice its deadline in CPU time, which no load can add. One that moves
-// bytes all the while gets more: it is slow, as with a read for each byte, and ends.
+// bytes all the while is slow, as with a read for each byte: it gets twice the time.
 //
 // While the test waits for our answer whether anything moves, it does not hang: it is
 // we who are slow, on a busy machine.
@@ -206,13 +206,11 @@ func (s *step) overdue() bool {
 		s.looked = &now
 		return false // plain go test -bench: it takes as long as -benchtime asks for
 	}
-	used, bound := now.CPU()-s.cpuAt, 2*s.spec.Deadline
+	used, late := now.CPU()-s.cpuAt, time.Since(s.phaseEnd)
 	moved := procfs.Transferred(s.pids())
-	if moved > s.moved && s.moved > 0 {
-		bound = 5 * s.spec.Deadline
-	}
+	moves := moved > s.moved && s.moved > 0
 	s.moved = moved
-	if used > bound || time.Since(s.phaseEnd) > 9*s.spec.Deadline {
+	if late > 19*s.spec.Deadline || !moves && (late > 9*s.spec.Deadline || used > 2*s.spec.Deadline) {
 		s.hang(used > s.spec.Deadline)
 		return true
 	}
