@@ -104,8 +104,11 @@ func (v *verifier) concerned(ctx context.Context, impl overlay.Impl, last int) (
 		return nil, err
 	}
 	changed, inside := changes(a, b, blocks)
-	by := v.reached.by
-	if inside && !v.few {
+	var by map[int][]int
+	switch {
+	case v.few:
+		by = v.reached.by // what is kept, if anything is
+	case inside:
 		if by, err = v.entered(ctx); err != nil {
 			return nil, err
 		}
