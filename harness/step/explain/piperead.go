@@ -1,7 +1,6 @@
 package explain
 
 import (
-	"fmt"
 	"slices"
 
 	"ipcworkbook/harness/step/procfs"
@@ -18,7 +17,7 @@ func (w *wait) waitsForPipe() bool {
 func (c *Case) explainRead(w *wait) (lines, advice []string) {
 	line := w.fileLine()
 	if w.file.Filled > 0 {
-		line += fmt.Sprintf(" %d bytes are in it.", w.file.Filled)
+		line += " " + oneOf(w.file.Filled, "byte") + verb(w.file.Filled, " is", " are") + " in it."
 	}
 	holders, unread := c.holders(*w.file, procfs.File.Writes)
 	// What was found explains the wait; what could not be read is told only where

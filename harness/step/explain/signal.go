@@ -72,7 +72,7 @@ func (c *Case) explainPause(w *wait) (lines, advice []string) {
 			lines = append(lines, "Its mask blocks "+signals(t.Blocked)+" meanwhile.")
 		}
 		if came := (t.Pending | w.p.Signals.Pending) & t.Blocked; came != 0 {
-			lines = append(lines, signals(came)+has(came)+" arrived and waits: this thread blocks "+it(came)+".")
+			lines = append(lines, signals(came)+has(came)+" arrived and "+waits(came)+": this thread blocks "+it(came)+".")
 		}
 	}
 	lines = append(lines, c.elsewhere(w.p, ^procfs.SignalSet(0))...)

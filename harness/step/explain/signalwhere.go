@@ -46,9 +46,9 @@ func (c *Case) pendingIn(p *procfs.Process, set procfs.SignalSet) []string {
 	if came == 0 {
 		return nil
 	}
-	line := signals(came) + has(came) + " arrived and waits: every thread blocks " + it(came) + "."
+	line := signals(came) + has(came) + " arrived and " + waits(came) + ": every thread blocks " + it(came) + "."
 	if set != 0 {
-		line = signals(came) + has(came) + " arrived and waits, but that is not what it asks for."
+		line = signals(came) + has(came) + " arrived and " + waits(came) + ", but that is not what it asks for."
 	}
 	return []string{line}
 }
@@ -92,9 +92,10 @@ func blocked(p *procfs.Process, but *procfs.Thread) procfs.SignalSet {
 
 // The words that go with one signal or with several.
 
-func is(s procfs.SignalSet) string  { return one(s, " is", " are") }
-func has(s procfs.SignalSet) string { return one(s, " has", " have") }
-func it(s procfs.SignalSet) string  { return one(s, "it", "them") }
+func is(s procfs.SignalSet) string    { return one(s, " is", " are") }
+func has(s procfs.SignalSet) string   { return one(s, " has", " have") }
+func it(s procfs.SignalSet) string    { return one(s, "it", "them") }
+func waits(s procfs.SignalSet) string { return one(s, "waits", "wait") }
 
 func one(s procfs.SignalSet, singular, plural string) string {
 	if s&(s-1) == 0 {

@@ -19,7 +19,7 @@ func (c *Case) explainStream(w *wait, s *procfs.SocketInfo) (lines, advice []str
 	}
 	lines = []string{w.socketLine(s) + "."}
 	if w.mode == 'w' && other != nil && other.Unread > 0 {
-		lines[0] += " Its buffers are full: " + oneOf(other.Unread, "byte") + " wait at the other end."
+		lines[0] += " Its buffers are full: " + oneOf(other.Unread, "byte") + verb(other.Unread, " waits", " wait") + " at the other end."
 	}
 	holders, unread := c.socketHolders(w, s.Peer)
 	sentence := "Its other end"
