@@ -42,7 +42,8 @@ func (s Screen) Plan(p verify.Plan) {
 	if p.Last > 0 {
 		text += fmt.Sprintf("; all of them took %s the last time", span(p.Last))
 	}
-	s.Line("%s.\n", text)
+	s.Paragraph(text + ".")
+	s.Line("")
 }
 
 // Names returns a law's number and name.

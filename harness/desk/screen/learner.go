@@ -82,7 +82,11 @@ const causeLines = 9
 
 // Early shows the step that was run before all others, while those still run.
 func (s Screen) Early(c book.Chapter, step check.Step) {
-	s.Line("\n%s", s.ends(fmt.Sprintf("Chapter %d · %s", c.Number, c.Name), "the other steps still run"))
+	chapter, still := fmt.Sprintf("Chapter %d · %s", c.Number, c.Name), "the other steps still run"
+	if utf8.RuneCountInString(chapter+"  "+still) > s.width {
+		still = ""
+	}
+	s.Line("\n%s", s.ends(chapter, still))
 	if step.Verdict == verdict.Pass {
 		s.claim(verdict.Pass, fmt.Sprintf("Step %d passes now:", step.Number), step.Title)
 		return

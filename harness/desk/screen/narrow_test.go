@@ -5,6 +5,7 @@ import (
 	"os"
 	"strings"
 	"testing"
+	"time"
 	"unicode/utf8"
 
 	"github.com/stretchr/testify/require"
@@ -13,6 +14,7 @@ import (
 	"ipcworkbook/harness/desk/screen"
 	"ipcworkbook/harness/judge/book"
 	"ipcworkbook/harness/judge/check"
+	"ipcworkbook/harness/judge/verify"
 	"ipcworkbook/harness/verdict"
 )
 
@@ -32,6 +34,9 @@ func everything(s screen.Screen) {
 	for v := range steps {
 		s.Result(result(v))
 	}
+	s.Early(book.Chapter{Number: 3, Name: "socket"}, long().Steps[0])
+	s.Early(book.Chapter{Number: 3, Name: "socket"}, long().Steps[1])
+	s.Plan(verify.Plan{Rows: 460, Kept: 120, Last: 17 * time.Minute})
 	s.Chapter(1, "pipe", 12, 12, "done")
 	s.Chapter(10, "a chapter with a title that is long", 3, 12, "edited since")
 	s.Doctor([]doctor.Finding{
