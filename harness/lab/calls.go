@@ -1,6 +1,7 @@
 package lab
 
 import (
+	"encoding/json"
 	"errors"
 	"os"
 	"strings"
@@ -82,27 +83,42 @@ func (c *Calls) Hold(pass int) bool {
 	c.left, c.seen, c.now = pass, nil, ""
 	c.mu.Unlock()
 	c.process.Go()
-	late := time.NewTimer(patience)
-	defer late.Stop()
-	for asleep := false; ; {
+	reported := func(report json.RawMessage, ok bool) bool {
+		if ok {
+			c.process.early = append(c.process.early, report)
+		}
+		return c.giveUp()
+	}
+	ended := func() bool {
+		c.mustWork()
+		return false
+	}
+	wait := patience
+	for asleep := false; ; asleep = settle() {
+		// What is there counts, whatever the clock says: of two that are ready, select
+		// takes either.
 		select {
 		case <-c.stopped:
 			return true
 		case report, ok := <-c.process.reports:
-			if ok {
-				c.process.early = append(c.process.early, report)
-			}
-			return c.giveUp()
+			return reported(report, ok)
 		case <-c.ended:
-			c.mustWork()
-			return false
-		case <-late.C:
+			return ended()
+		default:
 		}
 		if asleep {
 			return c.giveUp()
 		}
-		asleep = settle()
-		late.Reset(0) // look at the channels once more: they are what counts
+		select {
+		case <-c.stopped:
+			return true
+		case report, ok := <-c.process.reports:
+			return reported(report, ok)
+		case <-c.ended:
+			return ended()
+		case <-time.After(wait):
+			wait = 0
+		}
 	}
 }
 

@@ -226,25 +226,42 @@ func (p *Process) report() (text json.RawMessage, ok bool) {
 // soon waits for the next report, which Report takes then. It returns false when
 // everything in the step sleeps and none came.
 func (p *Process) soon() bool {
-	late := time.NewTimer(patience)
-	defer late.Stop()
-	for asleep := false; len(p.early) == 0; {
-		select {
-		case text, ok := <-p.reports:
-			if !ok {
-				return true // Report tells why there is none
-			}
-			p.early = append(p.early, text)
-			continue
-		case <-late.C:
+	asleep := false
+	for wait := patience; ; wait = 0 {
+		if len(p.early) > 0 || p.within(wait) {
+			return true
 		}
 		if asleep {
 			return false
 		}
 		asleep = settle()
-		late.Reset(0) // look at the channel once more: it is what counts
 	}
-	return true
+}
+
+// within waits so long for a report, or for the end of all reports: Report tells then why
+// there is none. With 0 it only looks. What is there counts, whatever the clock says: of
+// two that are ready, select takes either.
+func (p *Process) within(wait time.Duration) bool {
+	take := func(text json.RawMessage, ok bool) bool {
+		if ok {
+			p.early = append(p.early, text)
+		}
+		return true
+	}
+	select {
+	case text, ok := <-p.reports:
+		return take(text, ok)
+	default:
+	}
+	if wait == 0 {
+		return false
+	}
+	select {
+	case text, ok := <-p.reports:
+		return take(text, ok)
+	case <-time.After(wait):
+		return false
+	}
 }
 
 // patience is for how long nobody asks whether anything moves. Most answers come
