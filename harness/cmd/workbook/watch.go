@@ -295,6 +295,7 @@ func (v *watching) key(ctx context.Context, key byte) (quit bool, err error) {
 		v.failures()
 		v.choices()
 	case 'b':
+		v.dontLearn() // nothing else runs while it measures
 		v.screen.Clear()
 		b := benchCmd{chapterFlag: chapterFlag{Chapter: fmt.Sprint(v.chapter.Number)}, Rounds: gauge.DefaultRounds}
 		var status exitStatus
