@@ -9,6 +9,7 @@ import (
 	"path"
 	"path/filepath"
 	"regexp"
+	"slices"
 	"strings"
 
 	"gotest.tools/gotestsum/testjson"
@@ -36,9 +37,13 @@ func own(root string, tree *Tree) ([]Proof, error) {
 		}
 	}
 	for _, dir := range packages {
+		var failed []string // once tried, only these are tried again
 		all = append(all, Proof{
 			Chapter: "harness", What: dir, Turn: "own tests", Inputs: tree.Sum(Named(texts[dir])),
-			Try: func(ctx context.Context, _ uint64) []Row { return ownOf(ctx, root, dir) },
+			Try: func(ctx context.Context, _ uint64) (rows []Row) {
+				rows, failed = ownOf(ctx, root, dir, failed)
+				return rows
+			},
 		})
 	}
 	if len(all) == 0 {
@@ -47,37 +52,44 @@ func own(root string, tree *Tree) ([]Proof, error) {
 	return all, nil
 }
 
-// ownOf runs the tests of one package.
-func ownOf(ctx context.Context, root, dir string) []Row {
-	cmd := exec.CommandContext(ctx, "go", "test", "-json", "-count=1", "-timeout=30m", "./"+dir)
+// ownOf runs the tests of one package, or some of them, and returns those that failed.
+func ownOf(ctx context.Context, root, dir string, only []string) (all []Row, failed []string) {
+	args := []string{"test", "-json", "-count=1", "-timeout=30m"}
+	if len(only) > 0 {
+		args = append(args, "-run=^("+strings.Join(only, "|")+")$")
+	}
+	cmd := exec.CommandContext(ctx, "go", append(args, "./"+dir)...)
 	cmd.Dir = root
 	cmd.Env = append(cmd.Environ(), "GODEBUG=gotestjsonbuildtext=1") // the compiler's words on standard error
 	var problems bytes.Buffer
 	out, err := cmd.StdoutPipe()
 	if err != nil {
-		return one("", "", err)
+		return one("", "", err), nil
 	}
 	cmd.Stderr = &problems
 	if err := cmd.Start(); err != nil {
-		return one("", "", err)
+		return one("", "", err), nil
 	}
 	rows := &ownRows{}
 	_, scanErr := testjson.ScanTestOutput(testjson.ScanConfig{Stdout: out, Handler: rows, IgnoreNonJSONOutputLines: true})
 	err = cmd.Wait()
 	switch {
 	case scanErr != nil:
-		return one("", "", fmt.Errorf("reading the test events: %w", scanErr))
+		return one("", "", fmt.Errorf("reading the test events: %w", scanErr)), nil
 	case len(rows.all) == 0, err != nil && rows.all[0].Problem == "":
-		return one("", fmt.Sprintf("go test ./%s: %v\n%s", dir, err, problems.String()), nil)
+		return one("", fmt.Sprintf("go test ./%s: %v\n%s", dir, err, problems.String()), nil), nil
 	case problems.Len() > 0 && rows.all[0].Problem != "":
 		rows.all[0].Problem += problems.String()
 	}
-	return rows.all
+	return rows.all, rows.failed
 }
 
 // ownRows makes rows of a package's events when it has ended: one of the package, and
 // one of each test that was skipped.
-type ownRows struct{ all []Row }
+type ownRows struct {
+	all    []Row
+	failed []string
+}
 
 // Err takes what is no event. The go command's own words are on standard error.
 func (*ownRows) Err(string) error { return nil }
@@ -91,6 +103,12 @@ func (o *ownRows) Event(event testjson.TestEvent, all *testjson.Execution) error
 	switch {
 	case event.Action == testjson.ActionFail:
 		row.Problem = problem(p)
+		for _, test := range p.Failed {
+			name, _, _ := strings.Cut(string(test.Test), "/")
+			if !slices.Contains(o.failed, name) {
+				o.failed = append(o.failed, name)
+			}
+		}
 	case p.Total == 0:
 		row.Problem = "no test ran"
 	}
