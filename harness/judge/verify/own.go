@@ -39,7 +39,7 @@ func own(root string, tree *Tree) ([]Proof, error) {
 	for _, dir := range packages {
 		var failed []string // once tried, only these are tried again
 		all = append(all, Proof{
-			Chapter: "harness", What: dir, Turn: "own tests", Inputs: tree.Sum(Named(texts[dir])),
+			Chapter: "harness", What: dir, First: true, Inputs: tree.Sum(Named(texts[dir])),
 			Try: func(ctx context.Context, _ uint64) (rows []Row) {
 				rows, failed = ownOf(ctx, root, dir, failed)
 				return rows

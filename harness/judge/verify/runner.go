@@ -64,7 +64,6 @@ type job struct {
 	Proof
 	at   int           // among all
 	took time.Duration // the last time
-	busy bool
 }
 
 // guess is what a row takes of which nothing is known.
@@ -121,14 +120,14 @@ func (r *runner) run(ctx context.Context) ([]Row, error) {
 	for _, row := range kept {
 		r.tell(row)
 	}
-	// What comes one after the other begins first, and of that what takes longest: so
-	// nobody waits for it alone in the end.
+	// Of what takes long, what takes longest begins first: nobody waits for it alone.
 	slices.SortStableFunc(r.todo, func(a, b *job) int {
-		if turns := cmp.Compare(min(len(b.Turn), 1), min(len(a.Turn), 1)); turns != 0 || a.Turn == "" {
-			return turns
+		if !a.First || !b.First {
+			return 0
 		}
 		return cmp.Compare(b.took, a.took)
 	})
+	r.side(ctx, cores(), func(j *job) bool { return j.First })
 	r.side(ctx, rowsPerCore*cores(), func(j *job) bool { return !j.Alone })
 	r.side(ctx, 1, func(*job) bool { return true })
 	if err := errors.Join(append(r.errs, ctx.Err())...); err != nil {
@@ -143,47 +142,31 @@ func (r *runner) run(ctx context.Context) ([]Row, error) {
 // side tries the jobs that are meant, so many side by side.
 func (r *runner) side(ctx context.Context, most int, is func(*job) bool) {
 	var running sync.WaitGroup
-	turn := sync.NewCond(&r.mu)
 	for range most {
 		running.Go(func() {
-			for {
-				r.mu.Lock()
+			for ctx.Err() == nil {
 				j := r.next(is)
-				for j == nil && r.waiting(is) && ctx.Err() == nil {
-					turn.Wait() // for the turn of one that is left
-					j = r.next(is)
-				}
-				r.mu.Unlock()
-				if j == nil || ctx.Err() != nil {
-					turn.Broadcast()
+				if j == nil {
 					return
 				}
 				r.prove(ctx, j)
-				r.mu.Lock()
-				r.todo = slices.DeleteFunc(r.todo, func(o *job) bool { return o == j })
-				r.mu.Unlock()
-				turn.Broadcast()
 			}
 		})
 	}
 	running.Wait()
 }
 
-// next takes the first job that is meant and whose turn is free; nil if there is none.
+// next takes the first job that is meant, and nil if there is none.
 func (r *runner) next(is func(*job) bool) *job {
-	for _, j := range r.todo {
-		free := !slices.ContainsFunc(r.todo, func(o *job) bool { return o.busy && o.Turn != "" && o.Turn == j.Turn })
-		if is(j) && !j.busy && free {
-			j.busy = true
-			return j
-		}
+	r.mu.Lock()
+	defer r.mu.Unlock()
+	i := slices.IndexFunc(r.todo, is)
+	if i < 0 {
+		return nil
 	}
-	return nil
-}
-
-// waiting says whether a job is left that nobody has taken yet.
-func (r *runner) waiting(is func(*job) bool) bool {
-	return slices.ContainsFunc(r.todo, func(j *job) bool { return is(j) && !j.busy })
+	j := r.todo[i]
+	r.todo = slices.Delete(r.todo, i, i+1)
+	return j
 }
 
 // prove tries one row until it is known how it ends, and keeps it if it holds.

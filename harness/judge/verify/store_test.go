@@ -258,8 +258,8 @@ func TestAStopLosesNothing(t *testing.T) {
 	ctx, stop := context.WithCancel(t.Context())
 	var n atomic.Int32
 	first := ends("first", &n, Row{Saw: "pass"})
-	first.Turn = "one"
-	second := Proof{Chapter: "c", Law: 3, What: "second", Inputs: "x", Turn: "one", Try: func(ctx context.Context, _ uint64) []Row {
+	first.First = true
+	second := Proof{Chapter: "c", Law: 3, What: "second", Inputs: "x", Try: func(ctx context.Context, _ uint64) []Row {
 		stop()
 		<-ctx.Done()
 		return []Row{{Problem: ctx.Err().Error()}}
@@ -272,38 +272,40 @@ func TestAStopLosesNothing(t *testing.T) {
 	require.EqualValues(t, 1, n.Load(), "it is not proven again")
 }
 
-// Rows of one turn come one after the other, and one that wants the machine alone has it.
-func TestTurns(t *testing.T) {
+// What the others are proved with comes before them, and what wants the machine alone has
+// it, at the end.
+func TestTheOrderOfRows(t *testing.T) {
 	x := newTried(t)
-	var all, same atomic.Int32
+	var all, firsts, done atomic.Int32
 	var broken atomic.Bool
-	row := func(what, turn string, alone bool) Proof {
-		return Proof{Chapter: "c", Law: 5, What: what, Inputs: "x", Turn: turn, Alone: alone, Try: func(context.Context, uint64) []Row {
+	row := func(what string, first, alone bool) Proof {
+		return Proof{Chapter: "c", Law: 5, What: what, Inputs: "x", First: first, Alone: alone, Try: func(context.Context, uint64) []Row {
 			n := all.Add(1)
 			defer all.Add(-1)
-			if turn != "" {
-				if same.Add(1) > 1 {
-					broken.Store(true)
-				}
-				defer same.Add(-1)
+			if first {
+				firsts.Add(1)
 			}
-			if alone && n > 1 {
+			if !first && firsts.Load() < 6 || alone && (n > 1 || done.Load() < 12) {
 				broken.Store(true)
 			}
 			for range 1000 {
 				runtime.Gosched()
 			}
+			done.Add(1)
 			return []Row{{Saw: "pass"}}
 		}}
 	}
 	var proofs []Proof
 	for _, what := range []string{"a", "b", "c", "d", "e", "f"} {
-		proofs = append(proofs, row(what, "", false), row(what+" in turn", "one", false), row(what+" alone", "", true))
+		proofs = append(proofs, row(what+" alone", false, true), row(what, false, false), row(what+" first", true, false))
 	}
 	rows, err := x.run(t.Context(), Options{}, proofs...)
 	require.NoError(t, err)
 	require.Len(t, rows, len(proofs))
 	require.False(t, broken.Load())
+	for i, row := range rows {
+		require.Equal(t, proofs[i].What, row.What, "they are returned in the order of the proofs")
+	}
 }
 
 func TestARowIsFoundByItsName(t *testing.T) {

@@ -64,9 +64,9 @@ type Proof struct {
 	// Alone says that it is tried when nothing else runs: it measures, or loads the
 	// machine itself.
 	Alone bool
-	// Turn names rows of which one is tried at a time. Those without are bound by what
-	// they build and run.
-	Turn string
+	// First says that it is tried before the others, one for each core: what they are
+	// proved with, and what itself starts much.
+	First bool
 	// Try proves it. The seed is that of the steps' random numbers. More rows may come
 	// of it than the first one: what could not be tried here.
 	Try func(ctx context.Context, seed uint64) []Row

@@ -50,7 +50,7 @@ func Proofs(o Options, tree *verify.Tree, separate func(ctx context.Context, fil
 			continue
 		}
 		add(verify.Proof{
-			What: file + " shows what its commands print", Turn: "words",
+			What: file + " shows what its commands print", Alone: true,
 			Inputs: tree.Sum(verify.Named(commandsOf(d)), file, shownIn(d)),
 			Try: func(ctx context.Context, _ uint64) []verify.Row {
 				row, err := separate(ctx, file)
