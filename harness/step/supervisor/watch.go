@@ -30,7 +30,7 @@ const (
 	// restless is after how many looks that saw it run a step counts as one
 	// that does not go to sleep. It counts what the step did, not time, so
 	// that a slow machine makes no difference.
-	restless = 100
+	restless = 40
 )
 
 // begin starts a phase with a deadline of its own: the start-up, or one test.
