@@ -24,13 +24,13 @@ const (
 	// looks in a row have to be the same, and each core has to be seen alive in
 	// between, since a machine that stood still (a virtual one may) shows nothing
 	// moving either.
-	settleGap   = 12 * time.Millisecond
+	settleGap   = 16 * time.Millisecond
 	settleLooks = 3
 
 	// restless is after how many looks that saw it run a step counts as one
 	// that does not go to sleep. It counts what the step did, not time, so
 	// that a slow machine makes no difference.
-	restless = 40
+	restless = 60
 )
 
 // begin starts a phase with a deadline of its own: the start-up, or one test.
@@ -178,7 +178,7 @@ func (s *step) lostLine() {
 // overdue looks at a step whose deadline has passed, and says whether that
 // decides it. Two looks with nothing moved between them: it hangs. A step that
 // moves may be on a slow machine: it goes on until ten times its deadline, or
-// until it has used twice its deadline in CPU time, which no load can add. One that moves
+// until it has used three times its deadline in CPU time, which no load can add. One that moves
 // bytes all the while is slow, as with a read for each byte: it gets twice the time.
 //
 // While the test waits for our answer whether anything moves, it does not hang: it is
@@ -210,7 +210,7 @@ func (s *step) overdue() bool {
 	moved := procfs.Transferred(s.pids())
 	moves := moved > s.moved && s.moved > 0
 	s.moved = moved
-	if late > 19*s.spec.Deadline || !moves && (late > 9*s.spec.Deadline || used > 2*s.spec.Deadline) {
+	if late > 19*s.spec.Deadline || !moves && (late > 9*s.spec.Deadline || used > 3*s.spec.Deadline) {
 		s.hang(used > s.spec.Deadline)
 		return true
 	}
