@@ -20,9 +20,8 @@ import (
 	"ipcworkbook/harness/step/launch"
 )
 
-// Recipe is how a chapter's test binary is built with one implementation. Others with
-// files of the same names are built in the same way: with the same calls of compiler and
-// linker, on other contents. The go command says what these calls are (go test -n), and
+// Recipe is how a chapter's test binary is built with one implementation. Others are
+// built in the same way: with the same calls of compiler and linker, on other files. The go command says what these calls are (go test -n), and
 // is asked once; of the time that it takes for a known-wrong solution, most goes into
 // finding out again what has not changed.
 //
