@@ -36,6 +36,9 @@ func (s Screen) Law(r verify.Row) {
 // Plan says what is to come, before the first row.
 func (s Screen) Plan(p verify.Plan) {
 	text := fmt.Sprintf("%d rows are to be proven", p.Rows)
+	if p.Rows == 1 {
+		text = "1 row is to be proven"
+	}
 	if p.Kept > 0 {
 		text = fmt.Sprintf("%d rows; %d of them were proven on this machine for the same files, and are kept", p.Rows, p.Kept)
 	}

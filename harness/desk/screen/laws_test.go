@@ -36,6 +36,9 @@ func TestRowsOfTheLaws(t *testing.T) {
 	screen.To(&b, "task").Plan(verify.Plan{Rows: 460})
 	require.Equal(t, "460 rows are to be proven.\n\n", b.String())
 	b.Reset()
+	screen.To(&b, "task").Plan(verify.Plan{Rows: 1})
+	require.Equal(t, "1 row is to be proven.\n\n", b.String())
+	b.Reset()
 	screen.To(&b, "task").Plan(verify.Plan{Rows: 460, Kept: 459, Last: 16 * time.Minute})
 	require.Contains(t, strings.ReplaceAll(b.String(), "\n", " "), "459 of them were proven on this machine for the same files, and are kept; all of them took 16 min the last time.")
 }
