@@ -278,23 +278,40 @@ func TestNewWriterCutsOffATornTail(t *testing.T) {
 	require.Equal(l, 2*file.HeaderSize+file.MaxMessage+100_000, size(l, path), "size of a file with two large records and a torn one, after OpenWriter()")
 
 	// A writer has no room for its record, cuts the part off, and goes: just when a
-	// Reader has seen the part, and at any other moment.
-	atEachCall(l, "cut off", "open,recv record", func(r *held) func() {
-		raw := rawWriter(l, r.path)
-		write(l, raw, frame("one"))
-		r.Go()
-		var got string
-		r.Report(&got)
-		require.Equal(l, "one", got, "Recv() of a whole record before the torn one")
-		write(l, raw, frame("hello")[:6])
-		return func() {
-			require.NoError(l, raw.Truncate(int64(len(frame("one")))), "cutting a part off")
-			require.NoError(l, raw.Close(), "closing the raw writer")
+	// Reader has seen the part, and at any other moment. The next writer comes at once,
+	// or when the Reader has seen all that there is to see.
+	for _, later := range []bool{false, true} {
+		name, when := "cut off", "went"
+		if later {
+			name, when = "cut off, and later", "went, and nobody came for a while"
 		}
-	}, func(r *held) {
-		next := rawWriter(l, r.path)
-		write(l, next, frame("hello"))
-		require.NoError(l, next.Close(), "closing the next raw writer")
-		r.calls.Reports("hello", "Recv() of the record of a new writer, after the last one cut a part off, and went: is what Recv has seen of a record still kept when it is gone?")
-	})
+		atEachCall(l, name, "open,recv record", func(r *held) func() {
+			raw := rawWriter(l, r.path)
+			write(l, raw, frame("one"))
+			r.Go()
+			var got string
+			r.Report(&got)
+			require.Equal(l, "one", got, "Recv() of a whole record before the torn one")
+			write(l, raw, frame("hello")[:6])
+			return func() {
+				require.NoError(l, raw.Truncate(int64(len(frame("one")))), "cutting a part off")
+				require.NoError(l, raw.Close(), "closing the raw writer")
+				if !later {
+					writesNext(l, r.path)
+				}
+			}
+		}, func(r *held) {
+			if later {
+				r.Rests()
+				writesNext(l, r.path)
+			}
+			r.calls.Reports("hello", "Recv() of the record of a new writer, after the last one cut a part off, and "+when+": is what Recv has seen of a record still kept when it is gone, or is it said twice that it is gone?")
+		})
+	}
+}
+
+func writesNext(l *lab.Lab, path string) {
+	next := rawWriter(l, path)
+	write(l, next, frame("hello"))
+	require.NoError(l, next.Close(), "closing the next raw writer")
 }

@@ -23,13 +23,13 @@ func TestBenchAndReport(t *testing.T) {
 	root := clone(t)
 	chapters, err := book.Chapters()
 	require.NoError(t, err)
-	measured := func(n int) string { return fmt.Sprintf("%d of %d chapters are measured", n, len(chapters)) }
+	have := func(n int) string { return fmt.Sprintf("%d of %d chapters are measured", n, len(chapters)) }
 	for _, c := range []struct {
 		args   string
-		status int
+		status int      // measured: how fast it was is not asserted
 		words  []string // on standard output or standard error
 	}{
-		{"report", 0, []string{measured(0), ".workbook/report.html"}},
+		{"report", 0, []string{have(0), ".workbook/report.html"}},
 		{"bench --chapter 99", 2, []string{`no chapter "99"`}},
 		{"bench --chapter 1 --rounds 0", 2, []string{"--rounds"}},
 		{"bench --chapter 1 --rounds x", 2, []string{`rounds= takes a whole number, and not "x"`}},
@@ -37,17 +37,21 @@ func TestBenchAndReport(t *testing.T) {
 		{"bench --chapter 1 --impl slow/nothing", 2, []string{"Choose one of"}},
 		{"bench --chapter 1 --impl /nowhere", 2, []string{"/nowhere"}},
 		{"bench --chapter 1", 1, []string{"0 of 6 benchmarks", "todo", "New is not written yet", "Edit chapters/01-pipe/pipe.go:"}},
-		{"bench --chapter 1 --impl reference --rounds 1", 0, []string{"All 6 benchmarks pass.", "1 round "}},
-		{"report --out page.html", 0, []string{measured(1), "page.html"}},
+		{"bench --chapter 1 --impl reference --rounds 1", measured, []string{"6 benchmarks", "1 round "}},
+		{"report --out page.html", 0, []string{have(1), "page.html"}},
 		{"report --out no/such/folder/page.html", 2, []string{"no such file or directory"}},
 		{"report --out harness", 2, []string{"harness"}},
 		{"figures --chapter 1 --table ladder", 0, []string{"reference", "plain"}},
 		{"figures --chapter 1 --table x", 2, []string{"ladder"}},
-		{"soak --chapter 1 --gates --runs 2 --impl reference", 0, []string{"One verdict for every gate in 2 runs", "2 pass"}},
+		{"soak --chapter 1 --gates --runs 2", 1, []string{"One verdict for every gate in 2 runs", "2 todo"}},
 	} {
 		t.Run(c.args, func(t *testing.T) {
 			status, out, errs := call(t, root, program, strings.Fields(c.args)...)
-			require.Equal(t, c.status, status, out+errs)
+			if c.status == measured {
+				wasMeasured(t, status, out+errs)
+			} else {
+				require.Equal(t, c.status, status, out+errs)
+			}
 			for _, word := range c.words {
 				require.Contains(t, out+errs, word)
 			}
@@ -59,18 +63,30 @@ func TestBenchAndReport(t *testing.T) {
 	require.Contains(t, string(page), "Transfer")
 }
 
+// measured stands for the exit status of a correct solution after a few rounds. Such few
+// say nothing of its speed: it may be judged slow, and no more.
+const measured = -1
+
+func wasMeasured(t *testing.T, status int, said string) {
+	t.Helper()
+	require.Contains(t, []int{passed, failed}, status, said)
+	for _, other := range []verdict.Verdict{verdict.Wrong, verdict.Hung, verdict.Crashed, verdict.Residue, verdict.Broken, verdict.Todo} {
+		require.NotRegexp(t, `\b`+string(other)+`\b`, said)
+	}
+}
+
 func TestBenchJSONIsOneDocument(t *testing.T) {
 	program := buildWorkbook(t)
 	root := clone(t)
 	status, out, errs := call(t, root, program, "bench", "--chapter", "1", "--impl", "reference", "--json", "--rounds", "2", "--benchmark", "PingPong")
-	require.Equal(t, passed, status, out+errs)
+	wasMeasured(t, status, out+errs)
 	require.Empty(t, errs)
 	var r gauge.Result
 	decoder := json.NewDecoder(strings.NewReader(out))
 	decoder.DisallowUnknownFields()
 	require.NoError(t, decoder.Decode(&r))
 	require.False(t, decoder.More())
-	require.Equal(t, verdict.Pass, r.Verdict)
+	require.Contains(t, []verdict.Verdict{verdict.Pass, verdict.Slow}, r.Verdict)
 	require.Len(t, r.Benchmarks, 1)
 	_, err := os.Stat(filepath.Join(root, ".workbook", "bench"))
 	require.Error(t, err, "a part of the benchmarks does not take the place of a whole result")
@@ -111,7 +127,7 @@ func TestBenchOnOneCore(t *testing.T) {
 	program := buildWorkbook(t)
 	root := clone(t)
 	status, out, errs := call(t, root, "taskset", "-c", "0", program, "bench", "--chapter", "1", "--impl", "reference", "--json", "--rounds", "2", "--benchmark", "PingPong")
-	require.Equal(t, passed, status, out+errs)
+	wasMeasured(t, status, out+errs)
 	var r gauge.Result
 	require.NoError(t, json.Unmarshal([]byte(out), &r))
 	require.Equal(t, 1, r.Machine.Cores)

@@ -6,11 +6,13 @@ import (
 	"fmt"
 	"os"
 	"path/filepath"
+	"runtime"
 	"strings"
 	"testing"
 	"time"
 
 	"github.com/stretchr/testify/require"
+	"golang.org/x/sync/errgroup"
 
 	"ipcworkbook/harness/judge/book"
 	"ipcworkbook/harness/judge/check"
@@ -59,17 +61,39 @@ func plain(t *testing.T) map[string][]byte {
 // run checks an implementation and asserts that nothing is left behind.
 func run(t *testing.T, impl overlay.Impl, steps ...int) check.Result {
 	t.Helper()
+	return runLike(t, nil, trial{impl, steps})[0]
+}
+
+// trial is an implementation with the steps to run.
+type trial struct {
+	impl  overlay.Impl
+	steps []int
+}
+
+// runLike checks several implementations, some side by side, and asserts that nothing is
+// left behind. They are built as the recipe says, if there is one.
+func runLike(t *testing.T, like *check.Recipe, trials ...trial) []check.Result {
+	t.Helper()
 	tmp := t.TempDir()
 	t.Setenv("TMPDIR", tmp)
-	r, err := check.Run(context.Background(), check.Options{
-		Root: root(t), Chapter: chapter(t), Impl: impl, Steps: steps, Seed: 1, From: root(t),
-	})
-	require.NoError(t, err)
+	o := check.Options{Root: root(t), Chapter: chapter(t), Seed: 1, From: root(t), Like: like, Turns: check.NewTurns(runtime.NumCPU())}
+	results := make([]check.Result, len(trials))
+	var running errgroup.Group
+	running.SetLimit(2 * runtime.NumCPU()) // most of their time they wait
+	for i, trial := range trials {
+		o := o
+		o.Impl, o.Steps = trial.impl, trial.steps
+		running.Go(func() (err error) {
+			results[i], err = check.Run(context.Background(), o)
+			return err
+		})
+	}
+	require.NoError(t, running.Wait())
 	require.Empty(t, processesWith(t, "TMPDIR="+tmp), "processes of the run")
 	left, err := os.ReadDir(tmp)
 	require.NoError(t, err)
 	require.Empty(t, left, "temporary files of the run")
-	return r
+	return results
 }
 
 // processesWith lists the other processes that have something in their
@@ -129,7 +153,7 @@ func TestLearnerCodeThatMisbehaves(t *testing.T) {
 		e.New = fmt.Sprintf(e.New, code)
 		return []overlay.Edit{e}
 	}
-	for _, c := range []struct {
+	cases := []struct {
 		name    string
 		edits   []overlay.Edit
 		step    int // that is run
@@ -178,11 +202,20 @@ func TestLearnerCodeThatMisbehaves(t *testing.T) {
 			verdict.Residue, []string{"/dev/null"}},
 		{"writes a false pass", atNew("\tos.Stdout.WriteString(\"\\x16--- PASS: TestBothEndsAreCloseOnExec (0.00s)\\n\")\n\tos.Exit(0)\n"), 1,
 			verdict.Crashed, nil},
-	} {
+	}
+	like, err := check.NewRecipe(t.Context(), check.Options{Root: root(t), Chapter: chapter(t), Impl: reference(t)})
+	require.NoError(t, err)
+	defer like.Close()
+	var trials []trial
+	for _, c := range cases {
+		trials = append(trials, trial{reference(t, c.edits...), []int{c.step}})
+	}
+	for i, r := range runLike(t, like, trials...) {
+		c := cases[i]
 		t.Run(c.name, func(t *testing.T) {
-			r := run(t, reference(t, c.edits...), c.step)
 			require.Len(t, r.Steps, 1)
 			s := r.Steps[0]
+			t.Log(s.Seconds)
 			require.Equal(t, c.verdict, s.Verdict, s.Message)
 			for _, word := range c.words {
 				require.Contains(t, s.Message, word)

@@ -149,11 +149,18 @@ func TestASlowSolutionIsSlow(t *testing.T) {
 	require.InDelta(t, 1025, b.Measured[gauge.Yours].PerMessage.Reads, 2)
 }
 
+// wasMeasured asserts that a correct solution was measured. So few rounds say nothing of
+// its speed: it may be judged slow, and no more.
+func wasMeasured(t *testing.T, r gauge.Result) {
+	t.Helper()
+	require.Contains(t, []verdict.Verdict{verdict.Pass, verdict.Slow}, r.Verdict, r.Message)
+}
+
 func TestEverybodyTakesPart(t *testing.T) {
 	var turns []gauge.Turn
 	r := measure(t, gauge.Options{Impl: plain(t), Rounds: 6, Benchmarks: []string{oneKiB, "PingPong"},
 		Progress: func(turn gauge.Turn) { turns = append(turns, turn) }})
-	require.Equal(t, verdict.Pass, r.Verdict)
+	wasMeasured(t, r)
 	for _, b := range r.Benchmarks {
 		for _, name := range gauge.Contestants {
 			m, there := b.Measured[name]
@@ -192,7 +199,7 @@ func TestEverybodyTakesPart(t *testing.T) {
 		}
 	}
 	require.NoError(t, json.Unmarshal(text, &contract))
-	require.Equal(t, "pass", contract.Verdict)
+	require.Equal(t, string(r.Verdict), contract.Verdict)
 	require.Equal(t, oneKiB, contract.Benchmarks[0].Name)
 	for _, name := range []string{"yours", "reference", "python", "c", "limit"} {
 		require.Contains(t, contract.Benchmarks[0].SecondsPerOp, name)
@@ -212,7 +219,7 @@ func TestWithoutPythonAndC(t *testing.T) {
 	t.Setenv("PATH", bin)
 	t.Setenv("CC", "")
 	r := measure(t, gauge.Options{Impl: plain(t), Rounds: 2, Benchmarks: []string{"PingPong"}})
-	require.Equal(t, verdict.Pass, r.Verdict)
+	wasMeasured(t, r)
 	require.Contains(t, r.Missing[gauge.Python], "python3")
 	require.Contains(t, r.Missing[gauge.C], "cc")
 	require.Nil(t, r.Benchmarks[0].SecondsPerOp[gauge.Python])

@@ -332,7 +332,7 @@ func (r *Reader) missing(have int) error {
 		return r.fatal
 	}
 	was := r.upTo
-	r.upTo = r.pos + int64(have)
+	r.upTo = min(r.pos+int64(have), size) // it may have been cut since it was read
 	if r.upTo != was {
 		r.state = open
 	}
