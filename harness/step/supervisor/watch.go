@@ -179,7 +179,7 @@ func (s *step) lostLine() {
 // decides it. Two looks with nothing moved between them: it hangs. A step that
 // moves may be on a slow machine: it goes on until ten times its deadline, or
 // until it has used three times its deadline in CPU time, which no load can add. One that moves
-// bytes all the while is slow, as with a read for each byte: it gets twice the time.
+// bytes all the while may be slow, as with a read for each byte: it gets twice of both.
 //
 // While the test waits for our answer whether anything moves, it does not hang: it is
 // we who are slow, on a busy machine.
@@ -210,7 +210,11 @@ func (s *step) overdue() bool {
 	moved := procfs.Transferred(s.pids())
 	moves := moved > s.moved && s.moved > 0
 	s.moved = moved
-	if late > 19*s.spec.Deadline || !moves && (late > 9*s.spec.Deadline || used > 3*s.spec.Deadline) {
+	patience := s.spec.Deadline
+	if moves {
+		patience *= 2
+	}
+	if late > 9*patience || used > 3*patience {
 		s.hang(used > s.spec.Deadline)
 		return true
 	}
