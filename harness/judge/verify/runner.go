@@ -217,7 +217,7 @@ func (r *runner) try(ctx context.Context, j *job) []Row {
 	var said []string
 	var first []Row
 	passed := false
-	for n, seed := range []uint64{1, 1, 2}[:tries] {
+	for n, seed := range []uint64{1, 1, 2}[:cmp.Or(r.Tries, tries)] {
 		begun := time.Now()
 		rows := j.Try(ctx, seed)
 		for i := range rows {

@@ -92,6 +92,8 @@ type Options struct {
 	Row string
 	// Fresh proves all anew.
 	Fresh bool
+	// Tries is how often a row is tried that fails; 3 if it is 0.
+	Tries int
 
 	// Begin is called once, before the first row.
 	Begin func(Plan)
