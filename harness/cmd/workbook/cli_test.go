@@ -21,10 +21,17 @@ import (
 // after the other: so what Go has built for one of them it need not build for the next.
 func clone(t *testing.T) string {
 	t.Helper()
+	to := cloneAt(t)
+	require.NoError(t, copyWorkbook(to))
+	return to
+}
+
+// cloneAt is the path of every clone.
+func cloneAt(t *testing.T) string {
+	t.Helper()
 	to := filepath.Join(clones(), "workbook")
 	require.NoDirExists(t, to, "one at a time")
 	t.Cleanup(func() { require.NoError(t, os.RemoveAll(to)) })
-	require.NoError(t, copyWorkbook(to))
 	return to
 }
 

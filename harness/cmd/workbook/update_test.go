@@ -22,7 +22,9 @@ func TestNewerWorkbook(t *testing.T) {
 		t.Setenv("GIT_"+who+"_NAME", "somebody")
 		t.Setenv("GIT_"+who+"_EMAIL", "somebody@example.org")
 	}
-	upstream := clone(t)
+	program := buildWorkbook(t)
+	upstream := filepath.Join(t.TempDir(), "upstream")
+	require.NoError(t, copyWorkbook(upstream))
 	in := func(dir, script string) {
 		t.Helper()
 		status, out, errs := call(t, dir, "sh", "-e", "-c", script)
@@ -40,7 +42,7 @@ func TestNewerWorkbook(t *testing.T) {
 	copied(t, "README.md", upstream)
 	in(upstream, "git init -q -b main && git add -A && git commit -q -m first")
 
-	learner := filepath.Join(t.TempDir(), "workbook")
+	learner := cloneAt(t) // where Go has built most of it already
 	in(upstream, "git clone -q . "+learner)
 	solve(t, learner)
 	mine := solution(t, learner)
@@ -51,7 +53,7 @@ func TestNewerWorkbook(t *testing.T) {
 	edit("chapters/01-pipe/pipe_test.go", "// Step 1:", "// This is newer. Step 1:")
 	edit("chapters/01-pipe/pipe.go", `todo.Err("New")`, `errors.Join(todo.Err("New"))`)
 	edit("chapters/01-pipe/README.md", "\n## ", "\nThis is newer, too.\n\n## ")
-	in(upstream, "./task seal && git commit -q -a -m second")
+	in(upstream, program+" seal && git commit -q -a -m second")
 
 	in(learner, documented(t, "A newer workbook"))
 	require.Equal(t, mine, solution(t, learner), "the learner's files")
