@@ -1,8 +1,9 @@
 // Package book is the catalogue: the chapters, their steps, and the hints.
 //
-// Each chapter has two files here. NN-name.toml is written by hand: the steps,
+// Each chapter has three files here. NN-name.toml is written by hand: the steps,
 // their titles (claims, as a test asserts them), the declaration that a learner
-// edits for each, and the hints, from general to specific. NN-name.txtar is
+// edits for each, and the hints, from general to specific. NN-name.mistakes.toml is, too:
+// which kinds of mistakes the tests are shown to find. NN-name.txtar is
 // made by `workbook seal`: the chapter's stub and tests as they were handed out.
 // Judging uses the sealed tests, so an edited test changes no verdict, and the
 // sealed stub is what a learner can go back to.
@@ -37,6 +38,8 @@ type Chapter struct {
 	// what something costs. The lesson shows what each is worth.
 	Ladder []string `toml:"ladder"`
 
+	// Mistakes are the kinds of mistakes that the tests are shown to find.
+	Mistakes Mistakes `toml:"-"`
 	// Sealed are the stub and the tests as they were handed out, by file name.
 	Sealed map[string][]byte `toml:"-"`
 }
@@ -154,6 +157,9 @@ func In(files fs.FS) ([]Chapter, error) {
 	}
 	var chapters []Chapter
 	for _, name := range names {
+		if strings.HasSuffix(name, mistakesFile("")) {
+			continue
+		}
 		c, err := read(files, name)
 		if err != nil {
 			return nil, fmt.Errorf("harness/judge/book/%s: %w", name, err)
@@ -183,6 +189,9 @@ func read(files fs.FS, name string) (Chapter, error) {
 	}
 	for i := range c.Steps {
 		c.Steps[i].Number = i + 1
+	}
+	if c.Mistakes, err = readMistakes(files, c.Folder()); err != nil {
+		return c, err
 	}
 	c.Sealed = map[string][]byte{}
 	text, err := fs.ReadFile(files, c.Folder()+".txtar")

@@ -138,8 +138,12 @@ func (t *Tree) closure(packages ...string) (map[string]bool, error) {
 // and what the chapter's tests import.
 var engine = []string{"harness/judge/verify", "harness/lab", "harness/lab/console", "harness/todo"}
 
-// bookFolder has a chapter's two files; the others' are not the chapter's.
-const bookFolder = "harness/judge/book"
+// bookFolder has a chapter's files; the others' are not the chapter's. What the tests are
+// shown to find is a row of its own, which runs nothing.
+const (
+	bookFolder   = "harness/judge/book"
+	mistakesFile = ".mistakes.toml"
+)
 
 // ofChapter says which files each row of a chapter depends on: the engine, the chapter
 // as it was handed out and as it is on the disk, and the reference. A lesson is none of
@@ -156,7 +160,7 @@ func (t *Tree) ofChapter(c book.Chapter) (func(file string) bool, error) {
 			return true
 		case dirs[dir]:
 			return strings.HasSuffix(file, ".go") && !strings.HasSuffix(file, "_test.go") ||
-				dir == bookFolder && strings.HasPrefix(path.Base(file), c.Folder()+".")
+				dir == bookFolder && strings.HasPrefix(path.Base(file), c.Folder()+".") && !strings.HasSuffix(file, mistakesFile)
 		case strings.HasPrefix(file, c.Dir()+"/"):
 			return path.Ext(file) != ".md"
 		}
@@ -177,12 +181,15 @@ func either(some ...func(file string) bool) func(file string) bool {
 }
 
 // Named says which files a text may have to do with: all but the lessons and other
-// Markdown, and the variants of a chapter, that it does not name. A variant has the name
+// Markdown, the variants of a chapter and its list of mistakes, that it does not name. A variant has the name
 // of its file or folder.
 func Named(text string) func(file string) bool {
 	return func(file string) bool {
 		if path.Ext(file) == ".md" {
 			return strings.Contains(text, path.Base(file)) && path.Base(file) != "README.md" || strings.Contains(text, file)
+		}
+		if strings.HasSuffix(file, mistakesFile) {
+			return strings.Contains(text, path.Base(file))
 		}
 		parts := strings.Split(file, "/")
 		// solutions/NN-name/testdata/KIND/NAME

@@ -62,6 +62,8 @@ func (v *verifier) rejects() ([]Proof, error) {
 			}
 		}
 		return fmt.Sprintf("%d solutions", len(names)), problem
+	}), atOnce("every kind of mistake is shown for every function, or why not", func() (saw, problem string) {
+		return matrix(v.chapter, names)
 	})), nil
 }
 
