@@ -91,6 +91,12 @@ func (p *Process) start(handed []Handed) error {
 	p.cmd = exec.Command("/proc/self/exe")
 	p.cmd.Args = []string{p.role} // what ps shows
 	p.cmd.Stdout, p.cmd.Stderr = p.output, p.output
+	input, err := supervisor.NoInput()
+	if err != nil {
+		return err
+	}
+	defer input.Close()
+	p.cmd.Stdin = input
 	// Ends with the test, however that ends.
 	p.cmd.SysProcAttr = &syscall.SysProcAttr{Pdeathsig: syscall.SIGKILL}
 	// A grandchild that outlives the process may hold its output open.

@@ -19,6 +19,9 @@ func (s *step) isolate() error {
 	if err := unix.Mount("", "/", "", unix.MS_REC|unix.MS_PRIVATE, ""); err != nil {
 		return fmt.Errorf("making the mounts private: %w", err)
 	}
+	if err := keepDevices(); err != nil {
+		return err
+	}
 	const plain = unix.MS_NOSUID | unix.MS_NODEV | unix.MS_NOEXEC
 	if err := unix.Mount("proc", "/proc", "proc", plain, ""); err != nil {
 		return fmt.Errorf("mounting /proc: %w", err)
@@ -44,6 +47,27 @@ func (s *step) isolate() error {
 		return nil // root before, and root in the step, as without namespaces
 	}
 	return dropCapabilities()
+}
+
+// keepDevices makes /dev a mount that is read-only, for root: devices can be used as before,
+// and nobody can change the mode of /dev/null for the whole machine, put a file in its
+// place or remove it. Others may not do that anyway.
+func keepDevices() error {
+	if os.Getuid() != 0 {
+		return nil
+	}
+	var at unix.Statfs_t
+	if err := unix.Statfs("/dev", &at); err != nil {
+		return os.NewSyscallError("statfs /dev", err)
+	}
+	if err := unix.Mount("/dev", "/dev", "", unix.MS_BIND|unix.MS_REC, ""); err != nil {
+		return fmt.Errorf("mounting /dev: %w", err)
+	}
+	keep := uintptr(at.Flags) & (unix.MS_NOSUID | unix.MS_NOEXEC | unix.MS_NOATIME | unix.MS_NODIRATIME)
+	if err := unix.Mount("", "/dev", "", unix.MS_REMOUNT|unix.MS_BIND|unix.MS_RDONLY|keep, ""); err != nil {
+		return fmt.Errorf("making /dev read-only: %w", err)
+	}
+	return nil
 }
 
 func isDir(path string) bool {

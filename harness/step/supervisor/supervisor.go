@@ -218,9 +218,14 @@ func (s *step) start() error {
 		return err
 	}
 	s.cmd.Stdout, s.cmd.Stderr = stdout, stderr
+	stdin, err := NoInput()
+	if err != nil {
+		return err
+	}
+	s.cmd.Stdin = stdin
 
 	err = OnCore(s.spec.Core-1, s.cmd.Start)
-	for _, theirs := range []*os.File{control[1], crash[1], stdout, stderr} {
+	for _, theirs := range []*os.File{control[1], crash[1], stdin, stdout, stderr} {
 		theirs.Close()
 	}
 	if err != nil {
@@ -277,6 +282,22 @@ func (s *step) copy(w io.Writer) (*os.File, error) {
 		s.outputs <- err
 	}()
 	return end, nil
+}
+
+// NoInput is a standard input that is at its end. It is a file of its own in memory, and
+// not /dev/null: that is everybody's, and code which treats descriptor 0 as its own may
+// change its mode for the whole machine.
+func NoInput() (*os.File, error) {
+	fd, err := unix.MemfdCreate("no input", unix.MFD_CLOEXEC|unix.MFD_ALLOW_SEALING)
+	if err != nil {
+		return nil, os.NewSyscallError("memfd_create", err)
+	}
+	_, err = unix.FcntlInt(uintptr(fd), unix.F_ADD_SEALS, unix.F_SEAL_GROW|unix.F_SEAL_SHRINK|unix.F_SEAL_WRITE|unix.F_SEAL_SEAL)
+	if err != nil {
+		unix.Close(fd)
+		return nil, os.NewSyscallError("fcntl F_ADD_SEALS", err)
+	}
+	return os.NewFile(uintptr(fd), "no input"), nil
 }
 
 // socketpair returns two connected ends, both close-on-exec. The first one is
