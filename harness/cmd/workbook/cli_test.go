@@ -120,6 +120,7 @@ func TestExitStatusAndWords(t *testing.T) {
 			[]string{"step 5:", "The last run hung, and this is what was seen:", "is blocked in", "Begin at the line", "Hint 1 of 3"}},
 		{"hint --chapter 1 --impl wrong/01-dup-left-open", 0, []string{"step 1:", "left something behind:", "Begin where it is made.", "Hint 1 of 3"}},
 		{"soak --chapter 1 --runs 0", 2, []string{"--runs"}},
+		{"soak --chapter 1 --impl wrong/all --race", 2, []string{"neither with --gates nor with --race"}},
 		{"soak --chapter 1 --runs 2 --impl wrong/10-limit-not-in-the-text", 1,
 			[]string{"2 wrong", "but step 10 does not pass. In run 1 (seed 1)", "Again: task test chapter=1 step=10 seed=1 impl=wrong/"}},
 		{"verify --chapter 99", 2, []string{`no chapter "99"`}},

@@ -20,7 +20,7 @@ import (
 type soakCmd struct {
 	chapterFlag
 	implFlag
-	Runs int    `help:"How many runs." default:"200"`
+	Runs *int   `help:"How many runs: 200 if nothing is said, and 20 of each known-wrong solution."`
 	Seed uint64 `help:"Seed of the first run; each later run has the next one." default:"1"`
 	Race bool   `help:"Build with the race detector."`
 	// Gates are soaked as well, but apart: they need the machine for themselves.
@@ -32,28 +32,41 @@ func (c soakCmd) Run(ctx context.Context, p place) error {
 	if err != nil {
 		return err
 	}
+	runs := 200
+	if c.Impl == allWrong {
+		runs = 20
+	}
+	if c.Runs != nil {
+		runs = *c.Runs
+	}
+	if runs < 1 {
+		return wrongUsage("--runs takes a number from 1, not %d", runs)
+	}
+	if c.Impl == allWrong {
+		if c.Gates || c.Race {
+			return wrongUsage("--impl %s goes neither with --gates nor with --race", allWrong)
+		}
+		return c.wrong(ctx, p, chapter, runs)
+	}
 	impl, err := c.open(p, chapter)
 	if err != nil {
 		return err
 	}
-	if c.Runs < 1 {
-		return wrongUsage("--runs takes a number from 1, not %d", c.Runs)
-	}
 	if c.Gates {
-		return c.gates(ctx, p, chapter, impl)
+		return c.gates(ctx, p, chapter, impl, runs)
 	}
 	s := screen.New(os.Stdout, p.task)
 	begun := time.Now()
 	soak := check.Soak{
 		Options: check.Options{Root: p.root, Chapter: chapter, Impl: impl, Race: c.Race, From: p.here},
-		Runs:    c.Runs, Seed: c.Seed,
+		Runs:    runs, Seed: c.Seed,
 		Progress: func(run int) {
-			if run%20 == 0 || run == c.Runs {
-				s.Line("  %4d of %d runs, %s", run, c.Runs, time.Since(begun).Round(time.Second))
+			if run%20 == 0 || run == runs {
+				s.Line("  %4d of %d runs, %s", run, runs, time.Since(begun).Round(time.Second))
 			}
 		},
 	}
-	s.Line("Chapter %d · %s: %d runs with every core kept busy, seeds from %d\n", chapter.Number, chapter.Name, c.Runs, c.Seed)
+	s.Line("Chapter %d · %s: %d runs with every core kept busy, seeds from %d\n", chapter.Number, chapter.Name, runs, c.Seed)
 	tally, err := soak.Run(ctx)
 	if err != nil {
 		return err
@@ -72,10 +85,10 @@ func (c soakCmd) Run(ctx context.Context, p place) error {
 		return exitStatus(failed)
 	}
 	if wrong, is := tally.Wrong(); is {
-		s.Line("\nOne verdict for every step in %d runs, but step %d does not pass. %s", c.Runs, wrong.Step.Number, c.bad(p, chapter, wrong.Bad))
+		s.Line("\nOne verdict for every step in %d runs, but step %d does not pass. %s", runs, wrong.Step.Number, c.bad(p, chapter, wrong.Bad))
 		return exitStatus(failed)
 	}
-	s.Line("\nOne verdict for every step in %d runs; nothing was left behind.", c.Runs)
+	s.Line("\nOne verdict for every step in %d runs; nothing was left behind.", runs)
 	fmt.Println()
 	return nil
 }
@@ -90,8 +103,46 @@ func (c soakCmd) bad(p place, chapter book.Chapter, b check.Bad) string {
 		b.Run, b.Seed, b.Step.Verdict, b.Step.Message, strings.TrimSpace(again))
 }
 
+// allWrong stands for each known-wrong solution of the chapter.
+const allWrong = "wrong/all"
+
+// wrong soaks the known-wrong solutions.
+func (c soakCmd) wrong(ctx context.Context, p place, chapter book.Chapter, runs int) error {
+	s := screen.New(os.Stdout, p.task)
+	begun := time.Now()
+	s.Line("Chapter %d · %s: each known-wrong solution, %d runs with every core kept busy, seeds from %d\n", chapter.Number, chapter.Name, runs, c.Seed)
+	all, err := verify.Soak{Root: p.root, Chapter: chapter, From: p.here, Runs: runs, Seed: c.Seed, Progress: func(done, all int) {
+		if done%20 == 0 || done == all {
+			s.Line("  %4d of %d solutions, %s", done, all, time.Since(begun).Round(time.Second))
+		}
+	}}.Run(ctx)
+	if err != nil {
+		return err
+	}
+	odd := 0
+	for _, one := range all {
+		if one.Odd == nil {
+			continue
+		}
+		odd++
+		how := fmt.Sprintf("%s, not %s", one.Odd.Verdict, one.Want.Verdict)
+		if one.Lacks != "" {
+			how = fmt.Sprintf("%s without the words %q", one.Odd.Verdict, one.Lacks)
+		}
+		s.Line("\n%s: step %d ended in more than one way, or otherwise than it has to: %s.\nWith seed %d it was %s:\n\n%s\n\nAgain: %s test chapter=%d step=%d seed=%d impl=wrong/%s",
+			one.Name, one.Want.Step, check.Counted(one.Counts), one.OddSeed, how, one.Odd.Message,
+			p.task, chapter.Number, one.Want.Step, one.OddSeed, one.Name)
+	}
+	if odd > 0 {
+		s.Line("\n%d of %d known-wrong solutions do not end in one way.", odd, len(all))
+		return exitStatus(failed)
+	}
+	s.Line("\nOne verdict for each of %d known-wrong solutions in %d runs.", len(all), runs)
+	return nil
+}
+
 // gates soaks the benchmarks' gates.
-func (c soakCmd) gates(ctx context.Context, p place, chapter book.Chapter, impl overlay.Impl) error {
+func (c soakCmd) gates(ctx context.Context, p place, chapter book.Chapter, impl overlay.Impl, runs int) error {
 	o := gauge.Options{
 		Root: p.root, Chapter: chapter, Impl: impl, Name: c.Impl, From: p.here, Alone: true, Hasty: true,
 	}
@@ -104,10 +155,10 @@ func (c soakCmd) gates(ctx context.Context, p place, chapter book.Chapter, impl 
 	}
 	s := screen.New(os.Stdout, p.task)
 	begun := time.Now()
-	s.Line("Chapter %d · %s: the gates in %d runs, each second one with a core kept busy\n", chapter.Number, chapter.Name, c.Runs)
-	tallies, err := gauge.Soak{Options: o, Runs: c.Runs, Progress: func(run int, _ gauge.Result) {
-		if run%10 == 0 || run == c.Runs {
-			s.Line("  %4d of %d runs, %s", run, c.Runs, time.Since(begun).Round(time.Second))
+	s.Line("Chapter %d · %s: the gates in %d runs, each second one with a core kept busy\n", chapter.Number, chapter.Name, runs)
+	tallies, err := gauge.Soak{Options: o, Runs: runs, Progress: func(run int, _ gauge.Result) {
+		if run%10 == 0 || run == runs {
+			s.Line("  %4d of %d runs, %s", run, runs, time.Since(begun).Round(time.Second))
 		}
 	}}.Run(ctx)
 	if err != nil {
@@ -130,6 +181,6 @@ func (c soakCmd) gates(ctx context.Context, p place, chapter book.Chapter, impl 
 		s.Line("\nThe verdicts of a gate differ.")
 		return exitStatus(failed)
 	}
-	s.Line("\nOne verdict for every gate in %d runs.", c.Runs)
+	s.Line("\nOne verdict for every gate in %d runs.", runs)
 	return nil
 }

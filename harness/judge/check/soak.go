@@ -58,11 +58,14 @@ type Bad struct {
 	Step Step
 }
 
-func (t StepTally) String() string {
+func (t StepTally) String() string { return Counted(t.Counts) }
+
+// Counted says how often each verdict came: "19 pass, 1 hung".
+func Counted(counts map[verdict.Verdict]int) string {
 	var all []string
 	for _, v := range []verdict.Verdict{verdict.Pass, verdict.Todo, verdict.Wrong, verdict.Hung, verdict.Crashed,
 		verdict.Residue, verdict.Unsupported, verdict.Broken, verdict.Fault} {
-		if n := t.Counts[v]; n > 0 {
+		if n := counts[v]; n > 0 {
 			all = append(all, fmt.Sprintf("%d %s", n, v))
 		}
 	}

@@ -3,7 +3,6 @@ package verify
 import (
 	"context"
 	"fmt"
-	"strings"
 
 	"ipcworkbook/harness/judge/book"
 	"ipcworkbook/harness/judge/check"
@@ -95,11 +94,8 @@ func (v *verifier) reject(ctx context.Context, name string, w Wrong, seed uint64
 	if last.Verdict == verdict.Unsupported {
 		return []Row{{Skipped: v.lacks(w.Step)}}
 	}
-	for _, word := range w.Words {
-		// A sentence may begin with the words.
-		if !strings.Contains(strings.ToLower(last.Message), strings.ToLower(word)) {
-			row.Problem = fmt.Sprintf("step %d rejects it, but without the words %q:\n%s", w.Step, word, last.Message)
-		}
+	if word := w.lacks(last.Message); word != "" {
+		row.Problem = fmt.Sprintf("step %d rejects it, but without the words %q:\n%s", w.Step, word, last.Message)
 	}
 	return []Row{row}
 }
