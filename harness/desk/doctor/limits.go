@@ -13,6 +13,7 @@ import (
 	"golang.org/x/sys/unix"
 
 	"ipcworkbook/harness/judge/gauge/figure"
+	"ipcworkbook/harness/step/limits"
 	"ipcworkbook/harness/verdict"
 )
 
@@ -154,6 +155,17 @@ func (m Machine) memory() Finding {
 	}
 	if f.Found = size(n) + " free"; n < leastMemory {
 		f.but(Less, f.Found, "end other programs, or give the container more")
+	}
+	return f
+}
+
+// usedUp tries what all programs share: one that has taken the last of it would make right
+// solutions fail.
+func (m Machine) usedUp() Finding {
+	f := finding("what is left", "what all programs share", "steps that need none of it")
+	f.Found = "nothing is used up"
+	for _, l := range limits.UsedUp(limits.All(m.Temp)) {
+		f.but(Lacking, "nothing of this: "+firstLine(l.String()), l.Mend)
 	}
 	return f
 }

@@ -11,6 +11,7 @@ import (
 	prometheus "github.com/prometheus/procfs"
 	"golang.org/x/sys/unix"
 
+	"ipcworkbook/harness/step/limits"
 	"ipcworkbook/harness/step/procfs"
 )
 
@@ -93,6 +94,11 @@ func (m Machine) inotify() Finding {
 		f.Without = "task test by hand, in place of task watch"
 	default:
 		f.Found = m.sysctl("fs/inotify/max_user_instances") + " instances"
+		for _, l := range limits.All(m.Temp) {
+			if used, most, known := l.Count(); known && l.Name == "inotify instances" {
+				f.Found = fmt.Sprintf("%d instances, %d taken", most, used)
+			}
+		}
 	}
 	return f
 }

@@ -25,6 +25,7 @@ import (
 	"ipcworkbook/harness/judge/book"
 	"ipcworkbook/harness/judge/overlay"
 	"ipcworkbook/harness/step/launch"
+	"ipcworkbook/harness/step/limits"
 	"ipcworkbook/harness/verdict"
 )
 
@@ -244,6 +245,11 @@ func (b *Built) step(ctx context.Context, s book.Step, seed uint64) (Step, error
 		return Step{}, err
 	}
 	f := judge(s, report)
+	if f.Verdict != verdict.Pass && f.Verdict != verdict.Todo && f.Verdict != verdict.Unsupported {
+		if why := limits.Blame(f.Message, limits.All(b.tmp)); why != "" {
+			f = verdict.Finding{Verdict: verdict.Unsupported, Message: why + "\n\nThe step itself said:\n" + f.Message}
+		}
+	}
 	step := Step{
 		Number: s.Number, Test: s.Test, Title: s.Title, Verdict: f.Verdict,
 		Seconds: float64(time.Since(begun).Milliseconds()) / 1000,

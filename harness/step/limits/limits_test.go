@@ -1,0 +1,56 @@
+package limits
+
+import (
+	"os"
+	"strings"
+	"testing"
+
+	"github.com/stretchr/testify/require"
+	"golang.org/x/sys/unix"
+)
+
+// A failure is blamed on a limit only if it says so, and if nothing is left.
+func TestBlame(t *testing.T) {
+	var left error
+	all := []Limit{{
+		Name: "spoons", Key: "kitchen.spoons", Mend: "wash up", words: []string{"no spoon", "soup"},
+		left: func() error { return left },
+		most: func() (uint64, bool) { return 12, true },
+		used: func(pid string) int { return strings.Count(pid, "1") },
+	}}
+	require.Empty(t, Blame("the soup: no spoon", all), "there are spoons")
+	left = unix.EMFILE
+	require.Empty(t, Blame("the soup: too hot", all))
+	said := Blame("the soup: no spoon", all)
+	for _, word := range []string{"nothing left of what the step needs: spoons, of which there are 12 (kitchen.spoons).\n", "The most have: ", "(pid 1", "To have more: wash up"} {
+		require.Contains(t, said, word)
+	}
+	require.Len(t, UsedUp(all), 1)
+}
+
+// On a machine that is not short of anything nothing is used up, and what this process
+// has is counted.
+func TestWhatThisProcessHas(t *testing.T) {
+	all := All(t.TempDir())
+	byName := map[string]Limit{}
+	for _, l := range all {
+		byName[l.Name] = l
+		require.NotEmpty(t, l.words, l.Name)
+		require.NotEmpty(t, l.Mend, l.Name)
+	}
+	me := "self"
+	instances := byName["inotify instances"]
+	watched := byName["inotify watches"]
+	before, watchesBefore := instances.used(me), watched.used(me)
+	fd, err := unix.InotifyInit1(unix.IN_CLOEXEC)
+	if err != nil {
+		t.Skip("no inotify instance is left: ", err)
+	}
+	defer unix.Close(fd)
+	_, err = unix.InotifyAddWatch(fd, os.TempDir(), unix.IN_MODIFY)
+	require.NoError(t, err)
+	require.Equal(t, before+1, instances.used(me))
+	require.Equal(t, watchesBefore+1, watched.used(me))
+	require.Positive(t, byName["processes and threads"].used(me))
+	require.Error(t, room("/proc"), "a file system without room")
+}
