@@ -44,6 +44,9 @@ type Report struct {
 	Finding Finding `json:"finding"`
 	// Test is the test that was running when the finding was made.
 	Test string `json:"test,omitempty"`
+	// TestFile and TestLine are where that test waited, if it hung.
+	TestFile string `json:"test_file,omitempty"`
+	TestLine int    `json:"test_line,omitempty"`
 	// Seeded says that the test's course depended on the seed of the run.
 	Seeded bool `json:"seeded,omitempty"`
 	// Measured is what a benchmark that ended well measured last, by its name.

@@ -47,6 +47,7 @@ func (b *Built) build(ctx context.Context) error {
 	if tests == nil {
 		tests = o.Chapter.Tests()
 	}
+	b.tests = tests
 	chapter := filepath.Join(o.Root, o.Chapter.Dir())
 	var err error
 	if b.over, err = overlay.Make(b.tmp, chapter, o.Impl, tests); err != nil {

@@ -24,6 +24,7 @@ import (
 
 	"ipcworkbook/harness/judge/book"
 	"ipcworkbook/harness/judge/overlay"
+	"ipcworkbook/harness/step/explain"
 	"ipcworkbook/harness/step/launch"
 	"ipcworkbook/harness/step/limits"
 	"ipcworkbook/harness/verdict"
@@ -114,9 +115,10 @@ type Built struct {
 	remove func()
 	binary string
 	over   *overlay.Overlay
-	broken Result // its verdict is set if the package does not build
-	sum    string // of the files, before they were built
-	marks  int    // how many blocks have a mark; see Reached
+	tests  map[string][]byte // that were built
+	broken Result            // its verdict is set if the package does not build
+	sum    string            // of the files, before they were built
+	marks  int               // how many blocks have a mark; see Reached
 	sites  sites
 }
 
@@ -256,6 +258,9 @@ func (b *Built) step(ctx context.Context, s book.Step, seed uint64) (Step, error
 	}
 	if f.Verdict != verdict.Pass && report.Seeded {
 		step.Seed = seed
+	}
+	if source := b.tests[filepath.Base(report.TestFile)]; f.Verdict == verdict.Hung && source != nil {
+		f.Message = explain.AtLine(f.Message, fmt.Sprintf("%s:%d", report.TestFile, report.TestLine), source, report.TestLine)
 	}
 	f = b.shown(f, s.Edit)
 	step.Message, step.File, step.Line = f.Message, f.File, f.Line

@@ -1,6 +1,7 @@
 package explain
 
 import (
+	"fmt"
 	"slices"
 	"time"
 
@@ -50,6 +51,9 @@ type Explanation struct {
 	Text string // several lines, without a line feed at the end
 	File string // the line that waits: the learner's if there is one, else the
 	Line int    // test's; empty and 0 if it is not known
+
+	TestFile string // the line of the test that waits, if it is known
+	TestLine int
 }
 
 // Explain says who is blocked, in which call, on what, and who holds the
@@ -67,6 +71,8 @@ func Explain(c Case) Explanation {
 	ring := c.ring(all)
 	t.advise(ring.text())
 	var e Explanation
+	at := c.testLine()
+	e.TestFile, e.TestLine = at.File, at.Line
 	for i := range all {
 		w := &all[i]
 		if e.File == "" && w.frame.File != "" {
@@ -87,8 +93,8 @@ func Explain(c Case) Explanation {
 			t.short(c.explainZombie(p))
 		}
 	}
-	for _, e := range c.Ended {
-		t.short(name(&procfs.Process{PID: e.PID, Role: e.Role}) + " has ended: " + e.How)
+	for _, line := range ended(c.Ended) {
+		t.short(line)
 	}
 	e.Text = t.String()
 	return e
@@ -118,4 +124,28 @@ func (c *Case) opening() string {
 		return seconds(c.After) + " passed and the test was still running."
 	}
 	return seconds(c.After) + " passed and the test was still waiting."
+}
+
+// ended are the processes that had ended, those of one role that ended in the same way
+// on one line.
+func ended(all []Ended) (lines []string) {
+	for len(all) > 0 {
+		first := all[0]
+		var others []Ended
+		alike := 0
+		for _, e := range all {
+			if e.Role == first.Role && e.How == first.How {
+				alike++
+			} else {
+				others = append(others, e)
+			}
+		}
+		if alike == 1 {
+			lines = append(lines, name(&procfs.Process{PID: first.PID, Role: first.Role})+" has ended: "+first.How)
+		} else {
+			lines = append(lines, fmt.Sprintf("%s (%d processes) has ended: %s", first.Role, alike, first.How))
+		}
+		all = others
+	}
+	return lines
 }

@@ -49,6 +49,7 @@ func (s *step) hang(spinning bool) {
 	c.After = time.Since(s.phaseEnd.Add(-s.spec.Deadline)).Round(time.Second)
 	c.Ended = s.ended
 	e := explain.Explain(c)
+	s.report.TestFile, s.report.TestLine = e.TestFile, e.TestLine
 	if s.cause.Verdict != "" {
 		// Somebody waits for a process that crashed or failed: that is the news.
 		s.found(s.cause.Verdict, s.cause.Message+"\n\nThe rest of the step was waiting then.\n"+e.Text)

@@ -13,6 +13,7 @@ import (
 
 	"golang.org/x/sys/unix"
 
+	"ipcworkbook/harness/step/explain"
 	"ipcworkbook/harness/step/launch"
 	"ipcworkbook/harness/verdict"
 )
@@ -81,7 +82,11 @@ func printFinding(r verdict.Report) {
 	if r.Test != "" {
 		fmt.Printf("%s--- FAIL: %s (%.2fs)\n", marker, r.Test, r.Took.Seconds())
 	}
-	text := string(r.Finding.Verdict) + ": " + r.Finding.Message
+	message := r.Finding.Message
+	if source, err := os.ReadFile(r.TestFile); err == nil && r.Finding.Verdict == verdict.Hung {
+		message = explain.AtLine(message, fmt.Sprintf("%s:%d", r.TestFile, r.TestLine), source, r.TestLine)
+	}
+	text := string(r.Finding.Verdict) + ": " + message
 	if dir, err := os.Getwd(); err == nil {
 		// As go test shows places: from the package's folder.
 		text = strings.ReplaceAll(text, dir+"/", "")
