@@ -76,6 +76,7 @@ func run(spec verdict.Spec) verdict.Report {
 		report: verdict.Report{Ends: map[string]verdict.Finding{}, Measured: map[string]verdict.Measured{}},
 		who:    map[int]string{},
 		begun:  time.Now(),
+		slower: slower(),
 	}
 	// The parent-death signal of what it starts is bound to this thread, and
 	// so are capabilities.
@@ -143,7 +144,9 @@ type step struct {
 	phaseEnd time.Time
 	cpuAt    time.Duration // CPU time of the step when the phase began
 	looked   *procfs.Sight // the first of the two looks
+	slower   int           // how many times slower than usual this machine is
 	moved    uint64        // the bytes that were read and written until then
+	delayed  time.Duration // how long its threads had waited for a processor at that look
 	ended    []explain.Ended
 	cause    verdict.Finding // of a process that ended badly, if one did
 }

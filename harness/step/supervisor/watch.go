@@ -36,7 +36,7 @@ const (
 // begin starts a phase with a deadline of its own: the start-up, or one test.
 func (s *step) begin(test string) {
 	s.phase = test
-	s.looked, s.moved = nil, 0
+	s.looked, s.moved, s.delayed = nil, 0, 0
 	s.phaseEnd = time.Now().Add(s.spec.Deadline)
 	s.cpuAt = procfs.Look(s.pids()).CPU()
 }
@@ -177,9 +177,10 @@ func (s *step) lostLine() {
 
 // overdue looks at a step whose deadline has passed, and says whether that
 // decides it. Two looks with nothing moved between them: it hangs. A step that
-// moves may be on a slow machine: it goes on until ten times its deadline, or
-// until it has used three times its deadline in CPU time, which no load can add. One that moves
-// bytes all the while may be slow, as with a read for each byte: it gets twice of both.
+// moves may be on a slow machine: it goes on until ten times its deadline, not counted what
+// it waited for a processor, or until it has used three times its deadline in CPU time,
+// which no load can add. One that moves bytes all the while may be slow, as with a read for
+// each byte: it gets twice of both. A slow processor gets more of both as well (slower).
 //
 // While the test waits for our answer whether anything moves, it does not hang: it is
 // we who are slow, on a busy machine.
@@ -191,6 +192,9 @@ func (s *step) overdue() bool {
 	now := procfs.Look(s.pids())
 	if s.looked == nil {
 		s.looked = &now
+		if s.delayed == 0 {
+			s.delayed = procfs.Delayed(s.pids())
+		}
 		return false
 	}
 	if now.Asleep() && now.SameAs(*s.looked) {
@@ -210,10 +214,12 @@ func (s *step) overdue() bool {
 	moved := procfs.Transferred(s.pids())
 	moves := moved > s.moved && s.moved > 0
 	s.moved = moved
-	patience := s.spec.Deadline
+	patience := s.spec.Deadline * time.Duration(s.slower)
 	if moves {
 		patience *= 2
 	}
+	// What waits for its turn on a busy machine, or one of a tenth of a core, is not late.
+	late -= max(procfs.Delayed(s.pids())-s.delayed, 0)
 	if late > 9*patience || used > 3*patience {
 		s.hang(used > s.spec.Deadline)
 		return true
