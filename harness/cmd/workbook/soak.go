@@ -23,6 +23,7 @@ type soakCmd struct {
 	Runs *int   `help:"How many runs: 200 if nothing is said, and 20 of each known-wrong solution."`
 	Seed uint64 `help:"Seed of the first run; each later run has the next one." default:"1"`
 	Race bool   `help:"Build with the race detector."`
+	Busy int    `help:"How many other programs keep each core busy: 9 leave a tenth of it." default:"1"`
 	// Gates are soaked as well, but apart: they need the machine for themselves.
 	Gates bool `help:"Measure the benchmarks so many times instead, and compare the gates' verdicts."`
 }
@@ -42,6 +43,9 @@ func (c soakCmd) Run(ctx context.Context, p place) error {
 	if runs < 1 {
 		return wrongUsage("--runs takes a number from 1, not %d", runs)
 	}
+	if c.Busy < 0 {
+		return wrongUsage("--busy takes a number from 0, not %d", c.Busy)
+	}
 	if c.Impl == allWrong {
 		if c.Gates || c.Race {
 			return wrongUsage("--impl %s goes neither with --gates nor with --race", allWrong)
@@ -59,14 +63,14 @@ func (c soakCmd) Run(ctx context.Context, p place) error {
 	begun := time.Now()
 	soak := check.Soak{
 		Options: check.Options{Root: p.root, Chapter: chapter, Impl: impl, Race: c.Race, From: p.here},
-		Runs:    runs, Seed: c.Seed,
+		Runs:    runs, Seed: c.Seed, Busy: c.Busy,
 		Progress: func(run int) {
 			if run%20 == 0 || run == runs {
 				s.Line("  %4d of %d runs, %s", run, runs, time.Since(begun).Round(time.Second))
 			}
 		},
 	}
-	s.Line("Chapter %d · %s: %d runs with every core kept busy, seeds from %d\n", chapter.Number, chapter.Name, runs, c.Seed)
+	s.Line("Chapter %d · %s: %d runs with every core kept busy%s, seeds from %d\n", chapter.Number, chapter.Name, runs, c.busy(), c.Seed)
 	tally, err := soak.Run(ctx)
 	if err != nil {
 		return err
@@ -93,6 +97,14 @@ func (c soakCmd) Run(ctx context.Context, p place) error {
 	return nil
 }
 
+// busy says how busy the cores are, if it is not the usual.
+func (c soakCmd) busy() string {
+	if c.Busy == 1 {
+		return ""
+	}
+	return fmt.Sprintf(" by %d programs", c.Busy)
+}
+
 // bad shows the first run in which a step did not pass, and how to see it again.
 func (c soakCmd) bad(p place, chapter book.Chapter, b check.Bad) string {
 	if b.Run == 0 {
@@ -110,8 +122,8 @@ const allWrong = "wrong/all"
 func (c soakCmd) wrong(ctx context.Context, p place, chapter book.Chapter, runs int) error {
 	s := screen.New(os.Stdout, p.task)
 	begun := time.Now()
-	s.Line("Chapter %d · %s: each known-wrong solution, %d runs with every core kept busy, seeds from %d\n", chapter.Number, chapter.Name, runs, c.Seed)
-	all, err := verify.Soak{Root: p.root, Chapter: chapter, From: p.here, Runs: runs, Seed: c.Seed, Progress: func(done, all int) {
+	s.Line("Chapter %d · %s: each known-wrong solution, %d runs with every core kept busy%s, seeds from %d\n", chapter.Number, chapter.Name, runs, c.busy(), c.Seed)
+	all, err := verify.Soak{Root: p.root, Chapter: chapter, From: p.here, Runs: runs, Seed: c.Seed, Busy: c.Busy, Progress: func(done, all int) {
 		if done%20 == 0 || done == all {
 			s.Line("  %4d of %d solutions, %s", done, all, time.Since(begun).Round(time.Second))
 		}

@@ -18,6 +18,7 @@ type Soak struct {
 	Options
 	Runs     int
 	Seed     uint64 // of the first run
+	Busy     int    // how many programs keep each core busy
 	Progress func(run int)
 }
 
@@ -90,7 +91,7 @@ func (s Soak) Run(ctx context.Context) (Tally, error) {
 		return tally, err
 	}
 	defer b.Close()
-	stop, err := Load(runtime.NumCPU())
+	stop, err := Load(s.Busy * runtime.NumCPU())
 	if err != nil {
 		return tally, err
 	}

@@ -24,6 +24,7 @@ type Soak struct {
 	From     string // the folder that paths are shown from
 	Runs     int
 	Seed     uint64 // of the first run
+	Busy     int    // how many programs keep each core busy
 	Progress func(done, all int)
 }
 
@@ -60,7 +61,7 @@ func (s Soak) Run(ctx context.Context) ([]Soaked, error) {
 		return nil, err
 	}
 	defer o.Like.Close()
-	stop, err := check.Load(cores())
+	stop, err := check.Load(s.Busy * cores())
 	if err != nil {
 		return nil, err
 	}

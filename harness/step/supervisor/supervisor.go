@@ -146,7 +146,8 @@ type step struct {
 	looked   *procfs.Sight // the first of the two looks
 	slower   int           // how many times slower than usual this machine is
 	moved    uint64        // the bytes that were read and written until then
-	delayed  time.Duration // how long its threads had waited for a processor at that look
+	delayed  time.Duration // how long its threads had waited for a processor at the last look
+	waited   time.Duration // and since the deadline
 	ended    []explain.Ended
 	cause    verdict.Finding // of a process that ended badly, if one did
 }

@@ -36,7 +36,7 @@ const (
 // begin starts a phase with a deadline of its own: the start-up, or one test.
 func (s *step) begin(test string) {
 	s.phase = test
-	s.looked, s.moved, s.delayed = nil, 0, 0
+	s.looked, s.moved, s.delayed, s.waited = nil, 0, 0, 0
 	s.phaseEnd = time.Now().Add(s.spec.Deadline)
 	s.cpuAt = procfs.Look(s.pids()).CPU()
 }
@@ -192,9 +192,7 @@ func (s *step) overdue() bool {
 	now := procfs.Look(s.pids())
 	if s.looked == nil {
 		s.looked = &now
-		if s.delayed == 0 {
-			s.delayed = procfs.Delayed(s.pids())
-		}
+		s.waits()
 		return false
 	}
 	if now.Asleep() && now.SameAs(*s.looked) {
@@ -219,13 +217,24 @@ func (s *step) overdue() bool {
 		patience *= 2
 	}
 	// What waits for its turn on a busy machine, or one of a tenth of a core, is not late.
-	late -= max(procfs.Delayed(s.pids())-s.delayed, 0)
+	late -= s.waits()
 	if late > 9*patience || used > 3*patience {
 		s.hang(used > s.spec.Deadline)
 		return true
 	}
 	s.looked = &now
 	return false
+}
+
+// waits is how long the step's threads have waited for a processor since the deadline, from
+// look to look. One that ends takes its number with it.
+func (s *step) waits() time.Duration {
+	delayed := procfs.Delayed(s.pids())
+	if s.delayed > 0 {
+		s.waited += max(delayed-s.delayed, 0)
+	}
+	s.delayed = delayed
+	return s.waited
 }
 
 // settle answers when nothing in the step moves any more, or when it has been
