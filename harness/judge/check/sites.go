@@ -10,6 +10,7 @@ import (
 	"maps"
 	"slices"
 	"strings"
+	"unicode"
 
 	"ipcworkbook/harness/judge/book"
 	"ipcworkbook/harness/judge/compare"
@@ -43,6 +44,8 @@ func (s sites) declared(function, message, edit string) string {
 		like := 0
 		switch {
 		case strings.Contains(message, function+"() of the "+of), strings.Contains(message, function+"() of a "+of):
+			like = 4
+		case besides(message, function, of):
 			like = 3
 		case of == about:
 			like = 2
@@ -54,6 +57,19 @@ func (s sites) declared(function, message, edit string) string {
 		}
 	}
 	return best
+}
+
+// besides says that a line of a message names the type beside the function: "Close() by the
+// process that has inherited the Listener".
+func besides(message, function, of string) bool {
+	for line := range strings.Lines(message) {
+		if strings.Contains(line, function+"(") && slices.Contains(strings.FieldsFunc(line, func(r rune) bool {
+			return !unicode.IsLetter(r) && !unicode.IsDigit(r)
+		}), of) {
+			return true
+		}
+	}
+	return false
 }
 
 // eachFile shows the files of an implementation, parsed, with a way to tell places in

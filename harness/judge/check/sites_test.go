@@ -13,6 +13,8 @@ func TestTheFunctionThatAMessageIsAbout(t *testing.T) {
 		{"Send", "Send() with no reader left", "New", "Writer.Send"},
 		{"Close", "Close() of the Writer", "Reader.Recv", "Writer.Close"},
 		{"Close", "Close() of the Reader", "Writer.Send", "Reader.Close"},
+		{"Close", "Close() by one who has inherited the Writer", "Reader.Recv", "Writer.Close"},
+		{"Close", "Close() twice\n  the Writer is open", "Reader.Recv", "Reader.Close"},
 		{"Close", "Close() when there is no room", "Writer.Send", "Writer.Close"},
 		{"Close", "Close() when there is no room", "New", "Reader.Close"},
 		{"Flush", "Flush()", "New", "end.Flush"},
