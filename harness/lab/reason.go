@@ -16,6 +16,14 @@ const (
 	wouldBlock = "That is EAGAIN: the call would have to wait, and was told not to.\n" +
 		"A raw system call on a non-blocking descriptor never waits.\n" +
 		"Read and Write of os.File do. So do Read and Write of its SyscallConn, until your function returns true."
+	// EAGAIN, too: fcntl(2), flock(2).
+	lockIsHeld = "That is EAGAIN, and of a lock it says that somebody else holds it (fcntl(2), flock(2)).\n" +
+		"It is the answer of a call that does not wait for the lock (F_SETLK, F_OFD_SETLK, LOCK_NB)."
+	// EAGAIN, too: connect(2) of a Unix domain socket, see unix(7).
+	backlogIsFull = "That is EAGAIN, and of connect(2) to a Unix domain socket it says that the server's backlog is full.\n" +
+		"Nothing tells when there is room again: it passes when the server accepts. Try again after a pause."
+	// EAGAIN, too: fork(2), pthread_create(3).
+	tooManyTasks = "That is EAGAIN, and of fork(2) or clone(2) it says that there may be no more processes or threads."
 	// os.ErrInvalid has the same text as EINVAL.
 	nilFile = "A nil *os.File gives this error. Is the os.File nil? Did the constructor store it?"
 )
@@ -23,6 +31,23 @@ const (
 // bareInvalid is os.ErrInvalid as a method of a nil *os.File returns it. EINVAL of
 // an open file comes with the call's name: "write |1: invalid argument".
 var bareInvalid = lazily(`(?m)(^got: +|the error: |\): )invalid argument$`)
+
+// wouldBlockOf is EAGAIN with the words before it, which name the call that got it.
+var wouldBlockOf = lazily(`(?m)[^\n]*resource temporarily unavailable`)
+
+// ofWouldBlock says what EAGAIN means of the call that is named before it.
+func ofWouldBlock(said string) string {
+	for _, c := range []struct{ reason, words string }{
+		{lockIsHeld, "lock LK LOCK"}, {backlogIsFull, "connect"}, {tooManyTasks, "fork clone"},
+	} {
+		for word := range strings.FieldsSeq(c.words) {
+			if strings.Contains(said, word) {
+				return c.reason
+			}
+		}
+	}
+	return wouldBlock
+}
 
 // fromError gives the reason that an error has by itself, or nothing. An error
 // that was expected is no reason. A fault of the workbook has none for a learner.
@@ -40,8 +65,8 @@ func (f failure) fromError() string {
 	switch {
 	case strings.Contains(text, "bad file descriptor"):
 		return badDescriptor
-	case strings.Contains(text, "resource temporarily unavailable"):
-		return wouldBlock
+	case wouldBlockOf().MatchString(text):
+		return ofWouldBlock(wouldBlockOf().FindString(text))
 	case bareInvalid().MatchString(text):
 		return nilFile
 	}
