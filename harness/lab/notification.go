@@ -32,6 +32,7 @@ var shownCalls = map[int32]string{
 	unix.SYS_FTRUNCATE:         "ftruncate",
 	unix.SYS_FCNTL:             "fcntl",
 	unix.SYS_FLOCK:             "flock",
+	unix.SYS_MKNODAT:           "mknodat",
 	unix.SYS_INOTIFY_ADD_WATCH: "inotify_add_watch",
 }
 
