@@ -103,6 +103,28 @@ func (c *Call) ReturnsSoon(want error) {
 	c.lab.wrong(c.what, orNone(want), "it goes on and on and does not return")
 }
 
+// ReturnsOrSleeps is Returns for a call that must not look again and again. One that
+// sleeps where nothing can wake it is left to the supervisor, which sees what it waits
+// for. One that is seen to move again and again, and does not return, is told so with
+// the reason.
+func (c *Call) ReturnsOrSleeps(want error, reason string) {
+	c.lab.t.Helper()
+	for range enough {
+		asleep := settle()
+		select {
+		case <-c.done:
+			asleep = true
+		default:
+		}
+		if asleep {
+			c.Returns(want)
+			return
+		}
+	}
+	call, _, _ := strings.Cut(c.what, ": ")
+	c.lab.wrong(call+": "+reason, orNone(want), "it looks again and again and does not return")
+}
+
 // enough is how often the step may be found restless before a call that has no
 // reason to wait is taken for one that never returns.
 const enough = 5

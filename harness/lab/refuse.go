@@ -1,47 +1,70 @@
 package lab
 
 import (
+	"errors"
 	"os"
 	"runtime"
+	"slices"
 	"unsafe"
 
 	"golang.org/x/sys/unix"
 )
 
-// RefuseFlags makes each second call fail with EPERM, in all threads of this process and
-// for good, that would make a descriptor close-on-exec (F_SETFD, FIOCLEX) or blocking
-// (F_SETFL without O_NONBLOCK). So a descriptor is close-on-exec only if the call that
-// made it asked for that. The moment between two calls, in which another goroutine may
-// start a program, is never seen otherwise.
+// RefuseCloseOnExec makes each second call fail with EPERM, in all threads of this process
+// and for good, that would make a descriptor close-on-exec (F_SETFD, FIOCLEX). So it is
+// that only if the call that made it asked for it. The moment between two calls, in
+// which another goroutine may start a program, is never seen otherwise.
 //
 // The error says that this machine has no seccomp(2).
-func (c *Child) RefuseFlags() error {
-	// The filter sees struct seccomp_data: the number of the call, and its arguments of 8
-	// bytes from 16 on. Both architectures are little-endian: the low half comes first.
-	const second, third = 16 + 8, 16 + 2*8
-	const fioclex = 0x5451 // ioctl_tty(2); the same on both
-	const refuse, allow = 10, 11
-	var program []unix.SockFilter
-	load := func(offset uint32) {
-		program = append(program, unix.SockFilter{Code: unix.BPF_LD | unix.BPF_W | unix.BPF_ABS, K: offset})
+func (c *Child) RefuseCloseOnExec() error {
+	const fioclex = 0x5451 // ioctl_tty(2); the same on both architectures
+	return errors.Join(
+		refuse(unix.SYS_FCNTL, jump(unix.BPF_JEQ, unix.F_SETFD)),
+		refuse(unix.SYS_IOCTL, jump(unix.BPF_JEQ, fioclex)))
+}
+
+// RefuseBlocking makes each call fail with EPERM, as RefuseCloseOnExec does, that would
+// make a descriptor blocking: F_SETFL without O_NONBLOCK.
+func (c *Child) RefuseBlocking() error {
+	const argument = 16 + 2*8
+	return refuse(unix.SYS_FCNTL, jump(unix.BPF_JEQ, unix.F_SETFL), load(argument), otherwise(jump(unix.BPF_JSET, unix.O_NONBLOCK)))
+}
+
+// What a filter sees is struct seccomp_data: the number of the call, and its arguments of
+// 8 bytes from 16 on. Both architectures are little-endian: the low half comes first.
+func load(offset uint32) unix.SockFilter {
+	return unix.SockFilter{Code: unix.BPF_LD | unix.BPF_W | unix.BPF_ABS, K: offset}
+}
+
+// jump goes on with the next instruction if the test holds, and lets the call pass if not.
+func jump(test uint16, k uint32) unix.SockFilter {
+	return unix.SockFilter{Code: unix.BPF_JMP | test | unix.BPF_K, K: k, Jf: toTheEnd}
+}
+
+// otherwise is the same the other way round.
+func otherwise(f unix.SockFilter) unix.SockFilter {
+	f.Jt, f.Jf = f.Jf, f.Jt
+	return f
+}
+
+// toTheEnd stands for as many instructions as there are up to the last one.
+const toTheEnd = 255
+
+// refuse makes a call fail for which all tests hold. They begin with its second argument.
+func refuse(number uint32, tests ...unix.SockFilter) error {
+	const second = 16 + 8
+	program := slices.Concat([]unix.SockFilter{load(0), jump(unix.BPF_JEQ, number), load(second)}, tests, []unix.SockFilter{
+		{Code: unix.BPF_RET | unix.BPF_K, K: unix.SECCOMP_RET_ERRNO | uint32(unix.EPERM)},
+		{Code: unix.BPF_RET | unix.BPF_K, K: unix.SECCOMP_RET_ALLOW}})
+	for i := range program {
+		left := uint8(len(program) - 2 - i)
+		if program[i].Jt == toTheEnd {
+			program[i].Jt = left
+		}
+		if program[i].Jf == toTheEnd {
+			program[i].Jf = left
+		}
 	}
-	jump := func(test uint16, k uint32, yes, no int) {
-		next := len(program) + 1
-		program = append(program, unix.SockFilter{Code: unix.BPF_JMP | test | unix.BPF_K, K: k, Jt: uint8(yes - next), Jf: uint8(no - next)})
-	}
-	load(0)
-	jump(unix.BPF_JEQ, unix.SYS_IOCTL, 2, 4)
-	load(second)
-	jump(unix.BPF_JEQ, fioclex, refuse, allow)
-	jump(unix.BPF_JEQ, unix.SYS_FCNTL, 5, allow)
-	load(second)
-	jump(unix.BPF_JEQ, unix.F_SETFD, refuse, 7)
-	jump(unix.BPF_JEQ, unix.F_SETFL, 8, allow)
-	load(third)
-	jump(unix.BPF_JSET, unix.O_NONBLOCK, allow, refuse)
-	program = append(program,
-		unix.SockFilter{Code: unix.BPF_RET | unix.BPF_K, K: unix.SECCOMP_RET_ERRNO | uint32(unix.EPERM)},
-		unix.SockFilter{Code: unix.BPF_RET | unix.BPF_K, K: unix.SECCOMP_RET_ALLOW})
 	filter := unix.SockFprog{Len: uint16(len(program)), Filter: &program[0]}
 
 	runtime.LockOSThread() // for both calls

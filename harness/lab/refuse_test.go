@@ -1,6 +1,7 @@
 package lab
 
 import (
+	"errors"
 	"fmt"
 	"os"
 	"testing"
@@ -22,7 +23,7 @@ func TestFlagsBySecondCallsAreRefused(t *testing.T) {
 }
 
 var changesFlags = NewRole("changes flags", func(c *Child) error {
-	if err := c.RefuseFlags(); err != nil {
+	if err := errors.Join(c.RefuseCloseOnExec(), c.RefuseBlocking()); err != nil {
 		return err
 	}
 	var plain, cloexec [2]int
