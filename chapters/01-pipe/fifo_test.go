@@ -117,7 +117,7 @@ func TestFIFOJoinsTwoProcesses(t *testing.T) {
 			require.NoError(l, os.Chmod(path, 0o640), "giving the FIFO another mode")
 		}
 		first := l.Start(order[0], lab.Tell("path", path))
-		first.Blocks("nobody has opened the other side: open(2) of a FIFO waits, if it is opened for one direction and without O_NONBLOCK. Or is what was made no FIFO?")
+		first.Blocks("nobody has opened the other side: is it opened for one direction only, and without O_NONBLOCK? Then open(2) waits. Or is what was made no FIFO?")
 		first.Interrupt(1)
 		first.Blocks("nobody has opened the other side: does a signal end the wait?")
 		second := l.Start(order[1], lab.Tell("path", path))

@@ -104,21 +104,22 @@ func TestRecvIntoUsesTheCallersMemory(t *testing.T) {
 	require.NoError(l, expect(r, "other"), "Recv() after RecvInto()")
 	require.Equal(l, "hello", string(buf[:5]), "the caller's memory after a later Recv(): does the Reader keep the memory that RecvInto was lent?")
 
-	var longer [][]byte
-	for _, size := range []int{room, 0, room + 1, 0, 3 * room, 1, 2 * room} {
-		require.NoError(l, w.Send(pattern(size)), "Send() of %d bytes", size)
+	var sent, longer [][]byte
+	for i, size := range []int{room, 0, room + 1, 0, 3 * room, 1, 2 * room} {
+		message := pattern(i + size)[i:]
+		require.NoError(l, w.Send(message), "Send() of %d bytes", size)
 		got, err = r.RecvInto(buf)
 		require.NoError(l, err, "RecvInto() of %d bytes with room for %d", size, room)
-		l.SameBytes(pattern(size), got, "RecvInto() of %d bytes with room for %d: does a longer message get new memory?", size, room)
+		l.SameBytes(message, got, "RecvInto() of %d bytes with room for %d: does a longer message get new memory?", size, room)
 		if size > room {
-			longer = append(longer, got)
+			sent, longer = append(sent, message), append(longer, got)
 			continue
 		}
 		require.Equal(l, room, cap(got), "the capacity of what RecvInto() returned of %d bytes with room for %d: is it buf[:n]? The next RecvInto(buf) has that much room.", size, room)
 		require.Same(l, &buf[:1][0], &got[:1][0], "the memory of what RecvInto() returned of %d bytes with room for %d: is it buf[:n]?", size, room)
 	}
-	for i, size := range []int{room + 1, 3 * room, 2 * room} {
-		l.SameBytes(pattern(size), longer[i], "RecvInto() of %d bytes with room for %d, after others were received: is the new memory the Reader's, and used again?", size, room)
+	for i, message := range sent {
+		l.SameBytes(message, longer[i], "RecvInto() of %d bytes with room for %d, after others were received: is the new memory the Reader's, and used again?", len(message), room)
 	}
 	require.NoError(l, w.Send([]byte("no memory")), "Send()")
 	got, err = r.RecvInto(nil)
@@ -152,7 +153,7 @@ func TestRecvIntoUsesTheCallersMemory(t *testing.T) {
 		require.NoError(l, raw.Close(), "closing the raw write end")
 		require.NoError(l, w.Close(), "Close() of the Writer")
 		_, err = r.RecvInto(got)
-		require.ErrorIs(l, err, io.ErrUnexpectedEOF, "RecvInto() of %d of a frame's 9 bytes: its errors are those of Recv", cut)
+		require.ErrorIs(l, err, io.ErrUnexpectedEOF, "RecvInto() of %d of a frame's 9 bytes: does RecvInto tell a cut frame as Recv does?", cut)
 	}
 	r, w = open(l)
 	write(l, l.File(w), binary.BigEndian.AppendUint32(nil, pipe.MaxMessage+1))
