@@ -91,6 +91,7 @@ func TestFullPipeMakesTheSenderWait(t *testing.T) {
 func TestRecvIntoUsesTheCallersMemory(t *testing.T) {
 	l := lab.New(t)
 	r, w := open(l)
+	stay := flagsStay(l, r, w)
 	const room = 100
 	buf := make([]byte, 0, room)
 
@@ -125,6 +126,17 @@ func TestRecvIntoUsesTheCallersMemory(t *testing.T) {
 	got, err = r.RecvInto(nil)
 	require.NoError(l, err, "RecvInto(nil)")
 	require.Equal(l, "no memory", string(got), "RecvInto(nil)")
+
+	recv := l.Call("RecvInto(), before anything was sent: does it wait as Recv does?", func() error {
+		got, err = r.RecvInto(buf)
+		return err
+	})
+	recv.Blocks("nothing was sent")
+	recv.Interrupt(1)
+	require.NoError(l, w.Send([]byte("late")), `Send("late")`)
+	recv.ReturnsSoon(nil)
+	require.Equal(l, "late", string(got), "RecvInto() that waited and was interrupted")
+	stay("RecvInto()")
 
 	// Each message goes where the one before it was.
 	const each, size = 300, 1000
