@@ -91,19 +91,34 @@ func (c *Call) Returns(want error) {
 // seen to move again and again, and does not return, looks whether it may go on and
 // sleeps in between, or burns a core.
 func (c *Call) ReturnsSoon(want error) {
+	c.lab.t.Helper()
+	c.soon(orNone(want))
+	c.Returns(want)
+}
+
+// FailsSoon is ReturnsSoon for a call that has to return an error, whichever it is: a
+// Recv whose descriptor another goroutine has closed, say.
+func (c *Call) FailsSoon() {
+	c.lab.t.Helper()
+	c.soon("an error")
+	c.ReturnsAnError()
+}
+
+// soon waits for the call's end, and fails the test when nothing brings it about.
+func (c *Call) soon(expected string) {
+	c.lab.t.Helper()
 	for range enough {
 		asleep := settle()
 		select {
 		case <-c.done:
-			c.Returns(want)
 			return
 		default:
 		}
 		if asleep {
-			c.lab.wrong(c.what, orNone(want), "it waits and does not return")
+			c.lab.wrong(c.what, expected, "it waits and does not return")
 		}
 	}
-	c.lab.wrong(c.what, orNone(want), "it goes on and on and does not return")
+	c.lab.wrong(c.what, expected, "it goes on and on and does not return")
 }
 
 // ReturnsTheEnd is Returns(io.EOF) for a call that reads from a pipe whose last writer

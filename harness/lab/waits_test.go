@@ -28,3 +28,18 @@ func TestWaitTakesWhatLooksAgain(t *testing.T) {
 	sleeps.Returns(nil)
 	require.Empty(t, l.failures)
 }
+
+// A call that should fail, and waits instead, is the failure: not a hang.
+func TestFailsSoonTellsWhoWaits(t *testing.T) {
+	l := New(t)
+	l.Call("fails()", func() error { return errors.New("closed") }).FailsSoon()
+	require.Empty(t, l.failures)
+
+	stop := make(chan struct{})
+	defer close(stop)
+	found := failing(t, func(l *Lab) {
+		l.Call("waits(): does it block?", func() error { <-stop; return nil }).FailsSoon()
+	})
+	require.Contains(t, found, "expected: an error")
+	require.Contains(t, found, "it waits and does not return")
+}
