@@ -7,13 +7,13 @@ import (
 	"errors"
 	"fmt"
 	"io"
+	"net"
 	"slices"
 	"strconv"
 	"strings"
 	"testing"
 
 	"github.com/stretchr/testify/require"
-	"golang.org/x/sys/unix"
 
 	socket "ipcworkbook/chapters/03-socket"
 	"ipcworkbook/harness/lab"
@@ -154,6 +154,16 @@ func TestMessagesKeepTheirBoundaries(t *testing.T) {
 		write(l, raw, []byte{x})
 	}
 	recv.Returns(nil)
+	for _, sent := range []int{0, 2, socket.HeaderSize + 2} { // inside a header, and inside a message
+		recv := l.Call("Recv() that a signal interrupts while it waits: does it go on after EINTR?", func() error { return expect(b, "hello") })
+		write(l, raw, frame("hello")[:sent])
+		recv.Blocks(fmt.Sprintf("%d of the frame's 9 bytes have arrived", sent))
+		recv.Interrupt(1)
+		require.NoError(l, b.Send([]byte("other")), "Send() while a Recv() waits")
+		require.NoError(l, expect(a, "other"), "Recv() at the other end")
+		write(l, raw, frame("hello")[sent:])
+		recv.Returns(nil)
+	}
 
 	require.NoError(l, a.Send(nil), "Send(nil)")
 	waiting, err := lab.Waiting(b)
@@ -169,6 +179,9 @@ func TestMessagesKeepTheirBoundaries(t *testing.T) {
 		require.NoError(l, expect(b, want), "Recv() of %q, which arrived together with others: does a Recv read more than its own message, and lose it?", want)
 	}
 	require.Equal(l, "one", string(first), "the first message, after later ones were received: does every Recv use the same buffer?")
+	belongsToTheCaller(l)
+	headersAcrossBuffers(l)
+	anyFamily(l)
 
 	// A relay passes on the end of one message, say, with a part of the next header.
 	a, b = pair(l)
@@ -225,6 +238,80 @@ func TestMessagesKeepTheirBoundaries(t *testing.T) {
 	send.Returns(nil)
 }
 
+// belongsToTheCaller does with a message what a caller may do: keep it, while later ones
+// are received, and append to it.
+func belongsToTheCaller(l *lab.Lab) {
+	a, b := pair(l)
+	require.NoError(l, a.Send([]byte("first")), "Send()")
+	first, err := b.Recv()
+	require.NoError(l, err, "Recv()")
+	require.NoError(l, a.Send([]byte("other")), "Send()")
+	require.NoError(l, expect(b, "other"), "Recv() of a later message")
+	require.Equal(l, "first", string(first), "the first message, after a later one was received: is it a slice of a buffer that Recv reads into?")
+
+	write(l, l.File(a), frame("one"), frame("two"))
+	first, err = b.Recv()
+	require.NoError(l, err, "Recv()")
+	_ = append(first, "and what else the caller has to say"...)
+	require.NoError(l, expect(b, "two"), "Recv() of the second of two messages, when the caller has appended to the first one: does the capacity of what Recv returns reach into the next message?")
+}
+
+// headersAcrossBuffers sends a stream in which a header lies across each place where a
+// buffer may end: the first bytes of it are in the buffer, and the others are not.
+func headersAcrossBuffers(l *lab.Lab) {
+	a, b := pair(l)
+	var stream []byte
+	var sizes []int
+	for i, end := range []int{1 << 12, 1 << 13, 1 << 14, 1 << 15, 1 << 16} {
+		size := end - 1 - i%3 - len(stream) - socket.HeaderSize
+		sizes = append(sizes, size)
+		stream = append(stream, frame(string(pattern(size)))...)
+	}
+	stream, sizes = append(stream, frame("last")...), append(sizes, len("last"))
+	fills := l.Call("write() of a stream", func() error { _, err := l.File(a).Write(stream); return err })
+	fills.Returns(nil) // all of it is in the socket, so a read fills the buffer that it has
+	for i, size := range sizes {
+		want := string(pattern(size))
+		if size == len("last") {
+			want = "last"
+		}
+		recv := l.Call(fmt.Sprintf("Recv() of message %d of a stream of %d bytes: are the bytes kept that a buffer has of the next header?", i+1, len(stream)), func() error { return expect(b, want) })
+		recv.ReturnsSoon(nil)
+	}
+}
+
+// anyFamily sends through TCP, and back.
+func anyFamily(l *lab.Lab) {
+	const needsTCP = "This step needs TCP on 127.0.0.1: %v"
+	listener, err := net.Listen("tcp", "127.0.0.1:0")
+	if err != nil {
+		l.Unsupported(needsTCP, err)
+	}
+	l.CloseAtEnd(listener)
+	connect := func(c net.Conn, err error) *socket.Conn {
+		if err != nil {
+			l.Unsupported(needsTCP, err)
+		}
+		defer c.Close()
+		f, err := c.(*net.TCPConn).File()
+		require.NoError(l, err, "a copy of a TCP socket")
+		conn := socket.NewConn(f)
+		l.CloseAtEnd(conn)
+		return conn
+	}
+	a := connect(net.Dial("tcp", listener.Addr().String()))
+	b := connect(listener.Accept())
+	lab.CollectGarbage()
+	const other = "a socket of another family will do too. Is it asked for what only AF_UNIX has?"
+	require.NoError(l, a.Send([]byte("hello")), "Send() through a TCP socket: %s", other)
+	require.NoError(l, expect(b, "hello"), "Recv() through a TCP socket: %s", other)
+	require.NoError(l, b.Send([]byte("HELLO")), "Send() of the answer through a TCP socket: %s", other)
+	require.NoError(l, expect(a, "HELLO"), "Recv() of the answer through a TCP socket: %s", other)
+	require.NoError(l, a.Close(), "Close() of a TCP socket")
+	_, err = b.Recv()
+	require.ErrorIs(l, err, io.EOF, "Recv() through a TCP socket when the other side has closed")
+}
+
 var sendsPatterns = lab.NewRole("producer", func(c *lab.Child) error {
 	conn := socket.NewConn(c.File("conn"))
 	for size := range strings.SplitSeq(c.Text("sizes"), ",") {
@@ -277,6 +364,11 @@ func TestMemoryFollowsTheMessage(t *testing.T) {
 		l.SameBytes(pattern(size), got, "RecvInto() of %d bytes with room for %d: does a longer message get new memory?", size, room)
 	}
 
+	require.NoError(l, a.Send(nil), "Send(nil)")
+	got, err = b.RecvInto(buf)
+	require.NoError(l, err, "RecvInto() of an empty message")
+	require.NotZero(l, cap(got), "the capacity of what RecvInto() returns for an empty message, with room for %d bytes: is it a part of buf? Who writes buf, err = RecvInto(buf) has lost the memory otherwise.", room)
+
 	// Each message goes where the one before it was.
 	const each, size = 300, 1000
 	a, b = pair(l)
@@ -316,174 +408,3 @@ func TestMemoryFollowsTheMessage(t *testing.T) {
 	require.NoError(l, err, "FIONREAD")
 	require.Zero(l, waiting, "bytes in the socket after a message was refused: is the length checked before the header goes out?")
 }
-
-// Step 7: after CloseWrite the peer reads io.EOF, and can still answer.
-func TestPeerCanAnswerAfterCloseWrite(t *testing.T) {
-	l := lab.New(t)
-	a, b := pair(l)
-	peer := l.Start(countsUntilTheEnd, lab.HandOver("conn", b))
-	copied := l.Start(holdsACopy, lab.Give("conn", a))
-	for range 3 {
-		require.NoError(l, a.Send(pattern(1000)), "Send()")
-	}
-	peer.Blocks("there may be more to come")
-	require.NoError(l, a.CloseWrite(), "CloseWrite()")
-	require.NoError(l, expect(a, "3 messages"), "Recv() of the answer after CloseWrite(): does CloseWrite end one direction only?")
-	require.NoError(l, expect(a, "and the end"), "Recv() of the second answer")
-	require.ErrorIs(l, a.Send([]byte("late")), unix.EPIPE, "Send() after CloseWrite()")
-	peer.Exit()
-	copied.Exit()
-	_, err := a.Recv()
-	require.ErrorIs(l, err, io.EOF, "Recv() when the peer has closed too")
-	_, err = a.Recv()
-	require.ErrorIs(l, err, io.EOF, "Recv() once more: the end stays the end")
-}
-
-// A copy of the descriptor keeps the connection open, but not the direction that
-// CloseWrite has ended.
-var holdsACopy = lab.NewRole("holder of a copy of our end", func(c *lab.Child) error {
-	conn := socket.NewConn(c.File("conn"))
-	c.Wait()
-	return conn.Close()
-})
-
-var countsUntilTheEnd = lab.NewRole("peer that counts", func(c *lab.Child) error {
-	conn := socket.NewConn(c.File("conn"))
-	for n := 0; ; n++ {
-		_, err := conn.Recv()
-		if err == nil {
-			continue
-		}
-		if !errors.Is(err, io.EOF) {
-			return fmt.Errorf("Recv() after the other side's CloseWrite(): %w", err)
-		}
-		for _, answer := range []string{fmt.Sprint(n, " messages"), "and the end"} {
-			if err := conn.Send([]byte(answer)); err != nil {
-				return fmt.Errorf("Send() after the other side's CloseWrite(): %w", err)
-			}
-		}
-		c.Wait()
-		return conn.Close()
-	}
-})
-
-// Step 8: a peer that is killed never makes a hang. Inside a message Recv returns
-// io.ErrUnexpectedEOF or ECONNRESET, between messages io.EOF or ECONNRESET. Sending
-// gives EPIPE or ECONNRESET, and the signal's disposition is left alone. Close wakes
-// who waits.
-func TestKilledPeerNeverMakesAHang(t *testing.T) {
-	l := lab.New(t)
-	before := ignoredSignals(l)
-	const cut = "does Recv tell a frame that was cut from a whole one, and from a clean end between two frames?"
-	inside := []error{io.ErrUnexpectedEOF, unix.ECONNRESET}
-	between := []error{io.EOF, unix.ECONNRESET}
-
-	whole := frame("hello")
-	for _, unread := range []string{"", "the victim never reads this"} {
-		for _, sent := range []int{0, 1, socket.HeaderSize, socket.HeaderSize + 2} {
-			right := inside
-			if sent == 0 {
-				right = between
-			}
-			a, b := pair(l)
-			victim := l.Start(writesRaw, lab.HandOver("conn", b), lab.Tell("bytes", string(whole[:sent])))
-			var written int
-			victim.Report(&written)
-			require.Equal(l, sent, written, "what the victim wrote")
-			if unread != "" {
-				require.NoError(l, a.Send([]byte(unread)), "Send() to the victim, which does not read")
-			}
-			recv := l.Call(fmt.Sprintf("Recv() of %d of a frame's %d bytes: %s", sent, len(whole), cut), func() error {
-				_, err := a.Recv()
-				return oneOf(err, right...)
-			})
-			recv.Blocks("the message is not whole and the peer lives")
-			victim.Kill()
-			recv.Returns(nil)
-			require.NoError(l, oneOf(a.Send([]byte("hello")), unix.EPIPE, unix.ECONNRESET), "Send() to a peer that was killed")
-		}
-	}
-
-	// Killed in the middle of Send, in a later message and in a larger one.
-	random := l.Rand("cut")
-	size := 2<<16 + random.IntN(1<<12)
-	length := socket.HeaderSize + size
-	for _, sent := range []int{
-		1 + random.IntN(socket.HeaderSize-1), // inside the header
-		socket.HeaderSize,
-		socket.HeaderSize + 1<<16, // a whole number of buffers, for who reads piece by piece
-		socket.HeaderSize + 1 + random.IntN(size-1),
-	} {
-		a, b := pair(l)
-		victim := l.Start(sendsOnAndOn, lab.HandOver("conn", b), lab.Tell("size", strconv.Itoa(size)))
-		whole := random.IntN(2)
-		relayed := socket.NewConn(l.Relay(a, lab.Around(socket.HeaderSize), lab.KillAfter(whole*length+sent, victim)))
-		l.CloseAtEnd(relayed)
-		for range whole {
-			require.NoError(l, expect(relayed, string(pattern(size))), "Recv() of a whole message before the cut")
-		}
-		recv := l.Call(fmt.Sprintf("Recv() of %d of a frame's %d bytes, sent by Send(): %s", sent, length, cut), func() error {
-			_, err := relayed.Recv()
-			return oneOf(err, inside...)
-		})
-		recv.Returns(nil)
-	}
-
-	// Killed while we wait for room in its queue.
-	a, b := pair(l)
-	victim := l.Start(writesRaw, lab.HandOver("conn", b), lab.Tell("bytes", ""))
-	send := l.Call("Send() to a peer that is killed meanwhile", func() error {
-		return oneOf(a.Send(pattern(socket.MaxMessage)), unix.EPIPE, unix.ECONNRESET)
-	})
-	send.Blocks("the peer does not read, and its queue is full")
-	victim.Kill()
-	send.Returns(nil)
-
-	// Nor does our own Close: it wakes who waits.
-	path := l.SocketPath("s")
-	s := listen(l, path)
-	dialed, second := dial(l, path), dial(l, path)
-	accept(l, s)
-	accepted := accept(l, s) // of the second one
-	require.NoError(l, second.Send(nil), "Send()")
-	require.NoError(l, expect(accepted, ""), "Recv()")
-	a, _ = pair(l)
-	for _, end := range []struct {
-		name string
-		conn *socket.Conn
-	}{{"of Pair()", a}, {"of Accept()", accepted}, {"of Dial()", dialed}} {
-		name, conn := end.name, end.conn
-		recv := l.Call("Recv() on an end "+name+" that is closed meanwhile", func() error { _, err := conn.Recv(); return err })
-		recv.Blocks("nothing has been sent")
-		require.NoError(l, conn.Close(), "Close() of an end %s", name)
-		recv.ReturnsAnError()
-	}
-	a, _ = pair(l)
-	send = l.Call("Send() on an end that is closed meanwhile", func() error { return a.Send(pattern(socket.MaxMessage)) })
-	send.Blocks("nobody reads, and the buffer is full")
-	require.NoError(l, a.Close(), "Close()")
-	send.ReturnsAnError()
-	require.Equal(l, before, ignoredSignals(l), "the ignored signals of this process (SigIgn): does the package ignore SIGPIPE for the whole program?")
-}
-
-var writesRaw = lab.NewRole("victim", func(c *lab.Child) error {
-	n, err := c.File("conn").WriteString(c.Text("bytes"))
-	if err != nil {
-		return err
-	}
-	c.Report(n)
-	c.Wait()
-	return nil
-})
-
-var sendsOnAndOn = lab.NewRole("victim in Send", func(c *lab.Child) error {
-	size, err := strconv.Atoi(c.Text("size"))
-	if err != nil {
-		return err
-	}
-	for conn := socket.NewConn(c.File("conn")); ; {
-		if err := conn.Send(pattern(size)); err != nil {
-			return fmt.Errorf("Send() of %d bytes: %w", size, err)
-		}
-	}
-})

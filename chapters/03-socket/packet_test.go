@@ -2,6 +2,7 @@ package socket_test
 
 import (
 	"bytes"
+	"errors"
 	"fmt"
 	"io"
 	"testing"
@@ -34,13 +35,17 @@ func TestPacketsNeedNoFrames(t *testing.T) {
 	for _, message := range []string{"one", "three", "x"} {
 		require.NoError(l, a.Send([]byte(message)), "Send(%q)", message)
 	}
-	for _, want := range []string{"one", "three", "x"} {
+	first, err := b.Recv()
+	require.NoError(l, err, "Recv() of the first of several packets")
+	for _, want := range []string{"three", "x"} {
 		require.NoError(l, expect(b, want), "Recv() of %q, one of several packets: one packet is one message", want)
 	}
+	require.Equal(l, "one", string(first), "the first message, after later ones were received: does every Recv use the same buffer?")
 	sender := l.Start(sendsPackets, lab.HandOver("conn", a))
 	require.NoError(l, expect(b, "from another process"), "Recv() of a packet from another process")
 	require.NoError(l, expect(b, string(pattern(70_001))), "Recv() of 70001 bytes: is there a buffer that is too small for them?")
 	sender.Exit()
+	largest(l)
 	_, err = b.Recv()
 	require.ErrorIs(l, err, io.EOF, "Recv() when the other side has closed")
 
@@ -99,7 +104,7 @@ func TestPacketsNeedNoFrames(t *testing.T) {
 	}
 	fill.Returns(nil)
 
-	for _, unread := range []bool{false, true} {
+	for unread, right := range map[bool]error{false: io.EOF, true: unix.ECONNRESET} {
 		a, b = packetPair(l)
 		victim := l.Start(holdsPackets, lab.HandOver("conn", b))
 		var up bool
@@ -107,14 +112,60 @@ func TestPacketsNeedNoFrames(t *testing.T) {
 		if unread {
 			require.NoError(l, a.Send([]byte("the victim never reads this")), "Send()")
 		}
-		recv = l.Call("Recv() when the peer is killed", func() error {
+		recv = l.Call("Recv() when the peer is killed: is the kernel's error passed on? It is ECONNRESET when the peer had not read everything.", func() error {
 			_, err := a.Recv()
-			return oneOf(err, io.EOF, unix.ECONNRESET)
+			return err
 		})
 		recv.Blocks("the peer lives and has sent nothing")
+		recv.Interrupt(1)
 		victim.Kill()
-		recv.Returns(nil)
+		recv.ReturnsSoon(right)
 		require.NoError(l, oneOf(a.Send([]byte("hello")), unix.EPIPE, unix.ECONNRESET), "Send() to a peer that was killed")
+	}
+
+	// Close wakes who waits.
+	a, b = packetPair(l)
+	recv = l.Call("Recv() on an end of PacketPair() that is closed meanwhile: "+stillWaits, func() error { _, err := b.Recv(); return err })
+	recv.Blocks("nothing has been sent")
+	l.Call("Close() while a Recv() waits: does it wait for the Recv()?", b.Close).ReturnsSoon(nil)
+	recv.FailsSoon()
+	a, _ = packetPair(l)
+	send = l.Call("Send() on an end of PacketPair() that is closed meanwhile: "+stillWaits, func() error {
+		for {
+			if err := a.Send(pattern(1000)); err != nil {
+				return err
+			}
+		}
+	})
+	send.Blocks("nobody receives, and the queue is full")
+	l.Call("Close() while a Send() waits: does it wait for the Send()?", a.Close).ReturnsSoon(nil)
+	send.FailsSoon()
+	a, _ = packetPair(l)
+	closesTwice(l, a)
+}
+
+// largest sends packets as large as this machine lets them be. How large that is,
+// nobody knows before.
+func largest(l *lab.Lab) {
+	a, b := packetPair(l)
+	conn, err := a.SyscallConn()
+	require.NoError(l, err, "SyscallConn()")
+	require.NoError(l, conn.Control(func(fd uintptr) {
+		err = unix.SetsockoptInt(int(fd), unix.SOL_SOCKET, unix.SO_SNDBUF, socket.MaxMessage)
+	}), "SyscallConn()")
+	require.NoError(l, err, "SO_SNDBUF")
+	for _, size := range []int{400_001, 200_001, 131_073} {
+		if errors.Is(a.Send(pattern(size)), unix.EMSGSIZE) {
+			continue // there is less room
+		}
+		got, err := b.Recv()
+		require.NoError(l, err, "Recv() of a packet of %d bytes", size)
+		l.SameBytes(pattern(size), got, "Recv() of a packet of %d bytes: is there a buffer that is too small for it? The kernel cuts, and says so in a flag only (MSG_TRUNC).", size)
+		require.NoError(l, a.Send(pattern(size)), "Send() of %d bytes", size)
+		got, err = b.RecvInto(make([]byte, 100))
+		require.NoError(l, err, "RecvInto() of a packet of %d bytes with room for 100", size)
+		l.SameBytes(pattern(size), got, "RecvInto() of a packet of %d bytes with room for 100: is there a buffer that is too small for it?", size)
+		return
 	}
 }
 

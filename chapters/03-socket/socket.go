@@ -109,8 +109,9 @@ func (c *PacketConn) SyscallConn() (syscall.RawConn, error) { return c.f.Syscall
 
 // Close closes this process's copy of the connection. The other side sees the
 // end when the last copy, in whatever process, is closed. A Recv that waits in
-// another goroutine returns with an error. Descriptors that have arrived, and
-// that nobody has asked for, are closed too.
+// another goroutine returns with an error, and so does a Send. Descriptors that have
+// arrived, and that nobody has asked for, are closed too. A second Close closes nothing:
+// the number of the descriptor may be somebody else's by then.
 func (c *Conn) Close() error { return c.f.Close() }
 
 // Close closes this process's copy of the connection, as [Conn.Close] does.
@@ -191,14 +192,16 @@ func Pair() (*Conn, *Conn, error) {
 // Errors:
 //   - ErrTooLarge, and nothing is sent, for a message of more than MaxMessage
 //     bytes;
-//   - unix.EPIPE when the other side is closed, or after CloseWrite;
-//     unix.ECONNRESET when it was closed and had not read everything.
+//   - unix.EPIPE when the other side is closed, or after CloseWrite. While Send waits
+//     for room the kernel says unix.ECONNRESET instead, when the other side was closed
+//     and had not read everything.
 func (c *Conn) Send(p []byte) error {
 	return todo.Err("Conn.Send")
 }
 
 // Recv receives one message. It blocks until the whole message is there. The
-// slice belongs to the caller: a later Recv does not change it.
+// slice belongs to the caller: a later Recv does not change it, and to append to it
+// changes no other message. A signal that interrupts the wait is no error (EINTR).
 //
 // A descriptor that came with the message is closed: nobody has asked for it.
 //
@@ -217,7 +220,8 @@ func (c *Conn) Recv() ([]byte, error) {
 // RecvInto is Recv into memory that the caller brings. A message of up to
 // cap(buf) bytes is put there, from the first byte on, and the slice that is
 // returned is a part of buf. A longer one gets new memory, as in Recv. So buf may
-// be nil, and what its bytes were before does not matter.
+// be nil, and what its bytes were before does not matter. Of an empty message the
+// slice is a part of buf too: who writes buf, err = c.RecvInto(buf) loses no memory.
 func (c *Conn) RecvInto(buf []byte) ([]byte, error) {
 	return nil, todo.Err("Conn.RecvInto")
 }
