@@ -157,13 +157,13 @@ func TestKilledPeerNeverMakesAHang(t *testing.T) {
 		name, conn := end.name, end.conn
 		recv := l.Call("Recv() on an end "+name+" that is closed meanwhile: "+stillWaits, func() error { _, err := conn.Recv(); return err })
 		recv.Blocks("nothing has been sent")
-		l.Call("Close() of an end "+name+" while a Recv() waits: does it wait for the Recv()?", conn.Close).ReturnsSoon(nil)
+		l.Call("Close() of an end "+name+" while a Recv() waits: "+closeWaits, conn.Close).ReturnsSoon(nil)
 		recv.FailsSoon()
 	}
 	a, _ = pair(l)
 	send = l.Call("Send() on an end that is closed meanwhile: "+stillWaits, func() error { return a.Send(pattern(socket.MaxMessage)) })
 	send.Blocks("nobody reads, and the buffer is full")
-	l.Call("Close() while a Send() waits: does it wait for the Send()?", a.Close).ReturnsSoon(nil)
+	l.Call("Close() while a Send() waits: "+closeWaits, a.Close).ReturnsSoon(nil)
 	send.FailsSoon()
 	a, _ = pair(l)
 	closesTwice(l, a)
@@ -172,6 +172,8 @@ func TestKilledPeerNeverMakesAHang(t *testing.T) {
 
 // stillWaits is why a call does not notice that its descriptor is closed.
 const stillWaits = "does the socket block? Who waits in the kernel then is not woken by Close. With SOCK_NONBLOCK when it is made, the runtime waits, and Close wakes."
+
+const closeWaits = "does it wait for that call? If the socket blocks, nobody wakes it: was it made without SOCK_NONBLOCK, or has File.Fd made it so?"
 
 // closesTwice closes an end once more when others have got its number.
 func closesTwice(l *lab.Lab, end interface{ Close() error }) {
@@ -186,7 +188,7 @@ func closesTwice(l *lab.Lab, end interface{ Close() error }) {
 	end.Close()
 	for _, f := range others {
 		_, err := f.Stat()
-		require.NoError(l, err, "a file that was opened between Close() and a second Close(): was its descriptor closed, since it has the same number?")
+		require.True(l, err == nil, "a file is still open that was opened between Close() and a second Close(): it has the number of the one that was closed. Was that number closed again?")
 	}
 }
 

@@ -7,7 +7,6 @@ import (
 	"math/rand/v2"
 	"os"
 	"strings"
-	"time"
 
 	"github.com/stretchr/testify/require"
 	"golang.org/x/sys/unix"
@@ -182,15 +181,6 @@ func identity(l *lab.Lab, path string) uint64 {
 	var st unix.Stat_t
 	require.NoError(l, unix.Lstat(path, &st), "the file at the path")
 	return st.Ino
-}
-
-// processorTime is how long this process has used a processor.
-func processorTime() time.Duration {
-	var r unix.Rusage
-	if err := unix.Getrusage(unix.RUSAGE_SELF, &r); err != nil {
-		panic(err)
-	}
-	return time.Duration(r.Utime.Nano() + r.Stime.Nano())
 }
 
 // ignoredSignals returns the mask of ignored signals, as /proc shows it.

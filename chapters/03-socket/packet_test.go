@@ -56,8 +56,9 @@ func TestPacketsNeedNoFrames(t *testing.T) {
 	l.Narrow(a)
 	send := l.Call("Send() of more than the send buffer has room for: is the kernel's error returned?", func() error { return a.Send(make([]byte, 64<<10)) })
 	send.ReturnsSoon(unix.EMSGSIZE)
-	recv := l.Call("Recv() after messages that were refused: was something sent of them?", func() error { return expect(b, "fits") })
+	recv := l.Call("Recv() after messages that were refused, which a signal interrupts: was something sent of them? Does it go on after EINTR?", func() error { return expect(b, "fits") })
 	recv.Blocks("no message was sent")
+	recv.Interrupt(1)
 	require.NoError(l, a.Send([]byte("fits")), "Send() after a message that was too large")
 	recv.Returns(nil)
 
@@ -117,7 +118,6 @@ func TestPacketsNeedNoFrames(t *testing.T) {
 			return err
 		})
 		recv.Blocks("the peer lives and has sent nothing")
-		recv.Interrupt(1)
 		victim.Kill()
 		recv.ReturnsSoon(right)
 		require.NoError(l, oneOf(a.Send([]byte("hello")), unix.EPIPE, unix.ECONNRESET), "Send() to a peer that was killed")
@@ -127,7 +127,7 @@ func TestPacketsNeedNoFrames(t *testing.T) {
 	a, b = packetPair(l)
 	recv = l.Call("Recv() on an end of PacketPair() that is closed meanwhile: "+stillWaits, func() error { _, err := b.Recv(); return err })
 	recv.Blocks("nothing has been sent")
-	l.Call("Close() while a Recv() waits: does it wait for the Recv()?", b.Close).ReturnsSoon(nil)
+	l.Call("Close() while a Recv() waits: "+closeWaits, b.Close).ReturnsSoon(nil)
 	recv.FailsSoon()
 	a, _ = packetPair(l)
 	send = l.Call("Send() on an end of PacketPair() that is closed meanwhile: "+stillWaits, func() error {
@@ -138,7 +138,7 @@ func TestPacketsNeedNoFrames(t *testing.T) {
 		}
 	})
 	send.Blocks("nobody receives, and the queue is full")
-	l.Call("Close() while a Send() waits: does it wait for the Send()?", a.Close).ReturnsSoon(nil)
+	l.Call("Close() while a Send() waits: "+closeWaits, a.Close).ReturnsSoon(nil)
 	send.FailsSoon()
 	a, _ = packetPair(l)
 	closesTwice(l, a)

@@ -323,8 +323,10 @@ func TestKernelSaysWhoThePeerIs(t *testing.T) {
 	for range 2 {
 		client := l.Start(waitsToBeTurnedAway, lab.Tell("path", path))
 		c := accept(l, s)
+		before := l.Waits(c)
 		peer, err := c.Peer()
 		require.NoError(l, err, "Peer()")
+		require.Equal(l, before, l.Waits(c), "the descriptor after Peer(): does File.Fd make it blocking for everybody who shares it? Then Close wakes nobody any more.")
 		require.Equal(l, socket.Peer{PID: client.PID(), UID: os.Geteuid(), GID: os.Getegid()}, peer, "Peer() of a client in another process: is it the kernel that says so (SO_PEERCRED)?")
 		client.Kill()
 		again, err := c.Peer()

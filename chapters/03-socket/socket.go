@@ -132,7 +132,8 @@ func (c *PacketConn) Close() error { return c.f.Close() }
 //     A server whose backlog is full lives too: a connect(2) that would have to
 //     wait is no refusal. Neither is a server of another kind than SOCK_STREAM
 //     dead;
-//   - anything else is left as it was, and is unix.EADDRINUSE too.
+//   - anything else is left as it was, and is unix.EADDRINUSE too. So is a symbolic
+//     link, wherever it leads to.
 //
 // When several servers start on one stale path at the same time, exactly one of
 // them gets it. The others get unix.EADDRINUSE. When a Listener is closed nothing
@@ -144,6 +145,8 @@ func (c *PacketConn) Close() error { return c.f.Close() }
 //     error. In no case is a part of it taken for the whole.) An abstract name
 //     may have as many bytes, with its '@';
 //   - unix.ENOENT when the folder is not there.
+//
+// At least five clients can connect before the first of them is accepted.
 //
 // Listen does not wait for another server to end. It may have to wait for a moment
 // while another Listen or Close is at work in the same folder.
@@ -173,7 +176,7 @@ func (l *Listener) Accept() (*Conn, error) {
 //
 // When ctx ends first, Dial returns an error that wraps ctx's. Errors that do not
 // pass by themselves are returned at once: unix.ENAMETOOLONG, as in Listen,
-// unix.EACCES, unix.EPROTOTYPE (a server of another kind), and others.
+// unix.EACCES, unix.ENOTDIR, unix.EPROTOTYPE (a server of another kind), and all others.
 func Dial(ctx context.Context, address string) (*Conn, error) {
 	return nil, todo.Err("Dial")
 }

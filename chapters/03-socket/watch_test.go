@@ -3,7 +3,9 @@ package socket_test
 import (
 	"bytes"
 	"encoding/binary"
+	"fmt"
 	"runtime"
+	"syscall"
 	"unsafe"
 
 	"github.com/stretchr/testify/require"
@@ -47,21 +49,32 @@ func (c changes) seen() []string {
 	return names
 }
 
-// refuseUmask makes umask(2) fail in this process from now on (seccomp(2)).
-func refuseUmask() error {
+// refuse makes system calls fail in this process from now on (seccomp(2)): by an error of
+// the test's choice, and perhaps only when the second argument has a certain value, as
+// for fcntl(2).
+func refuse(why unix.Errno, calls ...refused) error {
 	const (
 		load  = unix.BPF_LD | unix.BPF_W | unix.BPF_ABS
 		equal = unix.BPF_JMP | unix.BPF_JEQ | unix.BPF_K
 		ret   = unix.BPF_RET | unix.BPF_K
 		allow = 0x7fff0000
 		errno = 0x00050000
+
+		second = 24 // where the second argument is in struct seccomp_data
 	)
-	program := []unix.SockFilter{
-		{Code: load}, // the number of the system call
-		{Code: equal, K: unix.SYS_UMASK, Jf: 1},
-		{Code: ret, K: errno | uint32(unix.EPERM)},
-		{Code: ret, K: allow},
+	var program []unix.SockFilter
+	for _, c := range calls {
+		program = append(program, unix.SockFilter{Code: load}) // the number of the system call
+		if c.second == 0 {
+			program = append(program, unix.SockFilter{Code: equal, K: c.call, Jf: 1})
+		} else {
+			program = append(program, unix.SockFilter{Code: equal, K: c.call, Jf: 3},
+				unix.SockFilter{Code: load, K: second},
+				unix.SockFilter{Code: equal, K: c.second, Jf: 1})
+		}
+		program = append(program, unix.SockFilter{Code: ret, K: errno | uint32(why)})
 	}
+	program = append(program, unix.SockFilter{Code: ret, K: allow})
 	filter := unix.SockFprog{Len: uint16(len(program)), Filter: &program[0]}
 	runtime.LockOSThread() // for both calls
 	defer runtime.UnlockOSThread()
@@ -72,6 +85,34 @@ func refuseUmask() error {
 	_, _, e := unix.Syscall(unix.SYS_SECCOMP, setFilter, everyThread, uintptr(unsafe.Pointer(&filter)))
 	if e != 0 {
 		return e
+	}
+	return nil
+}
+
+// refused is a system call, and its second argument if it is not refused always.
+type refused struct{ call, second uint32 }
+
+// secondCall is the one by which FD_CLOEXEC is set too late: another goroutine may have
+// started a program since the descriptor was made.
+var secondCall = refused{unix.SYS_FCNTL, unix.F_SETFD}
+
+// closeOnExec says of what was made without that call whether it is close-on-exec.
+func closeOnExec(what string, ends ...syscall.Conn) error {
+	for _, end := range ends {
+		conn, err := end.SyscallConn()
+		if err != nil {
+			return err
+		}
+		var flags int
+		if err := conn.Control(func(fd uintptr) { flags, err = unix.FcntlInt(fd, unix.F_GETFD, 0) }); err != nil {
+			return err
+		}
+		if err != nil {
+			return err
+		}
+		if flags&unix.FD_CLOEXEC == 0 {
+			return fmt.Errorf("%s: close-on-exec is not set from the first moment on, but by a second call (F_SETFD), which is refused here: a program that another goroutine starts in between inherits it", what)
+		}
 	}
 	return nil
 }

@@ -147,6 +147,9 @@ func lock(path string) (unlock func(), err error) {
 }
 
 func isStale(path string) bool {
+	if info, err := os.Lstat(path); err != nil || info.Mode().Type() != os.ModeSocket {
+		return false // a link, for instance
+	}
 	fd, err := connect(path)
 	if err == nil {
 		unix.Close(fd)
