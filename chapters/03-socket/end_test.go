@@ -28,7 +28,7 @@ func TestPeerCanAnswerAfterCloseWrite(t *testing.T) {
 	require.NoError(l, a.CloseWrite(), "CloseWrite()")
 	before := l.Waits(a)
 	l.Call("Recv() of the answer after CloseWrite(): does CloseWrite end one direction only (SHUT_WR), or both?", func() error { return expect(a, "3 messages") }).ReturnsSoon(nil)
-	require.Equal(l, before, l.Waits(a), "the descriptor after CloseWrite(): does File.Fd make it blocking for everybody who shares it?")
+	require.Equal(l, before, l.Waits(a), "the descriptor after CloseWrite(): is it made blocking, for everybody who shares it? (Fd of a file does that, and of the copy that net.UnixConn.File makes.)")
 	require.NoError(l, expect(a, "and the end"), "Recv() of the second answer")
 	require.ErrorIs(l, a.Send([]byte("late")), unix.EPIPE, "Send() after CloseWrite()")
 	peer.Exit()

@@ -25,6 +25,8 @@ func TestPacketsNeedNoFrames(t *testing.T) {
 	require.Equal(l, "close-on-exec", l.OnExec(a), "PacketPair(): is SOCK_CLOEXEC set when the sockets are made?")
 	require.Equal(l, "close-on-exec", l.OnExec(b), "PacketPair(): is SOCK_CLOEXEC set when the sockets are made?")
 
+	require.NoError(l, l.Start(withoutSecondCalls, lab.Tell("what", "PacketPair()"), lab.Tell("path", "")).Wait(), "PacketPair() where nothing can be made close-on-exec by a second call")
+
 	raw := l.File(b)
 	require.NoError(l, a.Send([]byte("hello")), `Send("hello")`)
 	sent := make([]byte, 100)

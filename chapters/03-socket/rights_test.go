@@ -181,6 +181,8 @@ func TestDescriptorTravels(t *testing.T) {
 		require.NoError(l, b.Close(), "Close()")
 	})
 
+	require.NoError(l, l.Start(withoutSecondCalls, lab.Tell("what", "RecvFile()"), lab.Tell("path", "")).Wait(), "RecvFile() where nothing can be made close-on-exec by a second call")
+
 	// A file that is closed cannot be sent, and its message does not go alone.
 	a, b = pair(l)
 	closed := letter(l, "closed")
@@ -326,7 +328,7 @@ func TestKernelSaysWhoThePeerIs(t *testing.T) {
 		before := l.Waits(c)
 		peer, err := c.Peer()
 		require.NoError(l, err, "Peer()")
-		require.Equal(l, before, l.Waits(c), "the descriptor after Peer(): does File.Fd make it blocking for everybody who shares it? Then Close wakes nobody any more.")
+		require.Equal(l, before, l.Waits(c), "the descriptor after Peer(): is it made blocking, for everybody who shares it? (Fd of a file does that, and of the copy that net.UnixConn.File makes.) Then Close wakes nobody any more.")
 		require.Equal(l, socket.Peer{PID: client.PID(), UID: os.Geteuid(), GID: os.Getegid()}, peer, "Peer() of a client in another process: is it the kernel that says so (SO_PEERCRED)?")
 		client.Kill()
 		again, err := c.Peer()

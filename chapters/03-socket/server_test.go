@@ -8,6 +8,7 @@ import (
 	"io/fs"
 	"os"
 	"path/filepath"
+	"runtime"
 	"strconv"
 	"strings"
 	"sync/atomic"
@@ -137,6 +138,20 @@ func TestStalledClientStopsNoOther(t *testing.T) {
 	})
 	fills.Returns(nil)
 
+	// There is no number of clients that stall at which the next one has to wait.
+	var stall []*os.File
+	for range 80 {
+		c := connect(l, path)
+		write(l, c, frame("hello")[:1])
+		stall = append(stall, c)
+	}
+	l.Wait("it serves until Close() is called", server)
+	next := l.Start(asksOften, lab.Tell("path", path), lab.Tell("id", "next"))
+	l.Call(fmt.Sprintf("one more client, while %d others stall: does it wait until one of them leaves?", len(stall)), next.Wait).ReturnsSoon(nil)
+	for _, c := range stall {
+		require.NoError(l, c.Close(), "close() of a client")
+	}
+
 	var clients []*lab.Process
 	for id := range 6 {
 		clients = append(clients, l.Start(asksOften, lab.Tell("path", path), lab.Tell("id", strconv.Itoa(id))))
@@ -184,6 +199,7 @@ func TestStalledClientStopsNoOther(t *testing.T) {
 		crowd = append(crowd, c)
 	}
 	l.Wait("it has more clients than descriptors", server)
+	server.Sleeps("Serve() while it has no descriptor left for a client: does it accept again without a pause (EMFILE)?")
 	last := l.Start(asksOften, lab.Tell("path", path), lab.Tell("id", "8"))
 	for _, c := range crowd {
 		require.NoError(l, c.Close(), "close() of a client")
@@ -201,6 +217,72 @@ func TestStalledClientStopsNoOther(t *testing.T) {
 	require.ErrorIs(l, err, io.EOF, "what a client reads when the server has closed")
 	_, err = os.Lstat(path)
 	require.ErrorIs(l, err, fs.ErrNotExist, "the socket's file after Close()")
+
+	closesWhoHasJustCome(l)
+	closedByAClient(l)
+}
+
+// closesWhoHasJustCome closes the Listener when clients have been accepted, and none of
+// their functions has begun yet, or some.
+func closesWhoHasJustCome(l *lab.Lab) {
+	path := l.SocketPath("just come")
+	server := l.Start(closesAtOnce, lab.Tell("path", path))
+	for range 10 {
+		var up bool
+		server.Report(&up)
+		for range 5 {
+			connect(l, path)
+		}
+		server.Go()
+		var left string
+		l.Call("Serve() when Close() comes just after clients were accepted: is a client on the list before the next one is accepted? A function that nobody wakes never returns.", func() error {
+			server.Report(&left)
+			return nil
+		}).ReturnsSoon(nil)
+		require.Equal(l, "it returned", left, "Serve() when Close() comes just after clients were accepted")
+	}
+	server.Exit()
+}
+
+// One goroutine at a time: those of the clients begin when Serve waits, and Close is
+// before them in the queue.
+var closesAtOnce = lab.NewRole("server that is closed at once", func(c *lab.Child) error {
+	runtime.GOMAXPROCS(1)
+	for range 10 {
+		s, err := socket.Listen(c.Text("path"))
+		if err != nil {
+			return fmt.Errorf("Listen(): %w", err)
+		}
+		c.Report(true)
+		c.Wait()
+		closed := make(chan error, 1)
+		go func() { closed <- s.Close() }()
+		if err := s.Serve(func(conn *socket.Conn) { conn.Recv() }); err != nil {
+			return fmt.Errorf("Serve(): %w", err)
+		}
+		if err := <-closed; err != nil {
+			return fmt.Errorf("Close(): %w", err)
+		}
+		c.Report("it returned")
+	}
+	c.Wait()
+	return nil
+})
+
+// closedByAClient closes the Listener, and the connection, in a client's function.
+func closedByAClient(l *lab.Lab) {
+	path := l.SocketPath("closed by a client")
+	s := listen(l, path)
+	serving := l.Call("Serve() when a client's function calls Close() of the Listener: does Close wait for that function?", func() error {
+		return s.Serve(func(c *socket.Conn) {
+			c.Recv()
+			c.Close()
+			s.Close()
+		})
+	})
+	c := dial(l, path)
+	require.NoError(l, c.Send(nil), "Send()")
+	serving.ReturnsSoon(nil)
 }
 
 // connect is a client without the package. Its reads and writes wait.
@@ -216,19 +298,16 @@ func connect(l *lab.Lab, path string) *os.File {
 }
 
 // roomForDescriptors is how many descriptors the server may have.
-const roomForDescriptors = 100
+const roomForDescriptors = 220
 
 var serves = lab.NewRole("server of many", func(c *lab.Child) error {
 	if err := unix.Setrlimit(unix.RLIMIT_NOFILE, &unix.Rlimit{Cur: roomForDescriptors, Max: roomForDescriptors}); err != nil {
 		return err
 	}
-	// With its first pipe the runtime opens what it waits with, and keeps that.
-	r, w, err := os.Pipe()
-	if err != nil {
+	// What is made once and kept is made now: by the runtime, and perhaps by the package.
+	if err := servesOne(c.Text("path")); err != nil {
 		return err
 	}
-	r.Close()
-	w.Close()
 	before, err := os.ReadDir("/proc/self/fd")
 	if err != nil {
 		return err
@@ -262,6 +341,22 @@ var serves = lab.NewRole("server of many", func(c *lab.Child) error {
 	c.Wait()
 	return nil
 })
+
+// servesOne is the whole life of a server with one client.
+func servesOne(path string) error {
+	s, err := socket.Listen(path)
+	if err != nil {
+		return fmt.Errorf("Listen(): %w", err)
+	}
+	served := make(chan error, 1)
+	go func() { served <- s.Serve(sendsBack) }()
+	c, err := socket.Dial(context.Background(), path)
+	if err != nil {
+		return fmt.Errorf("Dial(): %w", err)
+	}
+	err = errors.Join(c.Send([]byte("hello")), expect(c, "hello"), c.Close(), s.Close())
+	return errors.Join(err, <-served)
+}
 
 // sendsBack is what a server does for one client.
 func sendsBack(c *socket.Conn) {

@@ -117,7 +117,8 @@ func (c *Conn) Close() error { return c.f.Close() }
 // Close closes this process's copy of the connection, as [Conn.Close] does.
 func (c *PacketConn) Close() error { return c.f.Close() }
 
-// The rest is yours. Every descriptor that you make or receive is close-on-exec.
+// The rest is yours. Every descriptor that you make or receive is close-on-exec, from its
+// first moment on: a program that another goroutine starts inherits none.
 
 // Listen makes a stream socket that listens at an address.
 //
@@ -269,9 +270,11 @@ func (l *Listener) AcceptFrom(uids []int) (*Conn, error) {
 // Serve accepts clients until the Listener is closed. It calls handle for each of
 // them in a goroutine of its own, so that no client waits for another one, and
 // closes the connection when handle has returned. A lack of descriptors (EMFILE) is
-// not the end: Serve waits a little, and goes on when a client has left.
+// not the end: Serve waits a little, and goes on when a client has left. That lack is the
+// only limit to how many clients there are at once. What the package opens once, and
+// keeps for all its connections, is no client's.
 //
-// When Close is called, in whatever goroutine, Serve closes the connections that
+// When Close is called, in whatever goroutine, also in a handle, Serve closes the connections that
 // are still open, which wakes those that wait in them. It returns nil when the
 // last handle has returned. Any other error ends it in the same way, and is
 // returned.

@@ -2,8 +2,11 @@ package socket_test
 
 import (
 	"bytes"
+	"context"
 	"encoding/binary"
+	"errors"
 	"fmt"
+	"os"
 	"runtime"
 	"syscall"
 	"unsafe"
@@ -11,6 +14,7 @@ import (
 	"github.com/stretchr/testify/require"
 	"golang.org/x/sys/unix"
 
+	socket "ipcworkbook/chapters/03-socket"
 	"ipcworkbook/harness/lab"
 )
 
@@ -96,22 +100,67 @@ type refused struct{ call, second uint32 }
 // started a program since the descriptor was made.
 var secondCall = refused{unix.SYS_FCNTL, unix.F_SETFD}
 
-// closeOnExec says of what was made without that call whether it is close-on-exec.
-func closeOnExec(what string, ends ...syscall.Conn) error {
+// withoutSecondCalls makes a socket, or receives a descriptor, in a process in which that
+// call is refused.
+var withoutSecondCalls = lab.NewRole("one who may not set FD_CLOEXEC", func(c *lab.Child) error {
+	if refuse(unix.EPERM, secondCall) != nil {
+		return nil // no seccomp here
+	}
+	switch what := c.Text("what"); what {
+	case "Pair()":
+		a, b, err := socket.Pair()
+		return closeOnExec(what, err, a, b)
+	case "PacketPair()":
+		a, b, err := socket.PacketPair()
+		return closeOnExec(what, err, a, b)
+	case "RecvFile()":
+		a, b, err := socket.Pair()
+		if err != nil {
+			return err
+		}
+		r, _, err := os.Pipe()
+		if err != nil {
+			return err
+		}
+		if err := a.SendFile([]byte("an end of a pipe"), r); err != nil {
+			return fmt.Errorf("SendFile(): %w", err)
+		}
+		_, f, err := b.RecvFile()
+		return closeOnExec(what, err, f)
+	default:
+		s, err := socket.Listen(c.Text("path"))
+		if err != nil {
+			return fmt.Errorf("Listen(): %w", err)
+		}
+		defer s.Close()
+		dialed, err := socket.Dial(context.Background(), c.Text("path"))
+		if what == "Dial()" || err != nil {
+			return closeOnExec("Dial()", err, dialed)
+		}
+		accepted, err := s.Accept()
+		return closeOnExec(what, err, accepted)
+	}
+})
+
+// closeOnExec returns an error if what was made without that call is not close-on-exec.
+func closeOnExec(what string, err error, ends ...syscall.Conn) error {
+	if err != nil {
+		return fmt.Errorf("%s where F_SETFD is refused: %w", what, err)
+	}
 	for _, end := range ends {
 		conn, err := end.SyscallConn()
 		if err != nil {
 			return err
 		}
 		var flags int
-		if err := conn.Control(func(fd uintptr) { flags, err = unix.FcntlInt(fd, unix.F_GETFD, 0) }); err != nil {
-			return err
+		if controlErr := conn.Control(func(fd uintptr) { flags, err = unix.FcntlInt(fd, unix.F_GETFD, 0) }); controlErr != nil {
+			return controlErr
 		}
 		if err != nil {
 			return err
 		}
 		if flags&unix.FD_CLOEXEC == 0 {
-			return fmt.Errorf("%s: close-on-exec is not set from the first moment on, but by a second call (F_SETFD), which is refused here: a program that another goroutine starts in between inherits it", what)
+			return errors.New("close-on-exec is set by a second call (F_SETFD): a program that another goroutine starts before it inherits the descriptor")
 		}
 	}
 	return nil
