@@ -25,8 +25,8 @@ func TestPeerCanAnswerAfterCloseWrite(t *testing.T) {
 		require.NoError(l, a.Send(pattern(1000)), "Send()")
 	}
 	peer.Blocks("there may be more to come")
-	require.NoError(l, a.CloseWrite(), "CloseWrite()")
 	before := l.Waits(a)
+	require.NoError(l, a.CloseWrite(), "CloseWrite()")
 	l.Call("Recv() of the answer after CloseWrite(): does CloseWrite end one direction only (SHUT_WR), or both?", func() error { return expect(a, "3 messages") }).ReturnsSoon(nil)
 	require.Equal(l, before, l.Waits(a), "the descriptor after CloseWrite(): is it made blocking, for everybody who shares it? (Fd of a file does that, and of the copy that net.UnixConn.File makes.)")
 	require.NoError(l, expect(a, "and the end"), "Recv() of the second answer")

@@ -150,14 +150,16 @@ func (c *PacketConn) Close() error { return c.f.Close() }
 // At least five clients can connect before the first of them is accepted.
 //
 // Listen does not wait for another server to end. It may have to wait for a moment
-// while another Listen or Close is at work in the same folder.
+// while another Listen or Close is at work in the same folder. (With a lock on the folder
+// it waits for whoever else may open it, and holds one: see the lesson's traps.)
 func Listen(address string) (*Listener, error) {
 	return nil, todo.Err("Listen")
 }
 
 // Close stops listening and removes the socket's file, if the file that is there
-// is still its own. One that a successor has made at the same path stays. A
-// second Close is an error, and does nothing.
+// is still its own. One that a successor has made at the same path stays. It does so also
+// when the process has no descriptor left, and when it works in another folder by now
+// than a relative path was meant for. A second Close is an error, and does nothing.
 //
 // An Accept that waits in another goroutine returns with an error. Clients that
 // wait to be accepted are turned away. Connections that were accepted go on.
@@ -249,6 +251,10 @@ func (c *Conn) SendFile(p []byte, f *os.File) error {
 // It is nil when there was none. If there were several, all but the first are
 // closed. With an error there is no file: what came with a message that is
 // refused, or cut, is closed.
+//
+// A file that came when the process had no descriptor left for it is lost: the error is
+// unix.EMFILE then, and its message is lost too. The next one can be received. (Recv asks
+// for no file, and there it is no error.)
 func (c *Conn) RecvFile() ([]byte, *os.File, error) {
 	return nil, nil, todo.Err("Conn.RecvFile")
 }

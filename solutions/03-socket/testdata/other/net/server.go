@@ -7,6 +7,7 @@ import (
 	"io/fs"
 	"net"
 	"os"
+	"path/filepath"
 	"strings"
 	"sync"
 	"syscall"
@@ -21,7 +22,9 @@ type Listener struct {
 	err  error // why there is none
 	path string
 	file fs.FileInfo
-	once sync.Once
+
+	spare *os.File // closed by Close: its lock needs a descriptor
+	once  sync.Once
 }
 
 func NewListener(f *os.File) *Listener {
@@ -67,7 +70,10 @@ func Listen(address string) (*Listener, error) {
 	}}
 	l := &Listener{}
 	if !strings.HasPrefix(address, "@") {
-		l.path = address
+		var err error
+		if l.path, err = filepath.Abs(address); err != nil {
+			return nil, err
+		}
 		unlock, err := lock(address)
 		if err != nil {
 			return nil, err
@@ -86,7 +92,12 @@ func Listen(address string) (*Listener, error) {
 	l.l = made.(*net.UnixListener)
 	l.l.SetUnlinkOnClose(false)
 	if l.path != "" {
-		if l.file, err = os.Lstat(l.path); err != nil {
+		l.file, err = os.Lstat(l.path)
+		if err == nil {
+			l.spare, err = os.Open(os.DevNull)
+		}
+		if err != nil {
+			os.Remove(l.path)
 			l.l.Close()
 			return nil, err
 		}
@@ -150,6 +161,7 @@ func (l *Listener) Close() error {
 func (l *Listener) close() error {
 	var err error
 	if l.path != "" {
+		l.spare.Close()
 		var unlock func()
 		if unlock, err = lock(l.path); err == nil {
 			defer unlock()

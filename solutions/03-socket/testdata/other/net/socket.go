@@ -137,9 +137,13 @@ func (c *Conn) read(p []byte, files *[]*os.File) error {
 			n, err = c.c.Read(p[got:])
 		} else {
 			control := make([]byte, unix.CmsgSpace(4))
-			var controls int
-			n, controls, _, _, err = unixConn.ReadMsgUnix(p[got:], control)
-			*files = append(*files, received(control[:controls])...)
+			var controls, flags int
+			n, controls, flags, _, err = unixConn.ReadMsgUnix(p[got:], control)
+			came := received(control[:controls])
+			if len(came) == 0 && flags&unix.MSG_CTRUNC != 0 {
+				came = append(came, nil) // there was no descriptor for it
+			}
+			*files = append(*files, came...)
 		}
 		got += n
 		if errors.Is(err, io.EOF) { // ReadMsgUnix wraps it, and Read does not
@@ -218,6 +222,9 @@ func (c *Conn) RecvFile() ([]byte, *os.File, error) {
 		return p, nil, err
 	}
 	closeFiles(files[1:])
+	if files[0] == nil {
+		return nil, nil, fmt.Errorf("no descriptor left: %w", unix.EMFILE)
+	}
 	return p, files[0], err
 }
 

@@ -1,6 +1,7 @@
 package socket
 
 import (
+	"fmt"
 	"io"
 	"os"
 	"sync"
@@ -36,12 +37,12 @@ func (e *end) Read(p []byte) (int, error) {
 	if e.conn == nil {
 		return 0, os.ErrInvalid
 	}
-	var n, controls int
+	var n, controls, flags int
 	var err error
 	connErr := e.conn.Read(func(fd uintptr) bool {
 		for {
 			// MSG_CMSG_CLOEXEC: a flag set later would leave a moment without it.
-			n, controls, _, _, err = unix.Recvmsg(int(fd), p, e.control[:], unix.MSG_CMSG_CLOEXEC)
+			n, controls, flags, _, err = unix.Recvmsg(int(fd), p, e.control[:], unix.MSG_CMSG_CLOEXEC)
 			if err != unix.EINTR {
 				return err != unix.EAGAIN
 			}
@@ -53,20 +54,26 @@ func (e *end) Read(p []byte) (int, error) {
 	if err != nil {
 		return 0, os.NewSyscallError("recvmsg", err)
 	}
-	return e.took(n, controls)
+	return e.took(n, controls, flags)
 }
 
 // took counts what came, and keeps the descriptors.
-func (e *end) took(n, controls int) (int, error) {
+func (e *end) took(n, controls, flags int) (int, error) {
 	e.read += int64(n)
-	if controls > 0 {
-		e.came.add(e.read, descriptors(e.control[:controls]))
+	fds := descriptors(e.control[:controls])
+	if len(fds) == 0 && flags&unix.MSG_CTRUNC != 0 {
+		fds = []int{lost}
 	}
+	e.came.add(e.read, fds)
 	if n == 0 {
 		return 0, io.EOF
 	}
 	return n, nil
 }
+
+// lost is in the place of a descriptor that came when this process had none left: the
+// kernel has dropped it, and says so in a flag only.
+const lost = -1
 
 // descriptors returns what is in a control message.
 func descriptors(control []byte) []int {
@@ -110,7 +117,7 @@ func (a *arrivals) add(at int64, fds []int) {
 	defer a.mu.Unlock()
 	for _, fd := range fds {
 		if a.closed {
-			unix.Close(fd)
+			closeAll([]int{fd})
 			continue
 		}
 		a.list = append(a.list, arrival{at, fd})
@@ -144,7 +151,9 @@ func (a *arrivals) close() {
 
 func closeAll(fds []int) {
 	for _, fd := range fds {
-		unix.Close(fd)
+		if fd != lost {
+			unix.Close(fd)
+		}
 	}
 }
 
@@ -192,5 +201,8 @@ func (c *Conn) RecvFile() ([]byte, *os.File, error) {
 		return p, nil, nil
 	}
 	closeAll(fds[1:])
+	if fds[0] == lost {
+		return nil, nil, fmt.Errorf("a message came with a file, and there was no descriptor left for it: %w", unix.EMFILE)
+	}
 	return p, os.NewFile(uintptr(fds[0]), "received"), nil
 }

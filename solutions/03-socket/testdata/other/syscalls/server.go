@@ -20,6 +20,8 @@ type Listener struct {
 	e    *end
 	path string
 	file os.FileInfo
+
+	spare *os.File // closed by Close: its lock needs a descriptor
 }
 
 // NewListener makes the socket one that does not block: between poll and accept
@@ -62,10 +64,16 @@ func Listen(address string) (*Listener, error) {
 	if isAbstract(address) {
 		err = bindAndListen(fd, address)
 	} else {
-		l.path = address
-		l.file, err = listenAt(fd, address)
+		l.path, err = filepath.Abs(address)
+		if err == nil {
+			l.spare, err = os.Open(os.DevNull)
+		}
+		if err == nil {
+			l.file, err = listenAt(fd, address)
+		}
 	}
 	if err != nil {
+		l.spare.Close()
 		e.Close()
 		return nil, fmt.Errorf("%s: %w", address, err)
 	}
@@ -222,6 +230,7 @@ func (l *Listener) Close() error {
 	if l.path == "" || l.e.closed.Load() {
 		return l.e.Close()
 	}
+	l.spare.Close()
 	unlock, err := lock(l.path)
 	if err == nil {
 		if there, statErr := os.Lstat(l.path); statErr == nil && os.SameFile(there, l.file) {

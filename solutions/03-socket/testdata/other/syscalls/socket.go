@@ -87,11 +87,15 @@ func (e *end) recv(p []byte, fds *[]int) (n, flags int, err error) {
 	if err != nil {
 		return 0, 0, err
 	}
+	before := len(*fds)
 	messages, _ := unix.ParseSocketControlMessage(control[:controls])
 	for _, m := range messages {
 		if came, err := unix.ParseUnixRights(&m); err == nil {
 			*fds = append(*fds, came...)
 		}
+	}
+	if len(*fds) == before && flags&unix.MSG_CTRUNC != 0 {
+		*fds = append(*fds, -1) // there was no number for it
 	}
 	return n, flags, nil
 }
@@ -159,7 +163,9 @@ func (c *Conn) recvFrame(buf []byte, fds *[]int) ([]byte, error) {
 
 func closeAll(fds []int) {
 	for _, fd := range fds {
-		unix.Close(fd)
+		if fd >= 0 {
+			unix.Close(fd)
+		}
 	}
 }
 
@@ -180,6 +186,9 @@ func (c *Conn) RecvFile() ([]byte, *os.File, error) {
 		return p, nil, err
 	}
 	closeAll(fds[1:])
+	if fds[0] < 0 {
+		return nil, nil, fmt.Errorf("a file came, and this process has as many as it may have: %w", unix.EMFILE)
+	}
 	return p, os.NewFile(uintptr(fds[0]), "received"), nil
 }
 
