@@ -14,6 +14,7 @@ import (
 	"testing"
 
 	"github.com/stretchr/testify/require"
+	"golang.org/x/sys/unix"
 
 	socket "ipcworkbook/chapters/03-socket"
 	"ipcworkbook/harness/lab"
@@ -410,6 +411,15 @@ func TestMemoryFollowsTheMessage(t *testing.T) {
 		recv.ReturnsSoon(socket.ErrTooLarge) // the other side lives: more never comes
 		require.ErrorContains(l, err, strconv.Itoa(socket.MaxMessage), "Recv() of a header that claims %d bytes: the text names the limit", claim)
 		require.Less(l, allocated, uint64(socket.MaxMessage), "bytes that Recv() allocated: is the length checked before memory is taken?")
+	}
+
+	// Four bytes of length would be 5 for it. The memory is only claimed: nobody touches it.
+	const huge = 1<<32 + 5
+	p, err := unix.Mmap(-1, 0, huge, unix.PROT_READ, unix.MAP_PRIVATE|unix.MAP_ANONYMOUS|unix.MAP_NORESERVE)
+	if err == nil {
+		a, _ := pair(l)
+		l.Call(fmt.Sprintf("Send() of %d bytes: is the length compared before it is made a number of 32 bits?", huge), func() error { return a.Send(p) }).ReturnsSoon(socket.ErrTooLarge)
+		require.NoError(l, unix.Munmap(p), "munmap()")
 	}
 
 	a, b = pair(l)
