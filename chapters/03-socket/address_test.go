@@ -58,48 +58,11 @@ func TestListenMakesASocketForItsOwnerOnly(t *testing.T) {
 	require.NoError(l, l.Start(closesACopy, lab.Give("listener", successor)).Wait(), "a process that has a copy of the Listener")
 	require.NoError(l, answers(l, path), "connect() after another process has closed its copy: the file belongs to who made it")
 
-	for _, where := range []string{noDescriptor, otherFolder} {
-		closes := l.Start(closesElsewhere, lab.Tell("folder", l.Dir()), lab.Tell("where", where))
-		require.NoError(l, closes.Wait(), "Close() of a Listener %s", where)
-	}
 	require.NoError(l, l.Start(listensWithoutUmask, lab.Tell("path", l.SocketPath("other"))).Wait(), "Listen() in a process that may not change its umask, nor set FD_CLOEXEC by a second call")
 }
 
 var closesACopy = lab.NewRole("holder of a copy", func(c *lab.Child) error {
 	return socket.NewListener(c.File("listener")).Close()
-})
-
-const (
-	noDescriptor = "when the process has no descriptor left"
-	otherFolder  = "at a relative path, when the process works in another folder"
-)
-
-var closesElsewhere = lab.NewRole("server that closes", func(c *lab.Child) error {
-	if err := os.Chdir(c.Text("folder")); err != nil {
-		return err
-	}
-	s, err := socket.Listen("closed")
-	if err != nil {
-		return fmt.Errorf("Listen(): %w", err)
-	}
-	reason := "does Close look for it from the folder in which the process works now?"
-	if c.Text("where") == otherFolder {
-		if err := os.Chdir("/"); err != nil {
-			return err
-		}
-	} else {
-		reason = "does Close need a descriptor for that, which it could have kept since Listen?"
-		giveBack, err := noDescriptorLeft()
-		if err != nil {
-			return err
-		}
-		defer giveBack()
-	}
-	closeErr := s.Close()
-	if _, err := os.Lstat(filepath.Join(c.Text("folder"), "closed")); !errors.Is(err, fs.ErrNotExist) {
-		return fmt.Errorf("the socket's file is still there (Close returned: %v): %s", closeErr, reason)
-	}
-	return closeErr
 })
 
 // Between two calls of umask every file that another goroutine makes has the wrong

@@ -8,7 +8,6 @@ import (
 	"io"
 	"os"
 	"path/filepath"
-	"slices"
 	"strconv"
 	"testing"
 
@@ -182,7 +181,6 @@ func TestDescriptorTravels(t *testing.T) {
 		require.NoError(l, b.Close(), "Close()")
 	})
 
-	require.NoError(l, l.Start(receivesWithoutDescriptors).Wait(), "RecvFile() in a process that has no descriptor left")
 	require.NoError(l, l.Start(withoutSecondCalls, lab.Tell("what", "RecvFile()"), lab.Tell("path", "")).Wait(), "RecvFile() where nothing can be made close-on-exec by a second call")
 
 	// A file that is closed cannot be sent, and its message does not go alone.
@@ -283,77 +281,6 @@ func descriptor(l *lab.Lab, f *os.File) int {
 	var n int
 	require.NoError(l, conn.Control(func(fd uintptr) { n = int(fd) }), "Control()")
 	return n
-}
-
-// receivesWithoutDescriptors gets a file when it has no descriptor for it, and one when
-// it has.
-var receivesWithoutDescriptors = lab.NewRole("receiver without a descriptor", func(c *lab.Child) error {
-	a, b, err := socket.Pair()
-	if err != nil {
-		return fmt.Errorf("Pair(): %w", err)
-	}
-	r, _, err := os.Pipe()
-	if err != nil {
-		return err
-	}
-	for _, message := range []string{"asked for", "not asked for", "after it"} {
-		if err := a.SendFile([]byte(message), r); err != nil {
-			return fmt.Errorf("SendFile(): %w", err)
-		}
-	}
-	giveBack, err := noDescriptorLeft()
-	if err != nil {
-		return err
-	}
-	p, f, err := b.RecvFile()
-	switch {
-	case err == nil && f == nil:
-		return fmt.Errorf("RecvFile() returned %q, no file and no error: the kernel had no descriptor for the file, and says so in a flag only (MSG_CTRUNC)", p)
-	case !errors.Is(err, unix.EMFILE) || f != nil:
-		return fmt.Errorf("RecvFile() returned %q, the file %v and the error %v, where EMFILE is expected", p, f, err)
-	}
-	if err := expect(b, "not asked for"); err != nil {
-		return fmt.Errorf("Recv(), which asks for no file, of a message for whose file there is no descriptor: %w", err)
-	}
-	if err := giveBack(); err != nil {
-		return err
-	}
-	p, f, err = b.RecvFile()
-	if err != nil || f == nil || string(p) != "after it" {
-		return fmt.Errorf("RecvFile() of the next message, when there are descriptors again, returned %q, the file %v and the error %v", p, f, err)
-	}
-	return nil
-})
-
-// noDescriptorLeft makes each call fail that wants a descriptor in this process (EMFILE),
-// until they are given back.
-func noDescriptorLeft() (giveBack func() error, err error) {
-	var limit unix.Rlimit
-	if err := unix.Getrlimit(unix.RLIMIT_NOFILE, &limit); err != nil {
-		return nil, err
-	}
-	// Every number up to the highest one is taken, and the limit is there.
-	var taken []*os.File
-	giveBack = func() error {
-		for _, f := range taken {
-			f.Close()
-		}
-		return unix.Setrlimit(unix.RLIMIT_NOFILE, &limit)
-	}
-	entries, err := os.ReadDir("/proc/self/fd")
-	if err != nil {
-		return nil, err
-	}
-	for {
-		n, err := unix.FcntlInt(0, unix.F_DUPFD_CLOEXEC, 0)
-		if err != nil {
-			return giveBack, err
-		}
-		taken = append(taken, os.NewFile(uintptr(n), "taken"))
-		if !slices.ContainsFunc(entries, func(e os.DirEntry) bool { used, _ := strconv.Atoi(e.Name()); return used > n }) {
-			return giveBack, unix.Setrlimit(unix.RLIMIT_NOFILE, &unix.Rlimit{Cur: uint64(n) + 1, Max: limit.Max})
-		}
-	}
 }
 
 var sendsItsFile = lab.NewRole("sender of a file", func(c *lab.Child) error {

@@ -120,7 +120,7 @@ func longPath(l *lab.Lab, length int) string {
 
 // Step 13: many clients at once, each served whole. A client that stalls stops no
 // other, and neither do clients that come and go, nor a lack of descriptors. Close
-// ends it all.
+// ends it all, and needs no descriptor for that.
 func TestStalledClientStopsNoOther(t *testing.T) {
 	l := lab.New(t)
 	path := l.SocketPath("s")
@@ -220,6 +220,7 @@ func TestStalledClientStopsNoOther(t *testing.T) {
 
 	closesWhoHasJustCome(l)
 	closedByAClient(l)
+	lackOfDescriptors(l)
 }
 
 // closesWhoHasJustCome closes the Listener when clients have been accepted, and none of
