@@ -49,7 +49,7 @@ func TestMessageArrivesInAnotherProcess(t *testing.T) {
 
 	a, b = pair(l)
 	answerer := l.Start(answersOnPair, lab.HandOver("conn", b))
-	require.NoError(l, a.Send([]byte("hello")), `Send("hello")`)
+	require.NoError(l, a.Send([]byte("hello")), `Send("hello") on a pair whose other end was handed over: does Close of a copy end the connection for all who have one (shutdown)?`)
 	require.NoError(l, expect(a, "HELLO"), "Recv() of the answer on a pair: does Recv ask for more bytes than the frame has?")
 	answerer.Exit()
 
