@@ -154,7 +154,8 @@ func (w *Writer) Close() error {
 }
 
 // OpenReader opens the file at path for reading. Recv begins at its first record,
-// however much is there already. It does not wait for a writer.
+// however much is there already. It does not wait for a writer. A symbolic link at
+// path is followed.
 //
 // Errors: one that wraps fs.ErrNotExist when nothing is there yet; an error that
 // names the path when something else than a regular file stands there (a
@@ -191,7 +192,10 @@ func OpenReader(path string) (*Reader, error) {
 //     to no record that was received, as when a torn tail is cut off, the next
 //     Recv goes on behind the last whole record. Otherwise it is so for good;
 //   - ErrReplaced, for good, when the path leads to another file or to none. First
-//     come all whole records that this file still has, and a torn one is said too;
+//     come all whole records that this file still has, and a torn one is said too.
+//     When a file is removed the event (IN_ATTRIB) comes a moment before the name is
+//     gone. Who looks at the path just then finds the name, and no other event comes:
+//     the number of links is 0 by then (st_nlink);
 //   - ErrTooLarge, with MaxMessage in its text, for a length that no record has. No
 //     memory is allocated for the claim. The Reader is of no use afterwards.
 //

@@ -2,6 +2,7 @@ package file_test
 
 import (
 	"errors"
+	"fmt"
 	"io"
 	"os"
 	"slices"
@@ -73,6 +74,24 @@ func TestTruncationAndReplacementAreReported(t *testing.T) {
 		require.ErrorIs(l, err, file.ErrReplaced, "Recv() once more of a file that was "+what)
 	}
 
+	// unlink(2) says that the last link is gone (IN_ATTRIB) a moment before the name is.
+	// Here that moment is held: the path goes on through a link to a descriptor.
+	gone := inFolder(l, "gone")
+	write(l, rawWriter(l, gone), frame("one"))
+	holds, err := os.Open(gone)
+	require.NoError(l, err, "opening the file")
+	l.CloseAtEnd(holds)
+	path = inFolder(l, "the name stays a moment")
+	require.NoError(l, os.Symlink(fmt.Sprintf("/proc/self/fd/%s", number(l, holds)), path), "making a symbolic link to a descriptor")
+	r = openReader(l, path)
+	require.NoError(l, expect(r, "one"), "Recv() of a file whose path is a symbolic link")
+	recv := l.Call("Recv() of a file whose last link went (IN_ATTRIB), and its name a moment later: does Recv look at the path in between, find the name, and wait for ever? The number of links (st_nlink of fstat(2)) is 0 by then. Or ask again, or watch the folder.", receives(r))
+	recv.Blocks("nothing has happened yet")
+	require.NoError(l, os.Remove(gone), "removing the file")
+	recv.Rests() // who counts the links returns here
+	require.NoError(l, os.Remove(path), "removing the name that was left")
+	recv.ReturnsSoon(file.ErrReplaced)
+
 	// What is whole in the old file comes first.
 	path = inFolder(l, "unread")
 	raw = rawWriter(l, path)
@@ -82,7 +101,7 @@ func TestTruncationAndReplacementAreReported(t *testing.T) {
 	require.NoError(l, os.Rename(path, path+".1"), "renaming the file")
 	require.NoError(l, os.WriteFile(path, frame("new"), 0o600), "making another file")
 	require.NoError(l, expect(r, "two"), "Recv() of what the old file still has: was it looked at before it was left?")
-	recv := l.Call("Recv()", func() error { return expect(r, "three") })
+	recv = l.Call("Recv()", func() error { return expect(r, "three") })
 	recv.Blocks("the old file's writer has not finished its record, and it lives")
 	write(l, raw, frame("three")[6:])
 	recv.Returns(nil)
@@ -93,7 +112,7 @@ func TestTruncationAndReplacementAreReported(t *testing.T) {
 	r = openReader(l, path)
 	require.NoError(l, os.Remove(path), "removing the file")
 	require.NoError(l, expect(r, "one"), "Recv()")
-	_, err := r.Recv()
+	_, err = r.Recv()
 	require.ErrorIs(l, err, io.EOF, "Recv() behind the end mark of a file that was removed: the end is the end")
 
 	// The old file gets its last record and is renamed, just when the Reader has found
@@ -135,3 +154,12 @@ func TestTruncationAndReplacementAreReported(t *testing.T) {
 
 // inFolder is a path in a folder in which the test may leave other files too.
 func inFolder(l *lab.Lab, what string) string { return l.Dir() + "/" + what }
+
+// number is that of a file's descriptor, as its name in /proc/self/fd.
+func number(l *lab.Lab, f *os.File) (n string) {
+	l.Helper()
+	conn, err := f.SyscallConn()
+	require.NoError(l, err, "SyscallConn")
+	require.NoError(l, conn.Control(func(fd uintptr) { n = fmt.Sprint(fd) }), "Control")
+	return n
+}

@@ -262,7 +262,8 @@ func (r *Reader) around() (writer, there bool, err error) {
 	if err != nil && err != unix.ENOENT {
 		return false, false, &os.PathError{Op: "stat", Path: r.path, Err: err}
 	}
-	there = err == nil && ours.Dev == theirs.Dev && ours.Ino == theirs.Ino
+	// Without a link it is at no path, also in the moment before its name is gone.
+	there = err == nil && ours.Nlink > 0 && ours.Dev == theirs.Dev && ours.Ino == theirs.Ino
 	return lock.Type != unix.F_UNLCK, there, nil
 }
 

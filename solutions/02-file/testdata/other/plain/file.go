@@ -277,6 +277,9 @@ func (r *Reader) ask() (answer, err error) {
 	if err != nil {
 		return nil, err
 	}
+	if ours.Sys().(*syscall.Stat_t).Nlink == 0 {
+		return ErrReplaced, nil // its name may be there for a moment yet
+	}
 	there, err := os.Stat(r.path)
 	if errors.Is(err, os.ErrNotExist) || err == nil && !os.SameFile(ours, there) {
 		return ErrReplaced, nil
