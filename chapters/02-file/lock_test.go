@@ -129,24 +129,36 @@ func TestWriterKilledInsideARecord(t *testing.T) {
 		l.Call("Recv() of a torn record, by a Reader that came when its writer was dead: there is no event to wait for", receives(late)).ReturnsSoon(io.ErrUnexpectedEOF)
 	}
 
-	// Killed in the middle of Send: how far it came is luck.
-	path := l.Path("large")
-	sender := l.Start(sendsOnAndOn, lab.Tell("path", path))
-	var begun bool
-	sender.Report(&begun)
-	for size(l, path) < 2*tornSize { // whoever reads slowly would have more to read
-	}
-	sender.Kill()
-	r := openReader(l, path)
-	rest := size(l, path) / (file.HeaderSize + tornSize)
-	for range rest {
-		require.NoError(l, expect(r, string(pattern(tornSize))), "Recv() of a whole record that was sent before the writer was killed")
-	}
-	recv := l.Call("Recv() behind the last whole record", receives(r))
-	if torn := size(l, path) % (file.HeaderSize + tornSize); torn != 0 {
-		recv.ReturnsSoon(io.ErrUnexpectedEOF)
-	} else {
-		recv.Blocks("the writer was killed between two records")
+	// Killed inside of Send, before each of its system calls. There is no room for the
+	// whole record, so what write(2) left of it is there when the next call comes.
+	dir := inFolder(l, "killed in Send")
+	require.NoError(l, os.Mkdir(dir, 0o700), "making a folder")
+	for call, isHeld := 0, true; isHeld && call < most; call++ {
+		path := tryPath(dir, call)
+		calls := l.Calls()
+		sender := l.Start(sendsWithoutRoom, lab.Tell("path", path), calls.HandOver())
+		calls.Of(sender)
+		r := openReader(l, path)
+		for range 2 {
+			require.NoError(l, expect(r, string(pattern(tornSize))), "Recv() of a whole record before the one in which the writer is killed")
+		}
+		recv := l.Call("Recv() of the record in which a Writer was killed", func() error {
+			_, err := r.Recv()
+			if errors.Is(err, file.ErrTruncated) { // the Writer has cut it off again
+				_, err = r.Recv()
+			}
+			return err
+		})
+		isHeld = calls.Hold(call)
+		recv.NotYet("the record is not whole, and its Writer lives")
+		sender.Kill()
+		if size(l, path) > 2*(file.HeaderSize+tornSize) {
+			recv.ReturnsSoon(io.ErrUnexpectedEOF)
+			continue
+		}
+		recv.Blocks("the Writer was killed between two records: a new one may come")
+		write(l, rawWriter(l, path), endMark)
+		recv.Returns(io.EOF)
 	}
 
 	// The writer completes its record and goes, just when the Reader has seen a part
@@ -181,11 +193,11 @@ func TestWriterKilledInsideARecord(t *testing.T) {
 
 	// When a process dies, the kernel closes its file first and takes the lock away
 	// afterwards. The first is an event, the second is none.
-	path = l.Path("closed first")
+	path := l.Path("closed first")
 	raw := rawWriter(l, path)
 	write(l, raw, whole[:6])
-	r = openReader(l, path)
-	recv = l.Call("Recv() of a torn record", receives(r))
+	r := openReader(l, path)
+	recv := l.Call("Recv() of a torn record", receives(r))
 	recv.Blocks("the record is not whole and its writer lives")
 	closed, err := os.OpenFile(path, os.O_WRONLY, 0)
 	require.NoError(l, err, "opening the file for writing")
@@ -195,20 +207,28 @@ func TestWriterKilledInsideARecord(t *testing.T) {
 	recv.Returns(io.ErrUnexpectedEOF)
 }
 
-const tornSize = 1 << 20
+const tornSize = 1000
 
-var sendsOnAndOn = lab.NewRole("victim in Send", func(c *lab.Child) error {
+var sendsWithoutRoom = lab.NewRole("victim in Send", func(c *lab.Child) error {
 	w, err := file.OpenWriter(c.Text("path"), file.Never)
 	if err != nil {
 		return fmt.Errorf("OpenWriter(): %w", err)
 	}
+	if err := limitFiles(5 * tornSize / 2); err != nil {
+		return err
+	}
 	message := pattern(tornSize)
-	c.Report(true)
-	for range 200 { // it is killed long before
+	for range 2 {
 		if err := w.Send(message); err != nil {
 			return fmt.Errorf("Send() of %d bytes: %w", len(message), err)
 		}
 	}
+	if err := c.ShowCalls(); err != nil {
+		return err
+	}
+	c.Wait()
+	err = w.Send(message) // it is killed here
+	c.Report(fmt.Sprint(err))
 	c.Wait()
 	return nil
 })

@@ -114,13 +114,8 @@ var runsOutOfSpace = lab.NewRole("writer without space", func(c *lab.Child) erro
 	if err != nil {
 		return fmt.Errorf("OpenWriter(): %w", err)
 	}
-	var most unix.Rlimit
-	if err := unix.Getrlimit(unix.RLIMIT_FSIZE, &most); err != nil {
-		return os.NewSyscallError("getrlimit", err)
-	}
-	most.Cur = spaceLimit
-	if err := unix.Setrlimit(unix.RLIMIT_FSIZE, &most); err != nil {
-		return os.NewSyscallError("setrlimit", err)
+	if err := limitFiles(spaceLimit); err != nil {
+		return err
 	}
 	sent := 0
 	for ; sent < 100; sent++ {
@@ -149,3 +144,13 @@ var runsOutOfSpace = lab.NewRole("writer without space", func(c *lab.Child) erro
 	c.Wait()
 	return nil
 })
+
+// limitFiles is how large a file this process may make from now on, in bytes.
+func limitFiles(to uint64) error {
+	var most unix.Rlimit
+	if err := unix.Getrlimit(unix.RLIMIT_FSIZE, &most); err != nil {
+		return os.NewSyscallError("getrlimit", err)
+	}
+	most.Cur = to
+	return os.NewSyscallError("setrlimit", unix.Setrlimit(unix.RLIMIT_FSIZE, &most))
+}
