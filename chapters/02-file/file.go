@@ -112,7 +112,8 @@ func (w *Writer) SyscallConn() (syscall.RawConn, error) { return w.f.SyscallConn
 // fewer than four bytes looks like a torn tail, and is emptied.)
 //
 // Except with Never the name of a new file is durable too: OpenWriter syncs the
-// folder (fsync(2)). Close need not do it again.
+// folder (fsync(2)). Close need not do it again. When the disk refuses that, it is an
+// error.
 //
 // Errors, after which no descriptor stays open, and the file is as it was:
 //   - ErrLocked when another writer has the file, in this process or in another
@@ -138,6 +139,8 @@ func OpenWriter(path string, d Durability) (*Writer, error) {
 //     record. The Writer goes on: a smaller record may have room;
 //   - an error of the disk when the record was to be made durable. The record stays
 //     in the file then, and nobody knows whether the disk has it: give the Writer up.
+//     The kernel says once that the disk has failed. A second fdatasync(2) that
+//     succeeds proves nothing: Send does not try again, and Close returns an error too.
 //
 // In a Go program SIGXFSZ, which comes together with EFBIG, is not fatal.
 func (w *Writer) Send(p []byte) error {

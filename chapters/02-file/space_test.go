@@ -5,6 +5,8 @@ import (
 	"fmt"
 	"io"
 	"os"
+	"path/filepath"
+	"strconv"
 	"testing"
 
 	"github.com/stretchr/testify/require"
@@ -58,7 +60,120 @@ func TestDurabilityIsAChoice(t *testing.T) {
 	}
 	require.NotZero(l, atSend, "dirty pages after Send() with Never: does Send wait for the disk?")
 	require.NotZero(l, atEnd, "dirty pages after Close() with Never: does Close wait for the disk?")
+	aDiskFails(l)
 }
+
+// syncs are the calls that wait for the disk.
+var syncs = []string{"fsync", "fdatasync", "syncfs"}
+
+// aDiskFails lets the calls fail that wait for the disk, in another process.
+func aDiskFails(l *lab.Lab) {
+	l.Helper()
+	dir, err := filepath.EvalSymlinks(l.Dir())
+	require.NoError(l, err, "looking at the folder")
+	path := dir + "/new"
+	p, calls := startTold(l, path, file.AtClose)
+	calls.Refuse(unix.EIO, -1, dir, syncs...)
+	told(l, p, "EIO", "OpenWriter() of a new file with AtClose, when the disk fails for the folder (EIO of fsync(2)): is the folder synced, and is what that returned looked at? A new file's name is in its folder, and a power failure takes it away.")
+	require.Equal(l, "free", seen(l, path), "the lock after OpenWriter() had an error of the disk: is the file closed?")
+	p.Kill()
+
+	const once = "A second fdatasync(2) that succeeds proves nothing. The kernel says once that the disk has failed, and counts the pages as clean then."
+	path = dir + "/each"
+	p, calls = startTold(l, path, file.EachRecord)
+	opened := told(l, p, "", "OpenWriter() with EachRecord")
+	of, why := append([]string{"write", "writev", "pwrite", "pwritev", "pwritev2"}, syncs...), "is what fdatasync(2) returned looked at?"
+	if opened != "it writes through" { // with O_DSYNC the write itself says that the disk has failed
+		of = append(syncs, "pwritev2")
+	}
+	calls.Refuse(unix.EIO, 1, path, of...)
+	got := told(l, p, "", "Send() with EachRecord")
+	if calls.Made() > 1 && opened != "it writes through" {
+		why = "is it tried again until it succeeds? " + once
+	}
+	require.Equal(l, "EIO", got, "Send() with EachRecord, when the disk fails (EIO of fdatasync(2)): "+why)
+	if opened != "it writes through" {
+		require.NotEqual(l, "no error", told(l, p, "", "Close()"), "Close() with EachRecord, after Send() had an error of the disk: "+once)
+	}
+	p.Kill()
+
+	path = dir + "/close"
+	p, calls = startTold(l, path, file.AtClose)
+	told(l, p, "", "OpenWriter() with AtClose")
+	told(l, p, "no error", "Send() with AtClose")
+	calls.Refuse(unix.EIO, 1, path, syncs...)
+	got = told(l, p, "", "Close() with AtClose")
+	why = "is what fdatasync(2) returned looked at?"
+	if calls.Made() > 1 {
+		why = "is it tried again until it succeeds? " + once
+	}
+	require.Equal(l, "EIO", got, "Close() with AtClose, when the disk fails (EIO of fdatasync(2)): "+why)
+	require.Equal(l, "free", seen(l, path), "the lock after Close() had an error of the disk: is the file closed all the same?")
+	p.Kill()
+}
+
+// startTold starts a Writer that does as it is told, and whose calls can be refused.
+func startTold(l *lab.Lab, path string, d file.Durability) (*lab.Process, *lab.Calls) {
+	l.Helper()
+	calls := l.Calls()
+	p := l.Start(writesWhenTold, lab.Tell("path", path), lab.Tell("durability", strconv.Itoa(int(d))), calls.HandOver())
+	calls.Of(p)
+	return p, calls
+}
+
+// told lets it make its next call, and returns what came of it. Want is "" where that is
+// to be looked at by the caller.
+func told(l *lab.Lab, p *lab.Process, want, what string) (got string) {
+	l.Helper()
+	p.Go()
+	p.Report(&got)
+	if want != "" {
+		require.Equal(l, want, got, what)
+	}
+	return got
+}
+
+var writesWhenTold = lab.NewRole("writer whose disk fails", func(c *lab.Child) error {
+	d, err := strconv.Atoi(c.Text("durability"))
+	if err := errors.Join(err, c.ShowCalls()); err != nil {
+		return err
+	}
+	said := func(err error) {
+		switch {
+		case err == nil:
+			c.Report("no error")
+		case errors.Is(err, unix.EIO):
+			c.Report("EIO")
+		default:
+			c.Report("the error: " + err.Error())
+		}
+		c.Wait()
+	}
+	c.Wait()
+	w, err := file.OpenWriter(c.Text("path"), file.Durability(d))
+	if err != nil {
+		said(err)
+		return nil
+	}
+	conn, err := w.SyscallConn()
+	if err != nil {
+		return fmt.Errorf("SyscallConn(): %w", err)
+	}
+	flags := 0
+	err = conn.Control(func(fd uintptr) { flags, _ = unix.FcntlInt(fd, unix.F_GETFL, 0) })
+	switch {
+	case err != nil:
+		return fmt.Errorf("SyscallConn(): %w", err)
+	case flags&unix.O_DSYNC != 0:
+		c.Report("it writes through")
+	default:
+		c.Report("no error")
+	}
+	c.Wait()
+	said(w.Send([]byte("hello")))
+	said(w.Close())
+	return nil
+})
 
 // Step 11: when space runs out the error says so, the torn record is cut back,
 // and what was whole stays readable.

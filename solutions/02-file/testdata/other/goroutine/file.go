@@ -48,6 +48,7 @@ type Writer struct {
 	f    *os.File
 	when Durability
 	at   int64
+	disk error // its last word
 }
 
 func (w *Writer) SyscallConn() (syscall.RawConn, error) { return w.f.SyscallConn() }
@@ -120,7 +121,8 @@ func (w *Writer) Send(p []byte) error {
 	copy(frame[HeaderSize:], p)
 	err := w.put(frame)
 	if err == nil && w.when == EachRecord {
-		err = w.f.Sync()
+		w.disk = errors.Join(w.disk, w.f.Sync())
+		err = w.disk
 	}
 	return err
 }
@@ -137,7 +139,7 @@ func (w *Writer) put(frame []byte) error {
 func (w *Writer) Close() error {
 	err := w.put([]byte{0xff, 0xff, 0xff, 0xff})
 	if w.when != Never {
-		err = errors.Join(err, w.f.Sync())
+		err = errors.Join(err, w.disk, w.f.Sync())
 	}
 	return errors.Join(err, w.f.Close())
 }
