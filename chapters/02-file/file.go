@@ -127,9 +127,9 @@ func OpenWriter(path string, d Durability) (*Writer, error) {
 	return nil, todo.Err("OpenWriter")
 }
 
-// Send appends one record. When it returns nil every other process sees the
-// whole record, and with EachRecord the disk has it too. The caller may change p
-// afterwards.
+// Send appends one record: at the end of the file, wherever that is by then (O_APPEND).
+// When it returns nil every other process sees the whole record, and with EachRecord the
+// disk has it too. The caller may change p afterwards.
 //
 // Errors:
 //   - ErrTooLarge, and nothing is written, for a message of more than MaxMessage
@@ -140,7 +140,7 @@ func OpenWriter(path string, d Durability) (*Writer, error) {
 //   - an error of the disk when the record was to be made durable. The record stays
 //     in the file then, and nobody knows whether the disk has it: give the Writer up.
 //     The kernel says once that the disk has failed. A second fdatasync(2) that
-//     succeeds proves nothing: Send does not try again, and Close returns an error too.
+//     succeeds proves nothing, so Send does not try again.
 //
 // In a Go program SIGXFSZ, which comes together with EFBIG, is not fatal.
 func (w *Writer) Send(p []byte) error {

@@ -2,8 +2,8 @@
 // waits in Recv through a channel, in which one word has room: whoever finds it
 // there looks into the file, and that is all that any number of events can mean.
 //
-// The Writer has no O_APPEND: it is alone, so it knows where the end is, and
-// writes there (pwrite(2)). The Reader asks for the lock with F_GETLK, which
+// The Writer has no O_APPEND: it is alone, so it asks where the end is, and writes
+// there (pwrite(2)). The Reader asks for the lock with F_GETLK, which
 // shows locks of both kinds as F_OFD_GETLK does. The specification is in the
 // stub, chapters/02-file/file.go.
 package file
@@ -128,6 +128,11 @@ func (w *Writer) Send(p []byte) error {
 }
 
 func (w *Writer) put(frame []byte) error {
+	info, err := w.f.Stat()
+	if err != nil {
+		return err
+	}
+	w.at = info.Size() // somebody may have emptied the file
 	n, err := w.f.WriteAt(frame, w.at)
 	if err == nil {
 		w.at += int64(n)
