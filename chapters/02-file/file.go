@@ -103,7 +103,8 @@ func (w *Writer) SyscallConn() (syscall.RawConn, error) { return w.f.SyscallConn
 // The rest is yours.
 
 // OpenWriter opens the file at path to append to it, and locks it. It makes the
-// file, with permissions 0600, when nothing is there yet. It never waits.
+// file, with permissions 0600, when nothing is there yet; one that is there keeps its
+// own. It never waits.
 //
 // An earlier writer may have died inside a record. OpenWriter cuts off such a
 // torn tail (ftruncate(2)): the file ends behind its last whole record then, and
@@ -164,7 +165,7 @@ func (w *Writer) Close() error {
 // names the path when something else than a regular file stands there (a
 // directory, a device, a FIFO, whose opening could wait or do harm), or for lack
 // of permission (fs.ErrPermission). What is there is looked at before it is opened,
-// and once more when it is open.
+// and once more when it is open. After an error no descriptor stays open.
 func OpenReader(path string) (*Reader, error) {
 	return nil, todo.Err("OpenReader")
 }

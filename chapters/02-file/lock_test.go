@@ -393,7 +393,7 @@ func TestNewWriterCutsOffATornTail(t *testing.T) {
 				r.Rests()
 				writesNext(l, r.path)
 			}
-			r.calls.Reports("hello", "Recv() of the record of a new writer, after the last one cut a part off, and "+when+": is what Recv has seen of a record still kept when it is gone, or is it said twice that it is gone?")
+			r.calls.Reports("hello", "Recv() of the record of a new writer, after the last one cut a part off, and "+when+": is what Recv has seen of a record still kept when it is gone, or is it said twice that it is gone? Is a part that was cut off said to be torn, since the file has not become larger?")
 		})
 	}
 }
