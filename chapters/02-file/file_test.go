@@ -80,6 +80,15 @@ func TestRecordIsVisibleBeforeTheDiskHasIt(t *testing.T) {
 		}, func(r *held) { r.calls.Reports("opened", "opening the file") })
 	}
 
+	// A file that is there keeps its mode.
+	shared := l.Path("shared")
+	require.NoError(l, os.WriteFile(shared, frame("one"), 0o600), "writing a file of records")
+	require.NoError(l, os.Chmod(shared, 0o640), "letting the group read it")
+	require.NoError(l, openWriter(l, shared, file.Never).Close(), "Close() of a Writer")
+	info, err = os.Stat(shared)
+	require.NoError(l, err, "looking at the file")
+	require.Equal(l, "-rw-r-----", info.Mode().String(), "mode of a file that was there before OpenWriter(): is it set although the file is not new?")
+
 	// Close leaves nothing open. (What a package makes once and keeps does not count.)
 	for range 2 {
 		require.NoError(l, openReader(l, path).Close(), "Close() of a Reader")

@@ -74,15 +74,6 @@ func TestWhatIsNoFileOfRecordsIsRefused(t *testing.T) {
 		require.Equal(l, "free", seen(l, path), "the lock after OpenWriter() has refused the file: is it closed?")
 	}
 
-	// What is there keeps its mode.
-	shared := l.Path("shared")
-	require.NoError(l, os.WriteFile(shared, frame("one"), 0o600), "writing a file of records")
-	require.NoError(l, os.Chmod(shared, 0o640), "letting the group read it")
-	require.NoError(l, openers["OpenWriter"](shared), "OpenWriter() of a file of records that is there")
-	info, err := os.Stat(shared)
-	require.NoError(l, err, "looking at the file")
-	require.Equal(l, "-rw-r-----", info.Mode().String(), "mode of a file that was there before OpenWriter(): is it set although the file is not new?")
-
 	// With so many free descriptors, and no more. What was opened before the error is
 	// closed.
 	p := l.Start(hasFewDescriptors, lab.Tell("path", l.Path("few")), lab.Tell("dir", dir))
