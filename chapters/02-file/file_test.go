@@ -395,6 +395,7 @@ func TestTheEndIsAFrame(t *testing.T) {
 	}
 	_, err := late.Recv()
 	require.ErrorIs(l, err, io.EOF, "Recv() at the end, by a Reader that came when all was over")
+	require.NoError(l, errors.Join(r.Close(), late.Close()), "Close() of the Readers")
 	ended := content(l, path)
 	_, err = file.OpenWriter(path, file.Never)
 	require.ErrorIs(l, err, file.ErrEnded, "OpenWriter() of a file that has its end mark: a Reader that has seen the end will not look again")
@@ -411,7 +412,7 @@ func TestTheEndIsAFrame(t *testing.T) {
 	recv.Returns(io.EOF)
 	write(l, raw, frame("too late"))
 	l.Call("Recv() when something was appended behind the end mark: the end stays the end", receives(r)).ReturnsSoon(io.EOF)
-	require.NoError(l, raw.Close(), "closing the raw writer")
+	require.NoError(l, errors.Join(raw.Close(), r.Close()), "closing the raw writer and the Reader")
 	_, err = file.OpenWriter(half, file.Never)
 	require.ErrorIs(l, err, file.ErrEnded, "OpenWriter() of a file with something behind its end mark")
 

@@ -51,6 +51,7 @@ func TestTruncationAndReplacementAreReported(t *testing.T) {
 	require.NoError(l, expect(r, "one"), "Recv()")
 	require.NoError(l, raw.Truncate(0), "truncating the file")
 	l.Call("Recv() of a file that was truncated before the call: does Recv wait without looking at the file's size?", receives(r)).ReturnsSoon(file.ErrTruncated)
+	require.NoError(l, r.Close(), "Close() of the Reader")
 
 	// Replacement.
 	for _, by := range []struct {
@@ -103,6 +104,7 @@ func TestTruncationAndReplacementAreReported(t *testing.T) {
 	write(l, raw, frame("three")[6:])
 	recv.Returns(nil)
 	l.Call("Recv() at the end of a file that was renamed before the call: does Recv wait without looking at what the path leads to?", receives(r)).ReturnsSoon(file.ErrReplaced)
+	require.NoError(l, r.Close(), "Close() of the Reader")
 
 	path = inFolder(l, "ended")
 	write(l, rawWriter(l, path), frame("one"), endMark)
@@ -111,6 +113,7 @@ func TestTruncationAndReplacementAreReported(t *testing.T) {
 	require.NoError(l, expect(r, "one"), "Recv()")
 	_, err := r.Recv()
 	require.ErrorIs(l, err, io.EOF, "Recv() behind the end mark of a file that was removed: the end is the end")
+	require.NoError(l, r.Close(), "Close() of the Reader")
 
 	// The old file gets its last record and is renamed, just when the Reader has found
 	// nothing and asks what the path leads to.
