@@ -173,7 +173,9 @@ func OpenReader(path string) (*Reader, error) {
 // Recv receives the next record. At the end of what is there it waits for more:
 // no end of file is the end of the stream. While it waits it uses no processor:
 // the kernel wakes it when something happened to the file (inotify(7)). The file
-// stays open meanwhile and is not opened again. The slice belongs to the caller.
+// stays open meanwhile and is not opened again. A signal does not end the wait: a call
+// that returned EINTR is made again. The slice belongs to the caller, with all of its
+// capacity.
 //
 // A record that is there in part is waited for too, as long as its writer lives:
 // as long as somebody has the lock. Recv asks for it with F_OFD_GETLK. It never
@@ -221,8 +223,9 @@ func (r *Reader) RecvInto(buf []byte) ([]byte, error) {
 	return nil, todo.Err("Reader.RecvInto")
 }
 
-// Close closes the file, and all else that the Reader has open. The file itself
-// stays where it is. No Recv may be under way.
+// Close closes the file, and all else that the Reader has open. (What the package makes
+// once and keeps for all Readers may stay.) The file itself stays where it is. No Recv
+// may be under way.
 func (r *Reader) Close() error {
 	return todo.Err("Reader.Close")
 }
