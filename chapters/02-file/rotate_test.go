@@ -61,6 +61,9 @@ func TestTruncationAndReplacementAreReported(t *testing.T) {
 		{"replaced by rename", func(path string) error {
 			return errors.Join(os.WriteFile(path+".new", frame("new"), 0o600), os.Rename(path+".new", path))
 		}},
+		{"given another name too, and replaced by rename", func(path string) error {
+			return errors.Join(os.Link(path, path+".1"), os.WriteFile(path+".new", frame("new"), 0o600), os.Rename(path+".new", path))
+		}},
 		{"renamed", func(path string) error { return os.Rename(path, path+".1") }},
 		{"renamed, and another one made", func(path string) error {
 			return errors.Join(os.Rename(path, path+".1"), os.WriteFile(path, slices.Concat(frame("new"), endMark), 0o600))
