@@ -2,12 +2,17 @@ package pipe_test
 
 import (
 	"encoding/binary"
+	"errors"
 	"fmt"
 	"math/rand/v2"
 	"os"
+	"runtime/debug"
+	"slices"
 	"strings"
+	"syscall"
 
 	"github.com/stretchr/testify/require"
+	"golang.org/x/sys/unix"
 
 	pipe "ipcworkbook/chapters/01-pipe"
 	"ipcworkbook/harness/lab"
@@ -22,6 +27,65 @@ func open(l *lab.Lab) (*pipe.Reader, *pipe.Writer) {
 	l.CloseAtEnd(r, w)
 	lab.CollectGarbage() // closes a file of which only the number was kept
 	return r, w
+}
+
+// sender is a Writer of New, and the read end of its pipe as a file of the test's own.
+// The Reader is closed: it may read ahead, and would take away what the test looks at.
+func sender(l *lab.Lab) (*os.File, *pipe.Writer) {
+	r, w, err := pipe.New()
+	require.NoError(l, err, "New()")
+	raw := l.File(r)
+	l.CloseAtEnd(r, w) // after the raw end: a Send that waits gets EPIPE then
+	lab.CollectGarbage()
+	require.NoError(l, r.Close(), "Close() of the Reader")
+	return raw, w
+}
+
+// room makes the pipe so large that n bytes have room, where the kernel allows it.
+func room(l *lab.Lab, end syscall.Conn, n int) {
+	if l.Capacity(end) < n {
+		_, _ = unix.FcntlInt(uintptr(numberOf(l, end)), unix.F_SETPIPE_SZ, n)
+	}
+}
+
+// unreadable are messages of these sizes, largest last, that lie in memory which nobody
+// may read. It costs nothing, however large it is.
+func unreadable(l *lab.Lab, sizes ...int) (messages [][]byte) {
+	all, err := unix.Mmap(-1, 0, slices.Max(sizes), unix.PROT_NONE, unix.MAP_PRIVATE|unix.MAP_ANON|unix.MAP_NORESERVE)
+	if err != nil { // a limit of the process (RLIMIT_AS)
+		all = make([]byte, slices.Min(sizes))
+	} else {
+		l.CloseAtEnd(unmapped(all))
+	}
+	for _, n := range sizes {
+		if n <= len(all) {
+			messages = append(messages, all[:n:n])
+		}
+	}
+	return messages
+}
+
+type unmapped []byte
+
+func (m unmapped) Close() error { return unix.Munmap(m) }
+
+// sendUnread sends a message that cannot be read, and says so where Send reads it.
+func sendUnread(w *pipe.Writer, p []byte) (err error) {
+	defer debug.SetPanicOnFault(debug.SetPanicOnFault(true))
+	defer func() {
+		if fault := recover(); fault != nil {
+			err = errors.New("it went on and read the message")
+		}
+	}()
+	return w.Send(p)
+}
+
+// tooLarge names a Send of more than is allowed.
+func tooLarge(n int) string {
+	if n > 1<<31 {
+		return fmt.Sprintf("Send() of %d bytes: is the length compared as an int? In 32 bits it is %d.", n, int32(n))
+	}
+	return fmt.Sprintf("Send() of MaxMessage+%d bytes: is the length checked before anything is written?", n-pipe.MaxMessage)
 }
 
 // frame is a message as it travels: its length and its bytes.

@@ -3,7 +3,10 @@ package lab
 import (
 	"errors"
 	"fmt"
+	"io"
 	"strings"
+
+	"golang.org/x/sys/unix"
 
 	"ipcworkbook/harness/verdict"
 )
@@ -101,6 +104,44 @@ func (c *Call) ReturnsSoon(want error) {
 		}
 	}
 	c.lab.wrong(c.what, orNone(want), "it goes on and on and does not return")
+}
+
+// ReturnsTheEnd is Returns(io.EOF) for a call that reads from a pipe whose last writer
+// should be gone. If one is left, it waits for ever: the supervisor tells then who that
+// is. If none is left (POLLHUP, poll(2)), the call has no reason to wait or to look again.
+func (c *Call) ReturnsTheEnd(end conn) {
+	c.lab.t.Helper()
+	for range enough {
+		asleep := settle()
+		select {
+		case <-c.done:
+			c.Returns(io.EOF)
+			return
+		default:
+		}
+		if asleep {
+			break
+		}
+	}
+	var revents int16
+	if err := control(end, func(fd int) error {
+		look := []unix.PollFd{{Fd: int32(fd)}}
+		_, err := unix.Poll(look, 0)
+		revents = look[0].Revents
+		return err
+	}); err != nil {
+		c.lab.fail(wrongEnd(err))
+	}
+	if revents&unix.POLLHUP != 0 {
+		select {
+		case <-c.done:
+		default:
+			call, _, _ := strings.Cut(c.what, ": ")
+			c.lab.wrong(call+": A read of 0 bytes is the end of the stream, and it stays the end. Is it taken for \"nothing yet\", and tried again?",
+				orNone(io.EOF), "no process has the write end any more, and it does not return")
+		}
+	}
+	c.Returns(io.EOF)
 }
 
 // enough is how often the step may be found restless before a call that has no

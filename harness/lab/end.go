@@ -111,6 +111,12 @@ func (l *Lab) left() []residue.Object {
 	}
 	objects := where.Own(residue.Look(where).Since(l.before), who)
 	left := residue.OpenDescriptors().Since(l.open)
+	if len(left) > 0 {
+		// Close of an os.File returns before a Read of another goroutine has let the
+		// descriptor go: what is on its way out is out then.
+		settle()
+		left = residue.OpenDescriptors().Since(l.open)
+	}
 	if others := residue.Children(who); len(others) > 0 {
 		settle() // what is on its way out is out then
 		left = append(left, residue.Zombies(others)...)

@@ -37,6 +37,7 @@ var shownCalls = map[int32]string{
 	unix.SYS_SYNCFS:            "syncfs",
 	unix.SYS_FCHMOD:            "fchmod",
 	unix.SYS_FCHMODAT:          "fchmodat",
+	unix.SYS_MKNODAT:           "mknodat",
 	unix.SYS_INOTIFY_ADD_WATCH: "inotify_add_watch",
 }
 

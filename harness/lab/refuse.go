@@ -1,0 +1,81 @@
+package lab
+
+import (
+	"errors"
+	"os"
+	"runtime"
+	"slices"
+	"unsafe"
+
+	"golang.org/x/sys/unix"
+)
+
+// RefuseCloseOnExec makes each second call fail with EPERM, in all threads of this process
+// and for good, that would make a descriptor close-on-exec (F_SETFD, FIOCLEX). So it is
+// that only if the call that made it asked for it. The moment between two calls, in
+// which another goroutine may start a program, is never seen otherwise.
+//
+// The error says that this machine has no seccomp(2).
+func (c *Child) RefuseCloseOnExec() error {
+	const fioclex = 0x5451 // ioctl_tty(2); the same on both architectures
+	return errors.Join(
+		refuse(unix.SYS_FCNTL, jump(unix.BPF_JEQ, unix.F_SETFD)),
+		refuse(unix.SYS_IOCTL, jump(unix.BPF_JEQ, fioclex)))
+}
+
+// RefuseBlocking makes each call fail with EPERM, as RefuseCloseOnExec does, that would
+// make a descriptor blocking: F_SETFL without O_NONBLOCK.
+func (c *Child) RefuseBlocking() error {
+	const argument = 16 + 2*8
+	return refuse(unix.SYS_FCNTL, jump(unix.BPF_JEQ, unix.F_SETFL), load(argument), otherwise(jump(unix.BPF_JSET, unix.O_NONBLOCK)))
+}
+
+// What a filter sees is struct seccomp_data: the number of the call, and its arguments of
+// 8 bytes from 16 on. Both architectures are little-endian: the low half comes first.
+func load(offset uint32) unix.SockFilter {
+	return unix.SockFilter{Code: unix.BPF_LD | unix.BPF_W | unix.BPF_ABS, K: offset}
+}
+
+// jump goes on with the next instruction if the test holds, and lets the call pass if not.
+func jump(test uint16, k uint32) unix.SockFilter {
+	return unix.SockFilter{Code: unix.BPF_JMP | test | unix.BPF_K, K: k, Jf: toTheEnd}
+}
+
+// otherwise is the same the other way round.
+func otherwise(f unix.SockFilter) unix.SockFilter {
+	f.Jt, f.Jf = f.Jf, f.Jt
+	return f
+}
+
+// toTheEnd stands for as many instructions as there are up to the last one.
+const toTheEnd = 255
+
+// refuse makes a call fail for which all tests hold. They begin with its second argument.
+func refuse(number uint32, tests ...unix.SockFilter) error {
+	const second = 16 + 8
+	program := slices.Concat([]unix.SockFilter{load(0), jump(unix.BPF_JEQ, number), load(second)}, tests, []unix.SockFilter{
+		{Code: unix.BPF_RET | unix.BPF_K, K: unix.SECCOMP_RET_ERRNO | uint32(unix.EPERM)},
+		{Code: unix.BPF_RET | unix.BPF_K, K: unix.SECCOMP_RET_ALLOW}})
+	for i := range program {
+		left := uint8(len(program) - 2 - i)
+		if program[i].Jt == toTheEnd {
+			program[i].Jt = left
+		}
+		if program[i].Jf == toTheEnd {
+			program[i].Jf = left
+		}
+	}
+	filter := unix.SockFprog{Len: uint16(len(program)), Filter: &program[0]}
+
+	runtime.LockOSThread() // for both calls
+	defer runtime.UnlockOSThread()
+	if err := unix.Prctl(unix.PR_SET_NO_NEW_PRIVS, 1, 0, 0, 0); err != nil {
+		return os.NewSyscallError("prctl PR_SET_NO_NEW_PRIVS", err)
+	}
+	_, _, errno := unix.Syscall(unix.SYS_SECCOMP, unix.SECCOMP_SET_MODE_FILTER,
+		unix.SECCOMP_FILTER_FLAG_TSYNC, uintptr(unsafe.Pointer(&filter)))
+	if errno != 0 {
+		return os.NewSyscallError("seccomp", errno)
+	}
+	return nil
+}
