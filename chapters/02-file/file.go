@@ -103,7 +103,8 @@ func (w *Writer) SyscallConn() (syscall.RawConn, error) { return w.f.SyscallConn
 // The rest is yours.
 
 // OpenWriter opens the file at path to append to it, and locks it. It makes the
-// file, with permissions 0600, when nothing is there yet. It never waits.
+// file, with permissions 0600, when nothing is there yet; one that is there keeps its
+// own. It never waits.
 //
 // An earlier writer may have died inside a record. OpenWriter cuts off such a
 // torn tail (ftruncate(2)): the file ends behind its last whole record then, and
@@ -112,7 +113,8 @@ func (w *Writer) SyscallConn() (syscall.RawConn, error) { return w.f.SyscallConn
 // fewer than four bytes looks like a torn tail, and is emptied.)
 //
 // Except with Never the name of a new file is durable too: OpenWriter syncs the
-// folder (fsync(2)). Close need not do it again.
+// folder (fsync(2)). Close need not do it again. When the disk refuses that, it is an
+// error.
 //
 // Errors, after which no descriptor stays open, and the file is as it was:
 //   - ErrLocked when another writer has the file, in this process or in another
@@ -126,9 +128,9 @@ func OpenWriter(path string, d Durability) (*Writer, error) {
 	return nil, todo.Err("OpenWriter")
 }
 
-// Send appends one record. When it returns nil every other process sees the
-// whole record, and with EachRecord the disk has it too. The caller may change p
-// afterwards.
+// Send appends one record: at the end of the file, wherever that is by then (O_APPEND).
+// When it returns nil every other process sees the whole record, and with EachRecord the
+// disk has it too. The caller may change p afterwards.
 //
 // Errors:
 //   - ErrTooLarge, and nothing is written, for a message of more than MaxMessage
@@ -138,6 +140,8 @@ func OpenWriter(path string, d Durability) (*Writer, error) {
 //     record. The Writer goes on: a smaller record may have room;
 //   - an error of the disk when the record was to be made durable. The record stays
 //     in the file then, and nobody knows whether the disk has it: give the Writer up.
+//     The kernel says once that the disk has failed. A second fdatasync(2) that
+//     succeeds proves nothing, so Send does not try again.
 //
 // In a Go program SIGXFSZ, which comes together with EFBIG, is not fatal.
 func (w *Writer) Send(p []byte) error {
@@ -154,13 +158,14 @@ func (w *Writer) Close() error {
 }
 
 // OpenReader opens the file at path for reading. Recv begins at its first record,
-// however much is there already. It does not wait for a writer.
+// however much is there already. It does not wait for a writer. A symbolic link at
+// path is followed.
 //
 // Errors: one that wraps fs.ErrNotExist when nothing is there yet; an error that
 // names the path when something else than a regular file stands there (a
 // directory, a device, a FIFO, whose opening could wait or do harm), or for lack
 // of permission (fs.ErrPermission). What is there is looked at before it is opened,
-// and once more when it is open.
+// and once more when it is open. After an error no descriptor stays open.
 func OpenReader(path string) (*Reader, error) {
 	return nil, todo.Err("OpenReader")
 }
@@ -168,7 +173,9 @@ func OpenReader(path string) (*Reader, error) {
 // Recv receives the next record. At the end of what is there it waits for more:
 // no end of file is the end of the stream. While it waits it uses no processor:
 // the kernel wakes it when something happened to the file (inotify(7)). The file
-// stays open meanwhile and is not opened again. The slice belongs to the caller.
+// stays open meanwhile and is not opened again. A signal does not end the wait: a call
+// that returned EINTR is made again. The slice belongs to the caller, with all of its
+// capacity.
 //
 // A record that is there in part is waited for too, as long as its writer lives:
 // as long as somebody has the lock. Recv asks for it with F_OFD_GETLK. It never
@@ -191,7 +198,10 @@ func OpenReader(path string) (*Reader, error) {
 //     to no record that was received, as when a torn tail is cut off, the next
 //     Recv goes on behind the last whole record. Otherwise it is so for good;
 //   - ErrReplaced, for good, when the path leads to another file or to none. First
-//     come all whole records that this file still has, and a torn one is said too;
+//     come all whole records that this file still has, and a torn one is said too.
+//     When a file is removed the event (IN_ATTRIB) comes a moment before the name is
+//     gone. Who looks at the path just then finds the name, and no other event comes:
+//     the number of links is 0 by then (st_nlink);
 //   - ErrTooLarge, with MaxMessage in its text, for a length that no record has. No
 //     memory is allocated for the claim. The Reader is of no use afterwards.
 //
@@ -213,8 +223,9 @@ func (r *Reader) RecvInto(buf []byte) ([]byte, error) {
 	return nil, todo.Err("Reader.RecvInto")
 }
 
-// Close closes the file, and all else that the Reader has open. The file itself
-// stays where it is. No Recv may be under way.
+// Close closes the file, and all else that the Reader has open. (What the package makes
+// once and keeps for all Readers may stay.) The file itself stays where it is. No Recv
+// may be under way.
 func (r *Reader) Close() error {
 	return todo.Err("Reader.Close")
 }

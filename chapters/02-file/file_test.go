@@ -1,10 +1,13 @@
 package file_test
 
 import (
+	"errors"
 	"fmt"
 	"io"
 	"os"
+	"path/filepath"
 	"slices"
+	"strconv"
 	"strings"
 	"testing"
 	"time"
@@ -32,6 +35,7 @@ func TestRecordIsVisibleBeforeTheDiskHasIt(t *testing.T) {
 	info, err := os.Stat(path)
 	require.NoError(l, err, "looking at the file that OpenWriter made")
 	require.Equal(l, "-rw-------", info.Mode().String(), "mode of the file that OpenWriter made: is it for its owner only?")
+	require.Equal(l, "reading", l.Access(r), "for what a Reader has the file open: one that may write needs a permission that it has no use for, and its Close looks like that of a writer (IN_CLOSE_WRITE)")
 	for what, end := range map[string]end{"the Reader": r, "the Writer": w} {
 		l.MustBe(what, end, lab.RegularFile)
 		require.Equal(l, "close-on-exec", l.OnExec(end), what+", its descriptor: whoever inherits the Writer's keeps the lock")
@@ -59,6 +63,72 @@ func TestRecordIsVisibleBeforeTheDiskHasIt(t *testing.T) {
 	}
 	require.NoError(l, w.Close(), "Close() of the Writer")
 	other.Exit()
+
+	// Mode and close-on-exec are there from the first moment, and are not set by a call
+	// of their own. What other goroutines start in between would inherit the descriptor.
+	for _, does := range []string{"open", "writer"} {
+		atEachCall(l, does+" from the first moment", does, func(r *held) func() {
+			if does == "open" {
+				require.NoError(l, os.WriteFile(r.path, nil, 0o600), "making an empty file")
+			}
+			return func() {
+				if info, err := os.Stat(r.path); err == nil {
+					require.Equal(l, "-rw-------", info.Mode().String(), "mode of the file, with the process %s: is it made for others too at first?", r.calls)
+				}
+				require.Empty(l, inherits(r.Process, r.path), "descriptors of the file that a child would inherit, with the process %s: is close-on-exec set by a second call? open(2) has O_CLOEXEC.", r.calls)
+			}
+		}, func(r *held) { r.calls.Reports("opened", "opening the file") })
+	}
+
+	// A file that is there keeps its mode.
+	shared := l.Path("shared")
+	require.NoError(l, os.WriteFile(shared, frame("one"), 0o600), "writing a file of records")
+	require.NoError(l, os.Chmod(shared, 0o640), "letting the group read it")
+	require.NoError(l, openWriter(l, shared, file.Never).Close(), "Close() of a Writer")
+	info, err = os.Stat(shared)
+	require.NoError(l, err, "looking at the file")
+	require.Equal(l, "-rw-r-----", info.Mode().String(), "mode of a file that was there before OpenWriter(): is it set although the file is not new?")
+
+	// Close leaves nothing open. (What a package makes once and keeps does not count.)
+	for range 2 {
+		require.NoError(l, openReader(l, path).Close(), "Close() of a Reader")
+	}
+	before := instances()
+	for range 5 {
+		require.NoError(l, openReader(l, path).Close(), "Close() of a Reader")
+	}
+	require.LessOrEqual(l, instances(), before, "inotify instances that this process has, after five more Readers were opened and closed: does Close of the Reader close all that it has opened? A user has 128 of them as a rule.")
+}
+
+// instances counts the inotify instances of this process.
+func instances() (n int) {
+	fds, _ := filepath.Glob("/proc/self/fd/*")
+	for _, fd := range fds {
+		if target, _ := os.Readlink(fd); target == "anon_inode:inotify" {
+			n++
+		}
+	}
+	return n
+}
+
+// inherits are a process's descriptors of a file that are not close-on-exec.
+func inherits(p *lab.Process, path string) (fds []string) {
+	links, _ := filepath.Glob(fmt.Sprintf("/proc/%d/fd/*", p.PID()))
+	for _, link := range links {
+		target, _ := os.Readlink(link)
+		info, err := os.ReadFile(strings.Replace(link, "/fd/", "/fdinfo/", 1))
+		if err != nil || !strings.HasSuffix(path, target) || target == "" {
+			continue
+		}
+		for line := range strings.Lines(string(info)) {
+			if text, ok := strings.CutPrefix(line, "flags:"); ok {
+				if flags, _ := strconv.ParseInt(strings.TrimSpace(text), 8, 64); flags&unix.O_CLOEXEC == 0 {
+					fds = append(fds, filepath.Base(link))
+				}
+			}
+		}
+	}
+	return fds
 }
 
 var receivesWhenTold = lab.NewRole("another process", func(c *lab.Child) error {
@@ -94,14 +164,18 @@ func TestReaderSeesWhatIsAppendedLater(t *testing.T) {
 	}
 	opened.MustStillBe("Recv() of what was appended", r, "The same descriptor reads on after end of file. There is no need to open the file again.")
 
-	// Messages keep their boundaries, whatever their sizes, and keep their bytes.
-	for _, message := range []string{"the first one", "", "second", ""} {
+	// Messages keep their boundaries, whatever their sizes, and keep their bytes. What
+	// Recv returns belongs to the caller, with all of its capacity.
+	for _, message := range []string{"the first one", "the next one", "", "second", ""} {
 		require.NoError(l, w.Send([]byte(message)), "Send(%q)", message)
 	}
 	first, err := r.Recv()
 	require.NoError(l, err, "Recv() of the first of some messages")
+	overwritten, err := r.Recv()
+	require.NoError(l, err, "Recv() of the next one")
+	copy(overwritten[:cap(overwritten)], strings.Repeat("x", cap(overwritten)))
 	for _, message := range []string{"", "second", ""} {
-		require.NoError(l, expect(r, message), "Recv() of %q: does a Recv read more than its own message, and lose it?", message)
+		require.NoError(l, expect(r, message), "Recv() of %q: does a Recv read more than its own message, and lose it? Or is a slice handed out that has the next messages in its capacity? The caller has written into it.", message)
 	}
 	require.Equal(l, "the first one", string(first), "the first message, after later ones were received: does every Recv use the same buffer?")
 
@@ -111,9 +185,18 @@ func TestReaderSeesWhatIsAppendedLater(t *testing.T) {
 	theirs := openReader(l, other)
 	require.NoError(l, p.Send([]byte("mine")), "Send()")
 	require.NoError(l, expect(theirs, "mine"), "Recv()")
-	for _, size := range sizes {
-		require.NoError(l, p.Send(pattern(size)), "Send() of %d bytes", size)
-		require.NoError(l, expect(theirs, string(pattern(size))), "Recv() of %d bytes: is one read taken for one message?", size)
+	var kept [][]byte
+	for i, size := range sizes {
+		message := numbered(i, size)
+		require.NoError(l, p.Send(message), "Send() of %d bytes", size)
+		clear(message) // the caller may change it afterwards
+		got, err := theirs.Recv()
+		require.NoError(l, err, "Recv() of %d bytes", size)
+		l.SameBytes(numbered(i, size), got, "Recv() of %d bytes: is one read taken for one message?", size)
+		kept = append(kept, got)
+	}
+	for i, size := range sizes {
+		l.SameBytes(numbered(i, size), kept[i], "message %d, after all others were received: is what Recv returns a part of a buffer that it uses again, to read ahead for instance?", i)
 	}
 }
 
@@ -140,6 +223,9 @@ func TestWaitingCostsNoProcessor(t *testing.T) {
 		"how often a Reader that waits was woken up while another process burnt %v: does Recv sleep and look again? Let the kernel say when there is something (inotify(7)).", burnt)
 	require.Less(l, ran.CPU.Microseconds(), int64(3000),
 		"µs of processor time that a Reader that waits used while another process burnt %v: does Recv look again and again?", burnt)
+
+	// A signal comes to a Reader that waits (SIGURG, which the Go runtime uses itself).
+	idle.Interrupt(2)
 	require.NoError(l, w.Send([]byte("two")), "Send()")
 	idle.Report(&got)
 	require.Equal(l, "two", got, "Recv() in another process, after it has waited")
@@ -175,6 +261,10 @@ var receivesTwo = lab.NewRole("reader that waits", func(c *lab.Child) error {
 	}
 	for range 2 {
 		message, err := r.Recv()
+		if errors.Is(err, unix.EINTR) {
+			return fmt.Errorf("Recv() that waited when a signal came: %w\n"+
+				"poll(2) and epoll_wait(2) are never restarted by the kernel after a signal: call again after EINTR (signal(7)).", err)
+		}
 		if err != nil {
 			return fmt.Errorf("Recv(): %w", err)
 		}
@@ -204,6 +294,16 @@ func TestHalfARecordIsNotDelivered(t *testing.T) {
 		recv.Blocks(fmt.Sprintf("%d of the frame's 9 bytes are there, and the writer lives", have))
 	}
 	write(l, raw, frame("hello")[have:])
+	recv.Returns(nil)
+
+	// A signal comes while it waits for the rest (SIGURG, which the Go runtime uses
+	// itself).
+	recv = l.Call("Recv() of a record of which 6 bytes are there, when a signal comes: is a call that returned EINTR made again (signal(7))?", func() error { return expect(r, "again") })
+	write(l, raw, frame("again")[:6])
+	recv.Blocks("the record is not whole, and its writer lives")
+	recv.Interrupt(2)
+	recv.NotYet("the record is not whole, and its writer lives")
+	write(l, raw, frame("again")[6:])
 	recv.Returns(nil)
 
 	// Whole records come first, and no byte of the half one is lost or doubled.
@@ -295,6 +395,7 @@ func TestTheEndIsAFrame(t *testing.T) {
 	}
 	_, err := late.Recv()
 	require.ErrorIs(l, err, io.EOF, "Recv() at the end, by a Reader that came when all was over")
+	require.NoError(l, errors.Join(r.Close(), late.Close()), "Close() of the Readers")
 	ended := content(l, path)
 	_, err = file.OpenWriter(path, file.Never)
 	require.ErrorIs(l, err, file.ErrEnded, "OpenWriter() of a file that has its end mark: a Reader that has seen the end will not look again")
@@ -311,7 +412,7 @@ func TestTheEndIsAFrame(t *testing.T) {
 	recv.Returns(io.EOF)
 	write(l, raw, frame("too late"))
 	l.Call("Recv() when something was appended behind the end mark: the end stays the end", receives(r)).ReturnsSoon(io.EOF)
-	require.NoError(l, raw.Close(), "closing the raw writer")
+	require.NoError(l, errors.Join(raw.Close(), r.Close()), "closing the raw writer and the Reader")
 	_, err = file.OpenWriter(half, file.Never)
 	require.ErrorIs(l, err, file.ErrEnded, "OpenWriter() of a file with something behind its end mark")
 

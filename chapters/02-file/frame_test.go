@@ -138,6 +138,15 @@ func pattern(n int) []byte {
 	return p
 }
 
+// numbered is a message of n bytes that is unlike those of all other numbers up to 255.
+func numbered(i, n int) []byte {
+	p := pattern(n)
+	for j := range p {
+		p[j] ^= byte(i)
+	}
+	return p
+}
+
 // sizesUpTo are the sizes of a hundred messages.
 func sizesUpTo(most int, random *rand.Rand) []int {
 	var sizes []int

@@ -8,6 +8,7 @@ import (
 	"strings"
 
 	"github.com/stretchr/testify/require"
+	"golang.org/x/sys/unix"
 
 	file "ipcworkbook/chapters/02-file"
 	"ipcworkbook/harness/lab"
@@ -20,15 +21,20 @@ import (
 // most is how many calls of a Reader are tried.
 const most = 14
 
-// heldReader does what it is told, with a new Reader for each try: "open", "recv", or
-// "record", which receives again when a part that was seen is gone (ErrTruncated).
+// heldReader does what it is told, with a new Reader for each try: "open", "recv",
+// "record", which receives again when a part that was seen is gone (ErrTruncated), or
+// "follow", which opens the new file when the old one was replaced (ErrReplaced). Or it
+// has a new Writer: "writer" opens it, "send" sends "mine",
+// and "close" closes it.
 // What stands between two spaces is done in one go, and the last result is reported.
-var heldReader = lab.NewRole("reader that is held", func(c *lab.Child) error {
+var heldReader = lab.NewRole("process that is held", func(c *lab.Child) error {
+	unix.Umask(0) // no mistake in the mode is hidden by it
 	if err := c.ShowCalls(); err != nil {
 		return err
 	}
 	for try := range most {
 		var r *file.Reader
+		var w *file.Writer
 		for part := range strings.FieldsSeq(c.Text("does")) {
 			c.Wait()
 			var got string
@@ -38,10 +44,35 @@ var heldReader = lab.NewRole("reader that is held", func(c *lab.Child) error {
 				case "open":
 					got = "opened"
 					r, err = file.OpenReader(tryPath(c.Text("dir"), try))
+				case "writer":
+					got = "opened"
+					var failed error
+					if w, failed = file.OpenWriter(tryPath(c.Text("dir"), try), file.Never); failed != nil {
+						got = outcome(nil, failed)
+					}
+				case "send":
+					if got = "there is no Writer"; w != nil {
+						got = outcome([]byte("sent"), w.Send([]byte("mine")))
+					}
+				case "close":
+					if got = "closed"; w != nil {
+						got = outcome([]byte(got), w.Close())
+						w = nil
+					}
 				case "recv":
 					got = outcome(r.Recv())
 				case "record":
 					if got = outcome(r.Recv()); got == "ErrTruncated" {
+						got = outcome(r.Recv())
+					}
+				case "follow":
+					if got = outcome(r.Recv()); got != "ErrReplaced" {
+						break
+					}
+					if err = r.Close(); err != nil {
+						return fmt.Errorf("Close() of the Reader: %w", err)
+					}
+					if r, err = file.OpenReader(tryPath(c.Text("dir"), try)); err == nil {
 						got = outcome(r.Recv())
 					}
 				}
@@ -51,8 +82,15 @@ var heldReader = lab.NewRole("reader that is held", func(c *lab.Child) error {
 			}
 			c.Report(got)
 		}
-		if err := r.Close(); err != nil {
-			return fmt.Errorf("Close() of the Reader: %w", err)
+		if r != nil {
+			if err := r.Close(); err != nil {
+				return fmt.Errorf("Close() of the Reader: %w", err)
+			}
+		}
+		if w != nil {
+			if err := w.Close(); err != nil {
+				return fmt.Errorf("Close() of the Writer: %w", err)
+			}
 		}
 	}
 	return nil
@@ -68,6 +106,7 @@ func outcome(message []byte, err error) string {
 	for name, known := range map[string]error{
 		"io.EOF": io.EOF, "io.ErrUnexpectedEOF": io.ErrUnexpectedEOF,
 		"ErrTruncated": file.ErrTruncated, "ErrReplaced": file.ErrReplaced,
+		"ErrLocked": file.ErrLocked, "ErrEnded": file.ErrEnded, "ErrTooLarge": file.ErrTooLarge,
 	} {
 		if errors.Is(err, known) {
 			return name

@@ -65,6 +65,55 @@ func TestOneWriterAtATime(t *testing.T) {
 	next := openWriter(l, other, file.Never) // the lock died with its holder
 	require.NoError(l, next.Send([]byte("after it")), "Send() of the Writer that came after one that was killed")
 	recv.Returns(nil)
+	anotherWriterComes(l)
+}
+
+// anotherWriterComes while an OpenWriter is held before each of its calls. It finds a
+// torn record, cuts it off, appends its own, and stays or goes. Who comes too late does
+// nothing.
+func anotherWriterComes(l *lab.Lab) {
+	l.Helper()
+	for _, stays := range []bool{true, false} {
+		name, what := "went", "appended a record, and went"
+		if stays {
+			name, what = "stays", "appended a record, and stays"
+		}
+		var other *os.File
+		atEachCall(l, "another writer "+name, "writer send close", func(r *held) func() {
+			require.NoError(l, os.WriteFile(r.path, slices.Concat(frame("one"), frame("hello")[:6]), 0o600), "writing a torn record")
+			return func() {
+				var err error
+				if other, err = locked(r.path); err != nil {
+					other = nil // the Writer has the file already
+					return
+				}
+				require.NoError(l, other.Truncate(int64(len(frame("one")))), "cutting the torn record off")
+				write(l, other, frame("theirs"))
+				if !stays {
+					require.NoError(l, other.Close(), "closing the other writer")
+				}
+			}
+		}, func(r *held) {
+			want, sent, left := "opened", "sent", frame("one")
+			if other != nil {
+				left = slices.Concat(left, frame("theirs"))
+			}
+			if other != nil && stays {
+				want, sent = "ErrLocked", "there is no Writer"
+			} else {
+				left = slices.Concat(left, frame("mine"))
+			}
+			r.calls.Reports(want, "OpenWriter() of a file to which another writer came just then, "+what+": is the file looked at before it has the lock?")
+			r.Go()
+			r.calls.Reports(sent, "Send() after that")
+			require.Equal(l, fmt.Sprintf("% x", left), content(l, r.path), "the file after OpenWriter() and Send(), when another writer came just then, "+what+". It was %s: does OpenWriter look into the file before it has the lock, and cut by what it saw then?", r.calls)
+			r.Go()
+			r.calls.Reports("closed", "Close() after that")
+			if other != nil && stays {
+				require.NoError(l, other.Close(), "closing the other writer")
+			}
+		})
+	}
 }
 
 // seen is what F_OFD_GETLK shows: whether somebody has the file locked. It asks
@@ -127,26 +176,40 @@ func TestWriterKilledInsideARecord(t *testing.T) {
 		require.NoError(l, expect(late, "one"), "Recv() of a whole record, by a Reader that came when the writer was dead")
 		require.NoError(l, expect(late, ""), "Recv() of a whole record, by a Reader that came when the writer was dead")
 		l.Call("Recv() of a torn record, by a Reader that came when its writer was dead: there is no event to wait for", receives(late)).ReturnsSoon(io.ErrUnexpectedEOF)
+		require.NoError(l, errors.Join(r.Close(), late.Close()), "Close() of the Readers")
 	}
 
-	// Killed in the middle of Send: how far it came is luck.
-	path := l.Path("large")
-	sender := l.Start(sendsOnAndOn, lab.Tell("path", path))
-	var begun bool
-	sender.Report(&begun)
-	for size(l, path) < 2*tornSize { // whoever reads slowly would have more to read
-	}
-	sender.Kill()
-	r := openReader(l, path)
-	rest := size(l, path) / (file.HeaderSize + tornSize)
-	for range rest {
-		require.NoError(l, expect(r, string(pattern(tornSize))), "Recv() of a whole record that was sent before the writer was killed")
-	}
-	recv := l.Call("Recv() behind the last whole record", receives(r))
-	if torn := size(l, path) % (file.HeaderSize + tornSize); torn != 0 {
-		recv.ReturnsSoon(io.ErrUnexpectedEOF)
-	} else {
-		recv.Blocks("the writer was killed between two records")
+	// Killed inside of Send, before each of its system calls. There is no room for the
+	// whole record, so what write(2) left of it is there when the next call comes.
+	dir := inFolder(l, "killed in Send")
+	require.NoError(l, os.Mkdir(dir, 0o700), "making a folder")
+	for call, isHeld := 0, true; isHeld && call < most; call++ {
+		path := tryPath(dir, call)
+		calls := l.Calls()
+		sender := l.Start(sendsWithoutRoom, lab.Tell("path", path), calls.HandOver())
+		calls.Of(sender)
+		r := openReader(l, path)
+		for range 2 {
+			require.NoError(l, expect(r, string(pattern(tornSize))), "Recv() of a whole record before the one in which the writer is killed")
+		}
+		recv := l.Call("Recv() of the record in which a Writer was killed", func() error {
+			_, err := r.Recv()
+			if errors.Is(err, file.ErrTruncated) { // the Writer has cut it off again
+				_, err = r.Recv()
+			}
+			return err
+		})
+		isHeld = calls.Hold(call)
+		recv.NotYet("the record is not whole, and its Writer lives")
+		sender.Kill()
+		if size(l, path) > 2*(file.HeaderSize+tornSize) {
+			recv.ReturnsSoon(io.ErrUnexpectedEOF)
+		} else {
+			recv.Blocks("the Writer was killed between two records: a new one may come")
+			write(l, rawWriter(l, path), endMark)
+			recv.Returns(io.EOF)
+		}
+		require.NoError(l, r.Close(), "Close() of the Reader")
 	}
 
 	// The writer completes its record and goes, just when the Reader has seen a part
@@ -181,11 +244,11 @@ func TestWriterKilledInsideARecord(t *testing.T) {
 
 	// When a process dies, the kernel closes its file first and takes the lock away
 	// afterwards. The first is an event, the second is none.
-	path = l.Path("closed first")
+	path := l.Path("closed first")
 	raw := rawWriter(l, path)
 	write(l, raw, whole[:6])
-	r = openReader(l, path)
-	recv = l.Call("Recv() of a torn record", receives(r))
+	r := openReader(l, path)
+	recv := l.Call("Recv() of a torn record", receives(r))
 	recv.Blocks("the record is not whole and its writer lives")
 	closed, err := os.OpenFile(path, os.O_WRONLY, 0)
 	require.NoError(l, err, "opening the file for writing")
@@ -195,20 +258,28 @@ func TestWriterKilledInsideARecord(t *testing.T) {
 	recv.Returns(io.ErrUnexpectedEOF)
 }
 
-const tornSize = 1 << 20
+const tornSize = 1000
 
-var sendsOnAndOn = lab.NewRole("victim in Send", func(c *lab.Child) error {
+var sendsWithoutRoom = lab.NewRole("victim in Send", func(c *lab.Child) error {
 	w, err := file.OpenWriter(c.Text("path"), file.Never)
 	if err != nil {
 		return fmt.Errorf("OpenWriter(): %w", err)
 	}
+	if err := limitFiles(5 * tornSize / 2); err != nil {
+		return err
+	}
 	message := pattern(tornSize)
-	c.Report(true)
-	for range 200 { // it is killed long before
+	for range 2 {
 		if err := w.Send(message); err != nil {
 			return fmt.Errorf("Send() of %d bytes: %w", len(message), err)
 		}
 	}
+	if err := c.ShowCalls(); err != nil {
+		return err
+	}
+	c.Wait()
+	err = w.Send(message) // it is killed here
+	c.Report(fmt.Sprint(err))
 	c.Wait()
 	return nil
 })
@@ -262,10 +333,27 @@ func TestNewWriterCutsOffATornTail(t *testing.T) {
 		_, err = r.Recv()
 		require.ErrorIs(l, err, io.EOF, "Recv() at the end")
 		require.Equal(l, fmt.Sprintf("% x", slices.Concat(frame("one"), frame(""), frame("two"), endMark)), content(l, path), "the file in the end")
+		require.NoError(l, r.Close(), "Close() of the Reader")
 	}
 
+	// Torn, cut off, and torn again: each torn record is told.
+	path := l.Path("torn twice")
+	startVictim(l, path, frame("one"), frame("hello")[:6]).Kill()
+	r := openReader(l, path)
+	require.NoError(l, expect(r, "one"), "Recv()")
+	l.Call("Recv() of a torn record", receives(r)).ReturnsSoon(io.ErrUnexpectedEOF)
+	second := rawWriter(l, path)
+	require.NoError(l, second.Truncate(int64(len(frame("one")))), "cutting the torn record off")
+	l.Call("Recv() when the torn record was cut off", receives(r)).ReturnsSoon(file.ErrTruncated)
+	write(l, second, frame("again")[:7])
+	recv := l.Call("Recv() of a second torn record: is it said of the first one only? It is said once for each torn record.", receives(r))
+	recv.NotYet("the record is not whole, and its writer lives")
+	require.NoError(l, second.Close(), "closing the second writer")
+	recv.ReturnsSoon(io.ErrUnexpectedEOF)
+	require.NoError(l, r.Close(), "Close() of the Reader")
+
 	// A file that is nothing but a torn record, and one of large records.
-	path := l.Path("nothing whole")
+	path = l.Path("nothing whole")
 	startVictim(l, path, frame("hello")[:5]).Kill()
 	w := openWriter(l, path, file.Never)
 	require.Zero(l, size(l, path), "size of a file that held a torn record only, after OpenWriter()")
@@ -305,7 +393,7 @@ func TestNewWriterCutsOffATornTail(t *testing.T) {
 				r.Rests()
 				writesNext(l, r.path)
 			}
-			r.calls.Reports("hello", "Recv() of the record of a new writer, after the last one cut a part off, and "+when+": is what Recv has seen of a record still kept when it is gone, or is it said twice that it is gone?")
+			r.calls.Reports("hello", "Recv() of the record of a new writer, after the last one cut a part off, and "+when+": is what Recv has seen of a record still kept when it is gone, or is it said twice that it is gone? Is a part that was cut off said to be torn, since the file has not become larger?")
 		})
 	}
 }

@@ -5,6 +5,9 @@ import (
 	"fmt"
 	"io"
 	"os"
+	"path/filepath"
+	"slices"
+	"strconv"
 	"testing"
 
 	"github.com/stretchr/testify/require"
@@ -58,30 +61,145 @@ func TestDurabilityIsAChoice(t *testing.T) {
 	}
 	require.NotZero(l, atSend, "dirty pages after Send() with Never: does Send wait for the disk?")
 	require.NotZero(l, atEnd, "dirty pages after Close() with Never: does Close wait for the disk?")
+	aDiskFails(l)
 }
+
+// syncs are the calls that wait for the disk.
+var syncs = []string{"fsync", "fdatasync", "syncfs"}
+
+// aDiskFails lets the calls fail that wait for the disk, in another process.
+func aDiskFails(l *lab.Lab) {
+	l.Helper()
+	dir, err := filepath.EvalSymlinks(l.Dir())
+	require.NoError(l, err, "looking at the folder")
+	path := dir + "/new"
+	p, calls := startTold(l, path, file.AtClose)
+	calls.Refuse(unix.EIO, -1, dir, syncs...)
+	told(l, p, "EIO", "OpenWriter() of a new file with AtClose, when the disk fails for the folder (EIO of fsync(2)): is the folder synced, and is what that returned looked at? A new file's name is in its folder, and a power failure takes it away.")
+	require.Equal(l, "free", seen(l, path), "the lock after OpenWriter() had an error of the disk: is the file closed?")
+	p.Kill()
+
+	const once = "A second fdatasync(2) that succeeds proves nothing. The kernel says once that the disk has failed, and counts the pages as clean then."
+	path = dir + "/each"
+	p, calls = startTold(l, path, file.EachRecord)
+	opened := told(l, p, "", "OpenWriter() with EachRecord")
+	of, why := append([]string{"write", "writev", "pwrite", "pwritev", "pwritev2"}, syncs...), "is what fdatasync(2) returned looked at?"
+	if opened != "it writes through" { // with O_DSYNC the write itself says that the disk has failed
+		of = append(syncs, "pwritev2")
+	}
+	calls.Refuse(unix.EIO, 1, path, of...)
+	got := told(l, p, "", "Send() with EachRecord")
+	if calls.Made() > 1 && opened != "it writes through" {
+		why = "is it tried again until it succeeds? " + once
+	}
+	require.Equal(l, "EIO", got, "Send() with EachRecord, when the disk fails (EIO of fdatasync(2)): "+why)
+	p.Kill()
+
+	path = dir + "/close"
+	p, calls = startTold(l, path, file.AtClose)
+	told(l, p, "", "OpenWriter() with AtClose")
+	told(l, p, "no error", "Send() with AtClose")
+	calls.Refuse(unix.EIO, 1, path, syncs...)
+	got = told(l, p, "", "Close() with AtClose")
+	why = "is what fdatasync(2) returned looked at?"
+	if calls.Made() > 1 {
+		why = "is it tried again until it succeeds? " + once
+	}
+	require.Equal(l, "EIO", got, "Close() with AtClose, when the disk fails (EIO of fdatasync(2)): "+why)
+	require.Equal(l, "free", seen(l, path), "the lock after Close() had an error of the disk: is the file closed all the same?")
+	p.Kill()
+}
+
+// startTold starts a Writer that does as it is told, and whose calls can be refused.
+func startTold(l *lab.Lab, path string, d file.Durability) (*lab.Process, *lab.Calls) {
+	l.Helper()
+	calls := l.Calls()
+	p := l.Start(writesWhenTold, lab.Tell("path", path), lab.Tell("durability", strconv.Itoa(int(d))), calls.HandOver())
+	calls.Of(p)
+	return p, calls
+}
+
+// told lets it make its next call, and returns what came of it. Want is "" where that is
+// to be looked at by the caller.
+func told(l *lab.Lab, p *lab.Process, want, what string) (got string) {
+	l.Helper()
+	p.Go()
+	p.Report(&got)
+	if want != "" {
+		require.Equal(l, want, got, what)
+	}
+	return got
+}
+
+var writesWhenTold = lab.NewRole("writer whose disk fails", func(c *lab.Child) error {
+	d, err := strconv.Atoi(c.Text("durability"))
+	if err := errors.Join(err, c.ShowCalls()); err != nil {
+		return err
+	}
+	said := func(err error) {
+		switch {
+		case err == nil:
+			c.Report("no error")
+		case errors.Is(err, unix.EIO):
+			c.Report("EIO")
+		default:
+			c.Report("the error: " + err.Error())
+		}
+		c.Wait()
+	}
+	c.Wait()
+	w, err := file.OpenWriter(c.Text("path"), file.Durability(d))
+	if err != nil {
+		said(err)
+		return nil
+	}
+	conn, err := w.SyscallConn()
+	if err != nil {
+		return fmt.Errorf("SyscallConn(): %w", err)
+	}
+	flags := 0
+	err = conn.Control(func(fd uintptr) { flags, _ = unix.FcntlInt(fd, unix.F_GETFL, 0) })
+	switch {
+	case err != nil:
+		return fmt.Errorf("SyscallConn(): %w", err)
+	case flags&unix.O_DSYNC != 0:
+		c.Report("it writes through")
+	default:
+		c.Report("no error")
+	}
+	c.Wait()
+	said(w.Send([]byte("hello")))
+	said(w.Close())
+	return nil
+})
 
 // Step 11: when space runs out the error says so, the torn record is cut back,
 // and what was whole stays readable.
 func TestSpaceRunsOut(t *testing.T) {
 	l := lab.New(t)
 	path := l.Path("records")
+	require.NoError(l, os.WriteFile(path, frame(string(pattern(1000))), 0o600), "writing a record of an earlier writer")
 	p := l.Start(runsOutOfSpace, lab.Tell("path", path))
 	var sent int
 	p.Report(&sent)
 	kept := 9 * (file.HeaderSize + 1000)
-	require.Equal(l, 9, sent, "records of 1000 bytes that went into a file of at most 10000 bytes (RLIMIT_FSIZE) before Send() returned EFBIG: is a short write taken for a whole one?")
+	require.Equal(l, 8, sent, "records of 1000 bytes that went into a file of at most 10000 bytes (RLIMIT_FSIZE), behind one of an earlier writer, before Send() returned EFBIG: is a short write taken for a whole one?")
+	require.GreaterOrEqual(l, size(l, path), kept, "size of the file after Send() has returned EFBIG: is more cut off than the part that this Send has written? There were records in the file when it was opened, and they stay.")
 	require.Equal(l, kept, size(l, path), "size of the file after Send() has returned EFBIG: the first write was short, and only the one for the rest had the error. Is what was written of the record cut off again?")
 
 	r := openReader(l, path)
-	for i := range sent {
+	for i := range 1 + sent {
 		require.NoError(l, expect(r, string(pattern(1000))), "Recv() of record %d, which was whole when space ran out", i)
 	}
-	recv := l.Call("Recv() of a record that had room after one that had none: does the next write go to the end of the file (O_APPEND)?", func() error { return expect(r, "small") })
+	recv := l.Call("Recv() of a record that had room after one that had none", func() error { return expect(r, "small") })
 	recv.Blocks("nothing whole is behind it, and the Writer lives")
 	p.Go() // a smaller one has room
-	recv.Returns(nil)
 	p.Report(&sent)
 	require.Equal(l, 2, sent, "records that had room after one that had none")
+	written, err := os.ReadFile(path)
+	require.NoError(l, err, "reading the file")
+	l.SameBytes(slices.Concat(frame("small"), frame(string(pattern(949)))), written[kept:], "what is in the file behind the records that had room before: does the next write go to the end of the file (O_APPEND)? Or to an offset that was not set back, and zeros are before it?")
+	recv.Returns(nil)
 	require.NoError(l, expect(r, string(pattern(949))), "Recv() of a record that had room")
 
 	// No room for the end mark: there are 2 bytes left.
@@ -103,6 +221,15 @@ func TestSpaceRunsOut(t *testing.T) {
 	p.Exit()
 	write(l, rawWriter(l, path), endMark)
 	recv.Returns(io.EOF)
+
+	// Somebody else empties the file. The next record goes to its end, which is its
+	// beginning now.
+	path = l.Path("emptied")
+	w := openWriter(l, path, file.Never)
+	require.NoError(l, w.Send([]byte("one")), "Send()")
+	require.NoError(l, os.Truncate(path, 0), "emptying the file")
+	require.NoError(l, w.Send([]byte("two")), "Send() into a file that somebody else has emptied")
+	require.Equal(l, fmt.Sprintf("% x", frame("two")), content(l, path), "the file after Send(), when somebody else has emptied it: does the record go to the end of the file, wherever that is by then (O_APPEND)? At an older offset zeros come before it, and each four of them read as an empty message.")
 }
 
 // spaceLimit is how large a file the Writer may make, in bytes. It is no multiple
@@ -114,13 +241,8 @@ var runsOutOfSpace = lab.NewRole("writer without space", func(c *lab.Child) erro
 	if err != nil {
 		return fmt.Errorf("OpenWriter(): %w", err)
 	}
-	var most unix.Rlimit
-	if err := unix.Getrlimit(unix.RLIMIT_FSIZE, &most); err != nil {
-		return os.NewSyscallError("getrlimit", err)
-	}
-	most.Cur = spaceLimit
-	if err := unix.Setrlimit(unix.RLIMIT_FSIZE, &most); err != nil {
-		return os.NewSyscallError("setrlimit", err)
+	if err := limitFiles(spaceLimit); err != nil {
+		return err
 	}
 	sent := 0
 	for ; sent < 100; sent++ {
@@ -135,7 +257,8 @@ var runsOutOfSpace = lab.NewRole("writer without space", func(c *lab.Child) erro
 	c.Wait()
 	for _, small := range [][]byte{[]byte("small"), pattern(949)} { // 2 bytes are left then
 		if err := w.Send(small); err != nil {
-			return fmt.Errorf("Send() of %d bytes, for which there is room, after a larger record had none: %w", len(small), err)
+			return fmt.Errorf("Send() of %d bytes, for which there is room, after a larger record had none and was cut off: %w\n"+
+				"Does it go to the end of the file (O_APPEND), or on at an offset that was not set back?", len(small), err)
 		}
 	}
 	c.Report(2)
@@ -149,3 +272,13 @@ var runsOutOfSpace = lab.NewRole("writer without space", func(c *lab.Child) erro
 	c.Wait()
 	return nil
 })
+
+// limitFiles is how large a file this process may make from now on, in bytes.
+func limitFiles(to uint64) error {
+	var most unix.Rlimit
+	if err := unix.Getrlimit(unix.RLIMIT_FSIZE, &most); err != nil {
+		return os.NewSyscallError("getrlimit", err)
+	}
+	most.Cur = to
+	return os.NewSyscallError("setrlimit", unix.Setrlimit(unix.RLIMIT_FSIZE, &most))
+}

@@ -10,8 +10,10 @@ import (
 	"os"
 	"os/exec"
 	"runtime"
+	"runtime/debug"
 	"slices"
 	"strconv"
+	"strings"
 	"syscall"
 	"testing"
 
@@ -70,6 +72,83 @@ func TestWhatIsNoFileOfRecordsIsRefused(t *testing.T) {
 		require.NoError(l, err, "reading the file")
 		require.Equal(l, text, string(after), "somebody else's file after OpenWriter() has refused it: was it cut or written to?")
 		require.Equal(l, "free", seen(l, path), "the lock after OpenWriter() has refused the file: is it closed?")
+	}
+
+	// With so many free descriptors, and no more. What was opened before the error is
+	// closed.
+	p := l.Start(hasFewDescriptors, lab.Tell("path", l.Path("few")), lab.Tell("dir", dir))
+	for range 2 * mostFree {
+		var got fewResult
+		p.Report(&got)
+		if got.Err == "<nil>" {
+			continue // there were enough; what Close does is asked elsewhere
+		}
+		require.Equal(l, got.Free, got.After, "free descriptors after %s() with %d of them, which returned %q: is what it has opened closed again when a later call fails (EMFILE)?", got.What, got.Free, got.Err)
+	}
+	p.Exit()
+}
+
+// mostFree is how many free descriptors are too few, or just enough.
+const mostFree = 4
+
+type fewResult struct {
+	What, Err   string
+	Free, After int
+}
+
+var hasFewDescriptors = lab.NewRole("process with few descriptors", func(c *lab.Child) error {
+	path := c.Text("path")
+	few := func(what string, free int) func() error {
+		if what == "OpenReader" {
+			return func() error { return openers[what](path) }
+		}
+		return func() error {
+			w, err := file.OpenWriter(fmt.Sprintf("%s/few %d", c.Text("dir"), free), file.AtClose)
+			if err == nil {
+				w.Close()
+			}
+			return err
+		}
+	}
+	if err := os.WriteFile(path, nil, 0o600); err != nil {
+		return err
+	}
+	limit := unix.Rlimit{}
+	if err := unix.Getrlimit(unix.RLIMIT_NOFILE, &limit); err != nil {
+		return os.NewSyscallError("getrlimit", err)
+	}
+	limit.Cur = 64
+	if err := unix.Setrlimit(unix.RLIMIT_NOFILE, &limit); err != nil {
+		return os.NewSyscallError("setrlimit", err)
+	}
+	for _, what := range []string{"OpenReader", "OpenWriter"} {
+		_ = few(what, mostFree)() // what is opened once and kept is there then
+		for free := range mostFree {
+			taken := takeAll(path)
+			for range free {
+				unix.Close(taken[len(taken)-1])
+				taken = taken[:len(taken)-1]
+			}
+			err := few(what, free)()
+			left := takeAll(path)
+			for _, fd := range slices.Concat(taken, left) {
+				unix.Close(fd)
+			}
+			c.Report(fewResult{What: what, Err: strings.ReplaceAll(fmt.Sprint(err), ": ", ", "), Free: free, After: len(left)})
+		}
+	}
+	c.Wait()
+	return nil
+})
+
+// takeAll takes all free descriptors.
+func takeAll(path string) (fds []int) {
+	for {
+		fd, err := unix.Open(path, unix.O_RDONLY|unix.O_CLOEXEC, 0)
+		if err != nil {
+			return fds
+		}
+		fds = append(fds, fd)
 	}
 }
 
@@ -143,6 +222,28 @@ func TestCorruptLengthIsAnError(t *testing.T) {
 	r := openReader(l, path)
 	require.ErrorIs(l, w.Send(make([]byte, file.MaxMessage+1)), file.ErrTooLarge, "Send() of MaxMessage+1 bytes: is the length compared with the limit?")
 	require.Zero(l, size(l, path), "size of the file after a message was refused: is the length checked before the header is written?")
+	// 4 GiB and 5 bytes. Nobody may read them: they are not there.
+	huge, err := unix.Mmap(-1, 0, 1<<32+5, unix.PROT_NONE, unix.MAP_PRIVATE|unix.MAP_ANON|unix.MAP_NORESERVE)
+	if err == nil { // else there is no room for so many addresses
+		sent := "no error"
+		func() {
+			defer debug.SetPanicOnFault(debug.SetPanicOnFault(true))
+			defer func() {
+				if recover() != nil {
+					sent = "it begins to send them"
+				}
+			}()
+			if err := w.Send(huge); err != nil {
+				sent = err.Error()
+				if errors.Is(err, file.ErrTooLarge) {
+					sent = "ErrTooLarge"
+				}
+			}
+		}()
+		require.NoError(l, unix.Munmap(huge), "munmap")
+		require.Equal(l, "ErrTooLarge", sent, "Send() of 4 GiB and 5 bytes: is the length compared with the limit as a number of 32 bits? 5 bytes are left of it then.")
+		require.Zero(l, size(l, path), "size of the file after a message of 4 GiB and 5 bytes was refused")
+	}
 	require.NoError(l, w.Send(pattern(file.MaxMessage)), "Send() of MaxMessage bytes")
 	require.NoError(l, expect(r, string(pattern(file.MaxMessage))), "Recv() of MaxMessage bytes")
 }
@@ -168,6 +269,13 @@ func TestRecvIntoUsesTheCallersMemory(t *testing.T) {
 		got, err = r.RecvInto(buf)
 		require.NoError(l, err, "RecvInto() of %d bytes with room for %d", size, room)
 		l.SameBytes(pattern(size), got, "RecvInto() of %d bytes with room for %d: does a longer message get new memory?", size, room)
+		if size <= room {
+			where := "in other memory"
+			if cap(got) > 0 && &got[:1][0] == &buf[:1][0] {
+				where = "in the caller's memory"
+			}
+			require.Equal(l, "in the caller's memory", where, "where the slice is that RecvInto() of %d bytes returned, with room for %d: with buf, err = RecvInto(buf) the memory is lost otherwise, by an empty message too", size, room)
+		}
 	}
 	require.NoError(l, w.Send([]byte("no memory")), "Send()")
 	got, err = r.RecvInto(nil)

@@ -35,6 +35,8 @@ type Calls struct {
 	seen []string
 	now  string // the call that is or was held
 	held bool
+
+	refusal refusal
 }
 
 // Calls makes a means to hold a process. It is handed over with [Calls.HandOver], and
@@ -208,6 +210,13 @@ func (c *Calls) follow(listener *os.File) {
 				c.broken = err
 			}
 			return
+		}
+		if errno := c.refuses(n); errno != 0 {
+			if err := n.answer(listener, answer{error: -int32(errno)}); err != nil {
+				c.broken = err
+				return
+			}
+			continue
 		}
 		if !n.ofTheRuntime() && !c.passes(n) {
 			c.stopped <- struct{}{}

@@ -5,6 +5,7 @@ import (
 	"os"
 	"runtime"
 	"strings"
+	"time"
 
 	"ipcworkbook/harness/step/residue"
 	"ipcworkbook/harness/todo"
@@ -26,9 +27,7 @@ func (l *Lab) end() {
 		p.cmd.Process.Kill()
 		<-p.ended
 	}
-	for _, closeIt := range l.closers {
-		closeIt()
-	}
+	l.closeAll()
 	if dir, err := os.Getwd(); dir != folder {
 		l.record(failure{Verdict: verdict.Residue, Call: "after the step",
 			Detail: []string{"expected: the working directory is still " + folder,
@@ -55,6 +54,30 @@ func (l *Lab) end() {
 		f = verdict.Finding{Verdict: verdict.Unsupported, Message: l.missing}
 	}
 	up.send(verdict.Event{Kind: verdict.End, Test: l.t.Name(), Finding: f, Measured: l.measured})
+}
+
+// closeAll closes what the test opened. In a test that has failed a call may still be
+// under way, and a Close may have to wait for it: a right one too. The failure is what
+// the learner has to see, and not a hang behind it.
+func (l *Lab) closeAll() {
+	for _, closeIt := range l.closers {
+		if len(l.failures) == 0 {
+			closeIt()
+			continue
+		}
+		closed := make(chan struct{})
+		go func() { defer close(closed); closeIt() }()
+		for wait, tries := patience, 0; tries < enough; wait, tries = 0, tries+1 {
+			select {
+			case <-closed:
+				tries = enough
+			case <-time.After(wait):
+				if settle() {
+					tries = enough
+				}
+			}
+		}
+	}
 }
 
 // unwinding reports whether this goroutine is on its way out by a panic or by

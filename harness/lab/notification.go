@@ -32,12 +32,18 @@ var shownCalls = map[int32]string{
 	unix.SYS_FTRUNCATE:         "ftruncate",
 	unix.SYS_FCNTL:             "fcntl",
 	unix.SYS_FLOCK:             "flock",
+	unix.SYS_FSYNC:             "fsync",
+	unix.SYS_FDATASYNC:         "fdatasync",
+	unix.SYS_SYNCFS:            "syncfs",
+	unix.SYS_FCHMOD:            "fchmod",
+	unix.SYS_FCHMODAT:          "fchmodat",
 	unix.SYS_MKNODAT:           "mknodat",
 	unix.SYS_INOTIFY_ADD_WATCH: "inotify_add_watch",
 }
 
 var fcntls = map[uint64]string{
 	unix.F_GETLK: "F_GETLK", unix.F_SETLK: "F_SETLK", unix.F_SETLKW: "F_SETLKW",
+	unix.F_SETFD: "F_SETFD", unix.F_SETFL: "F_SETFL",
 	unix.F_OFD_GETLK: "F_OFD_GETLK", unix.F_OFD_SETLK: "F_OFD_SETLK", unix.F_OFD_SETLKW: "F_OFD_SETLKW",
 }
 
@@ -97,8 +103,12 @@ func nextCall(listener *os.File) (n notification, err error) {
 
 // pass lets the call go on.
 func (n notification) pass(listener *os.File) error {
+	return n.answer(listener, answer{flags: unix.SECCOMP_USER_NOTIF_FLAG_CONTINUE})
+}
+
+func (n notification) answer(listener *os.File, a answer) error {
+	a.id = n.id
 	return control(listener, func(fd int) error {
-		a := answer{id: n.id, flags: unix.SECCOMP_USER_NOTIF_FLAG_CONTINUE}
 		for {
 			// EINTR comes where another thread of the process is just about to ask.
 			err := notifyIoctl(uintptr(fd), unix.SECCOMP_IOCTL_NOTIF_SEND, unsafe.Pointer(&a))

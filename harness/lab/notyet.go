@@ -14,5 +14,9 @@ func (c *Call) NotYet(why string) {
 }
 
 // Rests waits until nothing in the step moves any more, or until it is plain that
+// something always will. The call may have returned by then, or not.
+func (c *Call) Rests() { settle() }
+
+// Rests waits until nothing in the step moves any more, or until it is plain that
 // something always will.
 func (p *Process) Rests() { settle() }

@@ -249,3 +249,19 @@ func bind(path string) error {
 	defer unix.Close(fd)
 	return unix.Bind(fd, &unix.SockaddrUnix{Name: path})
 }
+
+// A Close that has to wait for a call under way does not hide the failure.
+func TestAFailureIsNotHiddenByACloseThatWaits(t *testing.T) {
+	never := make(chan struct{})
+	defer close(never)
+	failures := step(t, func(l *Lab) {
+		l.CloseAtEnd(waitsFor(never))
+		require.Equal(l, 1, 2, "one")
+	})
+	require.Len(t, failures, 1)
+	require.Equal(t, "one", failures[0].Call)
+}
+
+type waitsFor chan struct{}
+
+func (w waitsFor) Close() error { <-w; return nil }

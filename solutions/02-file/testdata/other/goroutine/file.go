@@ -2,8 +2,8 @@
 // waits in Recv through a channel, in which one word has room: whoever finds it
 // there looks into the file, and that is all that any number of events can mean.
 //
-// The Writer has no O_APPEND: it is alone, so it knows where the end is, and
-// writes there (pwrite(2)). The Reader asks for the lock with F_GETLK, which
+// The Writer has no O_APPEND: it is alone, so it asks where the end is, and writes
+// there (pwrite(2)). The Reader asks for the lock with F_GETLK, which
 // shows locks of both kinds as F_OFD_GETLK does. The specification is in the
 // stub, chapters/02-file/file.go.
 package file
@@ -48,6 +48,7 @@ type Writer struct {
 	f    *os.File
 	when Durability
 	at   int64
+	disk error // its last word
 }
 
 func (w *Writer) SyscallConn() (syscall.RawConn, error) { return w.f.SyscallConn() }
@@ -120,12 +121,18 @@ func (w *Writer) Send(p []byte) error {
 	copy(frame[HeaderSize:], p)
 	err := w.put(frame)
 	if err == nil && w.when == EachRecord {
-		err = w.f.Sync()
+		w.disk = errors.Join(w.disk, w.f.Sync())
+		err = w.disk
 	}
 	return err
 }
 
 func (w *Writer) put(frame []byte) error {
+	info, err := w.f.Stat()
+	if err != nil {
+		return err
+	}
+	w.at = info.Size() // somebody may have emptied the file
 	n, err := w.f.WriteAt(frame, w.at)
 	if err == nil {
 		w.at += int64(n)
@@ -137,7 +144,7 @@ func (w *Writer) put(frame []byte) error {
 func (w *Writer) Close() error {
 	err := w.put([]byte{0xff, 0xff, 0xff, 0xff})
 	if w.when != Never {
-		err = errors.Join(err, w.f.Sync())
+		err = errors.Join(err, w.disk, w.f.Sync())
 	}
 	return errors.Join(err, w.f.Close())
 }
@@ -262,7 +269,8 @@ func (r *Reader) around() (writer, there bool, err error) {
 	if err != nil && err != unix.ENOENT {
 		return false, false, &os.PathError{Op: "stat", Path: r.path, Err: err}
 	}
-	there = err == nil && ours.Dev == theirs.Dev && ours.Ino == theirs.Ino
+	// Without a link it is at no path, also in the moment before its name is gone.
+	there = err == nil && ours.Nlink > 0 && ours.Dev == theirs.Dev && ours.Ino == theirs.Ino
 	return lock.Type != unix.F_UNLCK, there, nil
 }
 

@@ -44,6 +44,7 @@ type Writer struct {
 	f       *os.File
 	durable Durability
 	size    int64 // where the last whole record ends
+	lost    bool  // the disk has failed once, and will not say so again
 }
 
 // Reader follows a file.
@@ -127,7 +128,9 @@ func (w *Writer) Send(p []byte) error {
 		return err
 	}
 	if w.durable == EachRecord {
-		return w.f.Sync()
+		err := w.f.Sync()
+		w.lost = w.lost || err != nil
+		return err
 	}
 	return nil
 }
@@ -145,6 +148,9 @@ func (w *Writer) Close() error {
 	err := w.append(binary.BigEndian.AppendUint32(nil, EndMark))
 	if w.durable != Never {
 		err = errors.Join(err, w.f.Sync())
+		if err == nil && w.lost {
+			err = errors.New("the disk has failed in an earlier Send")
+		}
 	}
 	return errors.Join(err, w.f.Close())
 }
@@ -276,6 +282,9 @@ func (r *Reader) ask() (answer, err error) {
 	ours, err := r.f.Stat()
 	if err != nil {
 		return nil, err
+	}
+	if ours.Sys().(*syscall.Stat_t).Nlink == 0 {
+		return ErrReplaced, nil // its name may be there for a moment yet
 	}
 	there, err := os.Stat(r.path)
 	if errors.Is(err, os.ErrNotExist) || err == nil && !os.SameFile(ours, there) {
