@@ -15,7 +15,8 @@ import (
 	"gotest.tools/gotestsum/testjson"
 )
 
-// own are the harness's own tests: what the laws are proved with has to hold first.
+// own are the harness's own tests: what the laws are proved with has to hold first. Those
+// that a reference has of its own, for what no step can ask for, are among them.
 // There is a row for each package, and more for what could not be tried on this machine.
 //
 // A package's tests may start the workbook as a whole. So they depend on all of its
@@ -25,7 +26,7 @@ func own(root string, tree *Tree) ([]Proof, error) {
 	var packages []string
 	texts := map[string]string{}
 	for _, file := range tree.paths {
-		if dir := path.Dir(file); below("harness")(file) && strings.HasSuffix(file, "_test.go") && !strings.Contains(dir, "/testdata") {
+		if dir := path.Dir(file); either(below("harness"), below("solutions"))(file) && strings.HasSuffix(file, "_test.go") && !strings.Contains(dir, "/testdata") {
 			if texts[dir] == "" {
 				packages = append(packages, dir)
 			}

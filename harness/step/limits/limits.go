@@ -39,13 +39,13 @@ func All(temp string) []Limit {
 			Name: "inotify instances", Key: "fs.inotify.max_user_instances, for each user",
 			Mend:  "sudo sysctl fs.inotify.max_user_instances=512",
 			words: []string{unix.EMFILE.Error(), "inotify"},
-			left:  inotify, most: sysctl("fs/inotify/max_user_instances"), used: descriptors("anon_inode:inotify"),
+			left:  inotify, most: sysctl("fs/inotify/max_user_instances", "user/max_inotify_instances"), used: descriptors("anon_inode:inotify"),
 		},
 		{
 			Name: "inotify watches", Key: "fs.inotify.max_user_watches, for each user",
 			Mend:  "sudo sysctl fs.inotify.max_user_watches=65536",
 			words: []string{unix.ENOSPC.Error(), "inotify"},
-			left:  func() error { return watch(temp) }, most: sysctl("fs/inotify/max_user_watches"), used: watches,
+			left:  func() error { return watch(temp) }, most: sysctl("fs/inotify/max_user_watches", "user/max_inotify_watches"), used: watches,
 		},
 		{
 			Name: "open files of the whole machine", Key: "fs.file-max",
@@ -197,14 +197,16 @@ func threads(pid string) int {
 	return len(entries)
 }
 
-func sysctl(key string) func() (uint64, bool) {
-	return func() (uint64, bool) {
-		text, err := os.ReadFile("/proc/sys/" + key)
-		if err != nil {
-			return 0, false
+// sysctl is the least of some values below /proc/sys: the machine's, and that of the user
+// namespace.
+func sysctl(keys ...string) func() (uint64, bool) {
+	return func() (least uint64, known bool) {
+		for _, key := range keys {
+			if n, ok := number("/proc/sys/" + key); ok && (!known || n < least) {
+				least, known = n, true
+			}
 		}
-		n, err := strconv.ParseUint(strings.TrimSpace(string(text)), 10, 64)
-		return n, err == nil
+		return least, known
 	}
 }
 
