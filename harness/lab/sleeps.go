@@ -18,7 +18,8 @@ func (p *Process) Sleeps(what string) {
 	p.lab.t.Helper()
 	asleep := 0
 	for range looks {
-		if p.isAsleep() && p.isAsleep() { // two times: a goroutine may just have changed its thread
+		first := p.isAsleep()
+		if again := p.isAsleep(); first && again { // a goroutine may just have changed its thread
 			asleep++
 		}
 		if asleep == looks/20 {

@@ -3,6 +3,7 @@ package procfs_test
 import (
 	"os"
 	"runtime"
+	"sync/atomic"
 	"testing"
 	"time"
 
@@ -16,20 +17,15 @@ import (
 func TestHowLongThreadsWaitForAProcessor(t *testing.T) {
 	me := []int{os.Getpid()}
 	before := procfs.Delayed(me)
-	stop := make(chan struct{})
+	var stop atomic.Bool
 	old := runtime.GOMAXPROCS(4 * runtime.NumCPU())
 	defer runtime.GOMAXPROCS(old)
 	for range 4 * runtime.NumCPU() {
 		go func() {
-			for {
-				select {
-				case <-stop:
-					return
-				default:
-				}
+			for !stop.Load() {
 			}
 		}()
 	}
-	defer close(stop)
+	defer stop.Store(true)
 	require.Eventually(t, func() bool { return procfs.Delayed(me)-before > 20*time.Millisecond }, 20*time.Second, 5*time.Millisecond)
 }
