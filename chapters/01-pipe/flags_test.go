@@ -41,9 +41,7 @@ func flagsOf(end syscall.Conn) (f flags, err error) {
 // they were from their first moment.
 var madeAtOnce = lab.NewRole("maker of a pipe", func(c *lab.Child) error {
 	if err := errors.Join(c.RefuseCloseOnExec(), c.RefuseBlocking()); err != nil {
-		c.Report([]flags{})
-		c.Report(err.Error())
-		return nil
+		return err
 	}
 	r, w, err := pipe.New()
 	if err != nil {

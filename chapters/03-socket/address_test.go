@@ -58,6 +58,7 @@ func TestListenMakesASocketForItsOwnerOnly(t *testing.T) {
 	require.NoError(l, l.Start(closesACopy, lab.Give("listener", successor)).Wait(), "a process that has a copy of the Listener")
 	require.NoError(l, answers(l, path), "connect() after another process has closed its copy: the file belongs to who made it")
 
+	l.RefusesCalls()
 	require.NoError(l, l.Start(listensWithoutUmask, lab.Tell("path", l.SocketPath("other"))).Wait(), "Listen() in a process that may not change its umask, nor set FD_CLOEXEC by a second call")
 }
 
@@ -69,8 +70,8 @@ var closesACopy = lab.NewRole("holder of a copy", func(c *lab.Child) error {
 // mode. That is seldom seen, so here umask does not work at all.
 var listensWithoutUmask = lab.NewRole("server without umask", func(c *lab.Child) error {
 	unix.Umask(0)
-	if refuse(unix.EPERM, refused{call: unix.SYS_UMASK}, secondCall) != nil {
-		return nil // no seccomp here
+	if err := errors.Join(c.RefuseCall(unix.EPERM, unix.SYS_UMASK), c.RefuseCloseOnExec()); err != nil {
+		return err
 	}
 	s, err := socket.Listen(c.Text("path"))
 	if err := closeOnExec("Listen()", err, s); err != nil {
@@ -388,6 +389,7 @@ func TestDialWaitsForTheServer(t *testing.T) {
 	file := l.Path("file")
 	require.NoError(l, os.WriteFile(file, nil, 0o600), "writing a regular file")
 	dialCall(l, context.Background(), "Dial() to a path on whose way is a regular file: that does not pass by itself", filepath.Join(file, "s")).ReturnsSoon(unix.ENOTDIR)
+	l.RefusesCalls()
 	for _, why := range []unix.Errno{unix.EACCES, unix.EPERM} {
 		forbidden := l.Start(dialsWhereRefused, lab.Tell("path", late), lab.Tell("error", strconv.Itoa(int(why))))
 		l.Call(fmt.Sprintf("Dial() when connect(2) says %q: that does not pass by itself", why.Error()), forbidden.Wait).ReturnsSoon(nil)
@@ -400,8 +402,8 @@ var dialsWhereRefused = lab.NewRole("client that may not connect", func(c *lab.C
 	if err != nil {
 		return err
 	}
-	if refuse(unix.Errno(why), refused{call: unix.SYS_CONNECT}) != nil {
-		return nil // no seccomp here
+	if err := c.RefuseCall(unix.Errno(why), unix.SYS_CONNECT); err != nil {
+		return err
 	}
 	if _, err = socket.Dial(context.Background(), c.Text("path")); !errors.Is(err, unix.Errno(why)) {
 		return fmt.Errorf("Dial() returned %v, and not %v", err, unix.Errno(why))

@@ -32,6 +32,7 @@ func TestMessageArrivesInAnotherProcess(t *testing.T) {
 	for _, end := range []*socket.Conn{a, b} {
 		require.Equal(l, "close-on-exec", l.OnExec(end), "Pair(): is SOCK_CLOEXEC set when the sockets are made?")
 	}
+	l.RefusesCalls()
 	for _, what := range []string{"Pair()", "Accept()", "Dial()"} {
 		child := l.Start(withoutSecondCalls, lab.Tell("what", what), lab.Tell("path", l.SocketPath("for "+what)))
 		require.NoError(l, child.Wait(), "%s where nothing can be made close-on-exec by a second call", what)

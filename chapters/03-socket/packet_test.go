@@ -25,6 +25,7 @@ func TestPacketsNeedNoFrames(t *testing.T) {
 	require.Equal(l, "close-on-exec", l.OnExec(a), "PacketPair(): is SOCK_CLOEXEC set when the sockets are made?")
 	require.Equal(l, "close-on-exec", l.OnExec(b), "PacketPair(): is SOCK_CLOEXEC set when the sockets are made?")
 
+	l.RefusesCalls()
 	require.NoError(l, l.Start(withoutSecondCalls, lab.Tell("what", "PacketPair()"), lab.Tell("path", "")).Wait(), "PacketPair() where nothing can be made close-on-exec by a second call")
 
 	raw := l.File(b)

@@ -181,6 +181,7 @@ func TestDescriptorTravels(t *testing.T) {
 		require.NoError(l, b.Close(), "Close()")
 	})
 
+	l.RefusesCalls()
 	require.NoError(l, l.Start(withoutSecondCalls, lab.Tell("what", "RecvFile()"), lab.Tell("path", "")).Wait(), "RecvFile() where nothing can be made close-on-exec by a second call")
 
 	// A file that is closed cannot be sent, and its message does not go alone.

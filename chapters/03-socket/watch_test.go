@@ -7,9 +7,7 @@ import (
 	"errors"
 	"fmt"
 	"os"
-	"runtime"
 	"syscall"
-	"unsafe"
 
 	"github.com/stretchr/testify/require"
 	"golang.org/x/sys/unix"
@@ -53,58 +51,12 @@ func (c changes) seen() []string {
 	return names
 }
 
-// refuse makes system calls fail in this process from now on (seccomp(2)): by an error of
-// the test's choice, and perhaps only when the second argument has a certain value, as
-// for fcntl(2).
-func refuse(why unix.Errno, calls ...refused) error {
-	const (
-		load  = unix.BPF_LD | unix.BPF_W | unix.BPF_ABS
-		equal = unix.BPF_JMP | unix.BPF_JEQ | unix.BPF_K
-		ret   = unix.BPF_RET | unix.BPF_K
-		allow = 0x7fff0000
-		errno = 0x00050000
-
-		second = 24 // where the second argument is in struct seccomp_data
-	)
-	var program []unix.SockFilter
-	for _, c := range calls {
-		program = append(program, unix.SockFilter{Code: load}) // the number of the system call
-		if c.second == 0 {
-			program = append(program, unix.SockFilter{Code: equal, K: c.call, Jf: 1})
-		} else {
-			program = append(program, unix.SockFilter{Code: equal, K: c.call, Jf: 3},
-				unix.SockFilter{Code: load, K: second},
-				unix.SockFilter{Code: equal, K: c.second, Jf: 1})
-		}
-		program = append(program, unix.SockFilter{Code: ret, K: errno | uint32(why)})
-	}
-	program = append(program, unix.SockFilter{Code: ret, K: allow})
-	filter := unix.SockFprog{Len: uint16(len(program)), Filter: &program[0]}
-	runtime.LockOSThread() // for both calls
-	defer runtime.UnlockOSThread()
-	if err := unix.Prctl(unix.PR_SET_NO_NEW_PRIVS, 1, 0, 0, 0); err != nil {
-		return err
-	}
-	const setFilter, everyThread = 1, 1
-	_, _, e := unix.Syscall(unix.SYS_SECCOMP, setFilter, everyThread, uintptr(unsafe.Pointer(&filter)))
-	if e != 0 {
-		return e
-	}
-	return nil
-}
-
-// refused is a system call, and its second argument if it is not refused always.
-type refused struct{ call, second uint32 }
-
-// secondCall is the one by which FD_CLOEXEC is set too late: another goroutine may have
-// started a program since the descriptor was made.
-var secondCall = refused{unix.SYS_FCNTL, unix.F_SETFD}
-
-// withoutSecondCalls makes a socket, or receives a descriptor, in a process in which that
-// call is refused.
+// withoutSecondCalls makes a socket, or receives a descriptor, in a process in which the
+// call is refused that sets FD_CLOEXEC too late: another goroutine may have started a
+// program since the descriptor was made.
 var withoutSecondCalls = lab.NewRole("one who may not set FD_CLOEXEC", func(c *lab.Child) error {
-	if refuse(unix.EPERM, secondCall) != nil {
-		return nil // no seccomp here
+	if err := c.RefuseCloseOnExec(); err != nil {
+		return err
 	}
 	switch what := c.Text("what"); what {
 	case "Pair()":

@@ -15,19 +15,34 @@ import (
 // that only if the call that made it asked for it. The moment between two calls, in
 // which another goroutine may start a program, is never seen otherwise.
 //
-// The error says that this machine has no seccomp(2).
+// A test that starts such a process calls [Lab.RefusesCalls] first.
 func (c *Child) RefuseCloseOnExec() error {
 	const fioclex = 0x5451 // ioctl_tty(2); the same on both architectures
 	return errors.Join(
-		refuse(unix.SYS_FCNTL, jump(unix.BPF_JEQ, unix.F_SETFD)),
-		refuse(unix.SYS_IOCTL, jump(unix.BPF_JEQ, fioclex)))
+		refuse(unix.EPERM, unix.SYS_FCNTL, jump(unix.BPF_JEQ, unix.F_SETFD)),
+		refuse(unix.EPERM, unix.SYS_IOCTL, jump(unix.BPF_JEQ, fioclex)))
+}
+
+// RefuseCall makes every call of that number fail, as RefuseCloseOnExec does: connect(2)
+// with EACCES, say, which root never gets otherwise.
+func (c *Child) RefuseCall(why unix.Errno, number uint32) error { return refuse(why, number) }
+
+// RefusesCalls ends the step as unsupported where this machine cannot refuse a process its
+// system calls (seccomp(2)).
+func (l *Lab) RefusesCalls() {
+	l.t.Helper()
+	const isAvailable = 2 // SECCOMP_GET_ACTION_AVAIL
+	action := uint32(unix.SECCOMP_RET_ERRNO)
+	if _, _, errno := unix.Syscall(unix.SYS_SECCOMP, isAvailable, 0, uintptr(unsafe.Pointer(&action))); errno != 0 {
+		l.Unsupported("This machine cannot refuse a process its system calls: seccomp(2) says %v.", errno)
+	}
 }
 
 // RefuseBlocking makes each call fail with EPERM, as RefuseCloseOnExec does, that would
 // make a descriptor blocking: F_SETFL without O_NONBLOCK.
 func (c *Child) RefuseBlocking() error {
 	const argument = 16 + 2*8
-	return refuse(unix.SYS_FCNTL, jump(unix.BPF_JEQ, unix.F_SETFL), load(argument), otherwise(jump(unix.BPF_JSET, unix.O_NONBLOCK)))
+	return refuse(unix.EPERM, unix.SYS_FCNTL, jump(unix.BPF_JEQ, unix.F_SETFL), load(argument), otherwise(jump(unix.BPF_JSET, unix.O_NONBLOCK)))
 }
 
 // What a filter sees is struct seccomp_data: the number of the call, and its arguments of
@@ -50,11 +65,11 @@ func otherwise(f unix.SockFilter) unix.SockFilter {
 // toTheEnd stands for as many instructions as there are up to the last one.
 const toTheEnd = 255
 
-// refuse makes a call fail for which all tests hold. They begin with its second argument.
-func refuse(number uint32, tests ...unix.SockFilter) error {
+// refuse makes a call fail for which all tests hold, in all threads and for good. They begin with its second argument.
+func refuse(why unix.Errno, number uint32, tests ...unix.SockFilter) error {
 	const second = 16 + 8
 	program := slices.Concat([]unix.SockFilter{load(0), jump(unix.BPF_JEQ, number), load(second)}, tests, []unix.SockFilter{
-		{Code: unix.BPF_RET | unix.BPF_K, K: unix.SECCOMP_RET_ERRNO | uint32(unix.EPERM)},
+		{Code: unix.BPF_RET | unix.BPF_K, K: unix.SECCOMP_RET_ERRNO | uint32(why)},
 		{Code: unix.BPF_RET | unix.BPF_K, K: unix.SECCOMP_RET_ALLOW}})
 	for i := range program {
 		left := uint8(len(program) - 2 - i)

@@ -13,12 +13,13 @@ import (
 // What a second call would set is not set, and what the first one asks for is.
 func TestFlagsBySecondCallsAreRefused(t *testing.T) {
 	l := New(t)
+	l.RefusesCalls()
 	var got []string
 	l.Start(changesFlags).Report(&got)
 	require.Equal(l, []string{
 		"F_SETFD: operation not permitted", "FIOCLEX: operation not permitted",
 		"F_SETFL without O_NONBLOCK: operation not permitted", "F_SETFL with O_NONBLOCK: <nil>",
-		"F_GETFD: 0", "F_GETFD after O_CLOEXEC: 1",
+		"F_GETFD: 0", "F_GETFD after O_CLOEXEC: 1", "umask: permission denied",
 	}, got)
 }
 
@@ -47,6 +48,11 @@ var changesFlags = NewRole("changes flags", func(c *Child) error {
 	show("F_GETFD", flags)
 	flags, _ = unix.FcntlInt(uintptr(cloexec[0]), unix.F_GETFD, 0)
 	show("F_GETFD after O_CLOEXEC", flags)
+	if err := c.RefuseCall(unix.EACCES, unix.SYS_UMASK); err != nil {
+		return err
+	}
+	_, _, errno := unix.Syscall(unix.SYS_UMASK, 0o77, 0, 0)
+	show("umask", errno)
 	c.Report(got)
 	return nil
 })
