@@ -65,7 +65,13 @@ func TestOneWriterAtATime(t *testing.T) {
 	next := openWriter(l, other, file.Never) // the lock died with its holder
 	require.NoError(l, next.Send([]byte("after it")), "Send() of the Writer that came after one that was killed")
 	recv.Returns(nil)
-	anotherWriterComes(l)
+
+	early := l.Path("early")
+	require.NoError(l, os.WriteFile(early, nil, 0o600), "making an empty file")
+	openReader(l, early)
+	w, err = file.OpenWriter(early, file.Never)
+	require.NoError(l, err, "OpenWriter() of a file that a Reader has open: does the Reader take a lock, and keep every Writer out?")
+	l.CloseAtEnd(w)
 }
 
 // anotherWriterComes while an OpenWriter is held before each of its calls. It finds a
@@ -192,7 +198,7 @@ func TestWriterKilledInsideARecord(t *testing.T) {
 		for range 2 {
 			require.NoError(l, expect(r, string(pattern(tornSize))), "Recv() of a whole record before the one in which the writer is killed")
 		}
-		recv := l.Call("Recv() of the record in which a Writer was killed", func() error {
+		recv := l.Call("Recv() of the record in which a Writer was killed: was the Writer's own part cut off, and does the Reader go on behind the last whole record? Or has the Writer cut off more than its part?", func() error {
 			_, err := r.Recv()
 			if errors.Is(err, file.ErrTruncated) { // the Writer has cut it off again
 				_, err = r.Recv()
@@ -396,6 +402,7 @@ func TestNewWriterCutsOffATornTail(t *testing.T) {
 			r.calls.Reports("hello", "Recv() of the record of a new writer, after the last one cut a part off, and "+when+": is what Recv has seen of a record still kept when it is gone, or is it said twice that it is gone? Is a part that was cut off said to be torn, since the file has not become larger?")
 		})
 	}
+	anotherWriterComes(l)
 }
 
 func writesNext(l *lab.Lab, path string) {

@@ -419,7 +419,7 @@ func TestMemoryFollowsTheMessage(t *testing.T) {
 	p, err := unix.Mmap(-1, 0, huge, unix.PROT_READ, unix.MAP_PRIVATE|unix.MAP_ANONYMOUS|unix.MAP_NORESERVE)
 	if err == nil {
 		a, _ := pair(l)
-		l.Call(fmt.Sprintf("Send() of %d bytes: is the length compared before it is made a number of 32 bits?", huge), func() error { return a.Send(p) }).ReturnsSoon(socket.ErrTooLarge)
+		l.Call(fmt.Sprintf("Send() of %d bytes: is there a limit, and is the length compared before it is made a number of 32 bits?", huge), func() error { return a.Send(p) }).ReturnsSoon(socket.ErrTooLarge)
 		require.NoError(l, unix.Munmap(p), "munmap()")
 	}
 

@@ -27,7 +27,7 @@ func TestPeerCanAnswerAfterCloseWrite(t *testing.T) {
 	peer.Blocks("there may be more to come")
 	before := l.Waits(a)
 	require.NoError(l, a.CloseWrite(), "CloseWrite()")
-	l.Call("Recv() of the answer after CloseWrite(): does CloseWrite end one direction only (SHUT_WR), or both?", func() error { return expect(a, "3 messages") }).ReturnsSoon(nil)
+	l.Call("Recv() of the answer after CloseWrite(): does CloseWrite end this direction (shutdown(2), SHUT_WR), and no other? Closing a copy of the descriptor ends none.", func() error { return expect(a, "3 messages") }).ReturnsSoon(nil)
 	require.Equal(l, before, l.Waits(a), "the descriptor after CloseWrite(): is it made blocking, for everybody who shares it? (Fd of a file does that, and of the copy that net.UnixConn.File makes.)")
 	require.NoError(l, expect(a, "and the end"), "Recv() of the second answer")
 	require.ErrorIs(l, a.Send([]byte("late")), unix.EPIPE, "Send() after CloseWrite()")

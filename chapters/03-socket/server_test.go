@@ -147,7 +147,7 @@ func TestStalledClientStopsNoOther(t *testing.T) {
 	}
 	l.Wait("it serves until Close() is called", server)
 	next := l.Start(asksOften, lab.Tell("path", path), lab.Tell("id", "next"))
-	l.Call(fmt.Sprintf("one more client, while %d others stall: does it wait until one of them leaves?", len(stall)), next.Wait).ReturnsSoon(nil)
+	l.Call(fmt.Sprintf("one more client, while %d others stall: does it wait until one of them leaves? Or is the connection never closed when the client has left?", len(stall)), next.Wait).ReturnsSoon(nil)
 	for _, c := range stall {
 		require.NoError(l, c.Close(), "close() of a client")
 	}

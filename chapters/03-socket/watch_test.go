@@ -112,7 +112,7 @@ func closeOnExec(what string, err error, ends ...syscall.Conn) error {
 			return err
 		}
 		if flags&unix.FD_CLOEXEC == 0 {
-			return errors.New("close-on-exec is set by a second call (F_SETFD): a program that another goroutine starts before it inherits the descriptor")
+			return errors.New("close-on-exec is set by a second call (F_SETFD), or not at all (SOCK_CLOEXEC, accept4(2)): a program that another goroutine starts before it inherits the descriptor")
 		}
 	}
 	return nil
