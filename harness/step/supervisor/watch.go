@@ -210,7 +210,7 @@ func (s *step) overdue() bool {
 	}
 	used, late := now.CPU()-s.cpuAt, time.Since(s.phaseEnd)
 	moved := procfs.Transferred(s.pids())
-	moves := moved > s.moved && s.moved > 0
+	moves := moved != s.moved && s.moved > 0 // less is left of one that has ended: that moves, too
 	s.moved = moved
 	patience := s.spec.Deadline * time.Duration(s.slower)
 	if moves {
