@@ -107,18 +107,30 @@ func (c *Call) FailsSoon() {
 // soon waits for the call's end, and fails the test when nothing brings it about.
 func (c *Call) soon(expected string) {
 	c.lab.t.Helper()
+	switch returned, asleep := c.rests(); {
+	case returned:
+	case asleep:
+		c.lab.wrong(c.what, expected, "it waits and does not return")
+	default:
+		c.lab.wrong(c.what, expected, "it goes on and on and does not return")
+	}
+}
+
+// rests waits until the call has returned, or everything in the step sleeps, or it is
+// plain that something always moves.
+func (c *Call) rests() (returned, asleep bool) {
 	for range enough {
-		asleep := settle()
+		asleep = settle()
 		select {
 		case <-c.done:
-			return
+			return true, asleep
 		default:
 		}
 		if asleep {
-			c.lab.wrong(c.what, expected, "it waits and does not return")
+			break
 		}
 	}
-	c.lab.wrong(c.what, expected, "it goes on and on and does not return")
+	return false, asleep
 }
 
 // ReturnsTheEnd is Returns(io.EOF) for a call that reads from a pipe whose last writer
@@ -126,17 +138,9 @@ func (c *Call) soon(expected string) {
 // is. If none is left (POLLHUP, poll(2)), the call has no reason to wait or to look again.
 func (c *Call) ReturnsTheEnd(end conn) {
 	c.lab.t.Helper()
-	for range enough {
-		asleep := settle()
-		select {
-		case <-c.done:
-			c.Returns(io.EOF)
-			return
-		default:
-		}
-		if asleep {
-			break
-		}
+	if returned, _ := c.rests(); returned {
+		c.Returns(io.EOF)
+		return
 	}
 	var revents int16
 	if err := control(end, func(fd int) error {

@@ -65,17 +65,11 @@ func (l *Lab) closeAll() {
 			closeIt()
 			continue
 		}
-		closed := make(chan struct{})
-		go func() { defer close(closed); closeIt() }()
-		for wait, tries := patience, 0; tries < enough; wait, tries = 0, tries+1 {
-			select {
-			case <-closed:
-				tries = enough
-			case <-time.After(wait):
-				if settle() {
-					tries = enough
-				}
-			}
+		closing := l.Call("closing", func() error { closeIt(); return nil })
+		select {
+		case <-closing.done:
+		case <-time.After(patience):
+			closing.rests()
 		}
 	}
 }

@@ -80,17 +80,23 @@ func refuse(why unix.Errno, number uint32, tests ...unix.SockFilter) error {
 			program[i].Jf = left
 		}
 	}
-	filter := unix.SockFprog{Len: uint16(len(program)), Filter: &program[0]}
-
 	runtime.LockOSThread() // for both calls
 	defer runtime.UnlockOSThread()
+	_, err := setFilter(program, 0)
+	return err
+}
+
+// setFilter sets a filter of seccomp(2) for all threads of this process. The thread has to
+// be locked.
+func setFilter(program []unix.SockFilter, flags uintptr) (fd int, err error) {
 	if err := unix.Prctl(unix.PR_SET_NO_NEW_PRIVS, 1, 0, 0, 0); err != nil {
-		return os.NewSyscallError("prctl PR_SET_NO_NEW_PRIVS", err)
+		return -1, os.NewSyscallError("prctl PR_SET_NO_NEW_PRIVS", err)
 	}
-	_, _, errno := unix.Syscall(unix.SYS_SECCOMP, unix.SECCOMP_SET_MODE_FILTER,
-		unix.SECCOMP_FILTER_FLAG_TSYNC, uintptr(unsafe.Pointer(&filter)))
+	filter := unix.SockFprog{Len: uint16(len(program)), Filter: &program[0]}
+	n, _, errno := unix.RawSyscall(unix.SYS_SECCOMP, unix.SECCOMP_SET_MODE_FILTER,
+		unix.SECCOMP_FILTER_FLAG_TSYNC|flags, uintptr(unsafe.Pointer(&filter)))
 	if errno != 0 {
-		return os.NewSyscallError("seccomp", errno)
+		return -1, os.NewSyscallError("seccomp", errno)
 	}
-	return nil
+	return int(n), nil
 }

@@ -31,9 +31,6 @@ func (c *Child) ShowCalls() error {
 // installFilter makes a filter that asks, and returns its listener. The calls of the
 // line to the test are left out: they are the lab's.
 func installFilter(line int) (listener int, err error) {
-	load := func(offset uintptr) unix.SockFilter {
-		return unix.SockFilter{Code: unix.BPF_LD | unix.BPF_W | unix.BPF_ABS, K: uint32(offset)}
-	}
 	equal := func(k uint32, yes, no int) unix.SockFilter {
 		return unix.SockFilter{Code: unix.BPF_JMP | unix.BPF_JEQ | unix.BPF_K, K: k, Jt: uint8(yes), Jf: uint8(no)}
 	}
@@ -52,23 +49,14 @@ func installFilter(line int) (listener int, err error) {
 	}
 	program = append(program,
 		give(unix.SECCOMP_RET_ALLOW),
-		load(unsafe.Offsetof(data.args)-base),
+		load(uint32(unsafe.Offsetof(data.args)-base)),
 		equal(uint32(line), 0, 1),
 		give(unix.SECCOMP_RET_ALLOW),
 		give(unix.SECCOMP_RET_USER_NOTIF))
-	filter := unix.SockFprog{Len: uint16(len(program)), Filter: &program[0]}
-	if err := unix.Prctl(unix.PR_SET_NO_NEW_PRIVS, 1, 0, 0, 0); err != nil {
-		return -1, os.NewSyscallError("prctl PR_SET_NO_NEW_PRIVS", err)
-	}
 	// All threads get it. And a call that waits for its answer is not interrupted by
 	// the signals with which the runtime takes a goroutine its turn (Linux 5.19).
-	fd, _, errno := unix.RawSyscall(unix.SYS_SECCOMP, unix.SECCOMP_SET_MODE_FILTER,
-		unix.SECCOMP_FILTER_FLAG_NEW_LISTENER|unix.SECCOMP_FILTER_FLAG_TSYNC|unix.SECCOMP_FILTER_FLAG_TSYNC_ESRCH|
-			unix.SECCOMP_FILTER_FLAG_WAIT_KILLABLE_RECV, uintptr(unsafe.Pointer(&filter)))
-	if errno != 0 {
-		return -1, os.NewSyscallError("seccomp", errno)
-	}
-	return int(fd), nil
+	return setFilter(program, unix.SECCOMP_FILTER_FLAG_NEW_LISTENER|unix.SECCOMP_FILTER_FLAG_TSYNC_ESRCH|
+		unix.SECCOMP_FILTER_FLAG_WAIT_KILLABLE_RECV)
 }
 
 // sendListener sends the listener, or why there is none.

@@ -94,10 +94,8 @@ func (m Machine) inotify() Finding {
 		f.Without = "task test by hand, in place of task watch"
 	default:
 		f.Found = m.sysctl("fs/inotify/max_user_instances") + " instances"
-		for _, l := range limits.All(m.Temp) {
-			if used, most, known := l.Count(); known && l.Name == "inotify instances" {
-				f.Found = fmt.Sprintf("%d instances, %d taken", most, used)
-			}
+		if used, most, known := limits.Inotify.Count(); known {
+			f.Found = fmt.Sprintf("%d instances, %d taken", most, used)
 		}
 	}
 	return f

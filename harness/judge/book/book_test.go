@@ -2,6 +2,8 @@ package book
 
 import (
 	"fmt"
+	"os"
+	"regexp"
 	"testing"
 
 	"github.com/stretchr/testify/require"
@@ -57,4 +59,18 @@ func TestABenchmarkThatIsNotWellFormedIsAnError(t *testing.T) {
 		change(&b)
 		require.Contains(t, b.problem(), want)
 	}
+}
+
+// What the maintainers read of the kinds of mistakes is what verify asks for, in its order.
+func TestTheKindsOfMistakesAreToldToMaintainers(t *testing.T) {
+	text, err := os.ReadFile("../../../docs/maintainers.md")
+	require.NoError(t, err)
+	var told, known []string
+	for _, row := range regexp.MustCompile("(?m)^\\| `([a-z-]+)` \\|").FindAllSubmatch(text, -1) {
+		told = append(told, string(row[1]))
+	}
+	for _, kind := range Kinds {
+		known = append(known, kind.Name)
+	}
+	require.Equal(t, known, told)
 }

@@ -215,7 +215,6 @@ func TestLearnerCodeThatMisbehaves(t *testing.T) {
 		t.Run(c.name, func(t *testing.T) {
 			require.Len(t, r.Steps, 1)
 			s := r.Steps[0]
-			t.Log(s.Seconds)
 			require.Equal(t, c.verdict, s.Verdict, s.Message)
 			for _, word := range c.words {
 				require.Contains(t, s.Message, word)

@@ -20,10 +20,10 @@ import (
 	"ipcworkbook/harness/step/launch"
 )
 
-// Recipe is how a chapter's test binary is built with one implementation. Others are
-// built in the same way: with the same calls of compiler and linker, on other files. The go command says what these calls are (go test -n), and
-// is asked once; of the time that it takes for a known-wrong solution, most goes into
-// finding out again what has not changed.
+// Recipe is how a chapter's test binary is built with one implementation. Others are built
+// in the same way: with the same calls of compiler and linker, on other files. The go
+// command says what these calls are (go test -n), and is asked once; of the time that it
+// takes for a known-wrong solution, most goes into finding out again what has not changed.
 //
 // What does not build in this way is left to the go command: it says why. So is all
 // after an edit of what a chapter imports: a recipe is for one run of the workbook.

@@ -181,8 +181,8 @@ func either(some ...func(file string) bool) func(file string) bool {
 }
 
 // Named says which files a text may have to do with: all but the lessons and other
-// Markdown, the variants of a chapter and its list of mistakes, that it does not name. A variant has the name
-// of its file or folder.
+// Markdown, the variants of a chapter and its list of mistakes, that it does not name. A
+// variant has the name of its file or folder.
 func Named(text string) func(file string) bool {
 	return func(file string) bool {
 		if path.Ext(file) == ".md" {

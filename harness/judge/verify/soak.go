@@ -4,6 +4,7 @@ import (
 	"context"
 	"errors"
 	"os"
+	"path/filepath"
 	"strings"
 	"sync"
 
@@ -52,7 +53,7 @@ func (s Soak) Run(ctx context.Context) ([]Soaked, error) {
 	if err := os.Setenv("TMPDIR", tmp); err != nil {
 		return nil, err
 	}
-	reference, err := overlay.Open(s.Root + "/" + s.Chapter.Solution())
+	reference, err := overlay.Open(filepath.Join(s.Root, s.Chapter.Solution()))
 	if err != nil {
 		return nil, err
 	}

@@ -30,22 +30,28 @@ type Limit struct {
 	// most is how many there may be; used is how many a process has.
 	most func() (uint64, bool)
 	used func(pid string) int
+	// each says that each user has as many, so only the processes of this one count.
+	each bool
+}
+
+// Inotify is that of the instances of inotify(7).
+var Inotify = Limit{
+	Name: "inotify instances", Key: "fs.inotify.max_user_instances, for each user",
+	Mend:  "sudo sysctl fs.inotify.max_user_instances=512",
+	words: []string{unix.EMFILE.Error(), "inotify"},
+	left:  inotify, most: sysctl("fs/inotify/max_user_instances", "user/max_inotify_instances"),
+	used: descriptors("anon_inode:inotify"), each: true,
 }
 
 // All are the limits that a step of any chapter may meet.
 func All(temp string) []Limit {
 	return []Limit{
-		{
-			Name: "inotify instances", Key: "fs.inotify.max_user_instances, for each user",
-			Mend:  "sudo sysctl fs.inotify.max_user_instances=512",
-			words: []string{unix.EMFILE.Error(), "inotify"},
-			left:  inotify, most: sysctl("fs/inotify/max_user_instances", "user/max_inotify_instances"), used: descriptors("anon_inode:inotify"),
-		},
+		Inotify,
 		{
 			Name: "inotify watches", Key: "fs.inotify.max_user_watches, for each user",
 			Mend:  "sudo sysctl fs.inotify.max_user_watches=65536",
 			words: []string{unix.ENOSPC.Error(), "inotify"},
-			left:  func() error { return watch(temp) }, most: sysctl("fs/inotify/max_user_watches", "user/max_inotify_watches"), used: watches,
+			left:  func() error { return watch(temp) }, most: sysctl("fs/inotify/max_user_watches", "user/max_inotify_watches"), used: watches, each: true,
 		},
 		{
 			Name: "open files of the whole machine", Key: "fs.file-max",
@@ -63,7 +69,7 @@ func All(temp string) []Limit {
 			Name: "pages in pipes", Key: "fs.pipe-user-pages-soft, for each user but root",
 			Mend:  "sudo sysctl fs.pipe-user-pages-soft=65536",
 			words: []string{"pipe"},
-			left:  pipe, most: sysctl("fs/pipe-user-pages-soft"), used: descriptors("pipe:"),
+			left:  pipe, most: sysctl("fs/pipe-user-pages-soft"), used: descriptors("pipe:"), each: true,
 		},
 		{
 			Name: "room in " + temp, Key: "the file system's size",
@@ -123,7 +129,7 @@ func (l Limit) Count() (used int, most uint64, known bool) {
 		return 0, 0, false
 	}
 	most, known = l.most()
-	for _, pid := range processes() {
+	for _, pid := range l.processes() {
 		used += l.used(pid)
 	}
 	return used, most, known
@@ -142,7 +148,7 @@ func (l Limit) who() (names []string) {
 		n   int
 	}
 	var all []holder
-	for _, pid := range processes() {
+	for _, pid := range l.processes() {
 		if n := l.used(pid); n > 0 {
 			all = append(all, holder{pid, n})
 		}
@@ -155,12 +161,18 @@ func (l Limit) who() (names []string) {
 	return names
 }
 
-func processes() (pids []string) {
+// processes are those that the limit is about.
+func (l Limit) processes() (pids []string) {
 	entries, _ := os.ReadDir("/proc")
 	for _, e := range entries {
-		if _, err := strconv.Atoi(e.Name()); err == nil {
-			pids = append(pids, e.Name())
+		if _, err := strconv.Atoi(e.Name()); err != nil {
+			continue
 		}
+		var s unix.Stat_t
+		if l.each && (unix.Stat("/proc/"+e.Name(), &s) != nil || int(s.Uid) != os.Getuid()) {
+			continue
+		}
+		pids = append(pids, e.Name())
 	}
 	return pids
 }
