@@ -3,6 +3,7 @@ package lab
 import (
 	"bytes"
 	"encoding/binary"
+	"errors"
 	"fmt"
 	"io"
 	"os"
@@ -126,6 +127,19 @@ func (m *Bench) PingPong(echo *Process, w Sender, r Receiver) {
 	m.add(echo)
 }
 
+// Operations measures b.N times something that this process does alone.
+func (m *Bench) Operations(do func() error) {
+	m.t.Helper()
+	m.start = time.Since(m.begun)
+	m.twice(func() {
+		for i := range m.b.N {
+			if err := do(); err != nil {
+				require.NoError(m, err, "operation %d", i)
+			}
+		}
+	})
+}
+
 // twice runs all messages two times, and measures the second one. The first one
 // warms up: the memory is there then, and the caches are full.
 func (m *Bench) twice(run func()) {
@@ -212,7 +226,7 @@ func (c *Child) Echo(r Receiver, w Sender) error {
 			before = usage()
 		}
 		message, err = r.RecvInto(message)
-		if err == io.EOF {
+		if errors.Is(err, io.EOF) {
 			break
 		}
 		if err != nil {

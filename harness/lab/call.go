@@ -6,8 +6,6 @@ import (
 	"io"
 	"strings"
 
-	"golang.org/x/sys/unix"
-
 	"ipcworkbook/harness/verdict"
 )
 
@@ -30,6 +28,10 @@ func (l *Lab) Call(what string, f func() error) *Call {
 	return c
 }
 
+// Rests reports whether everything in the step sleeps, apart from the goroutine that asks:
+// what has not come by then will not come by itself.
+func (l *Lab) Rests() bool { return settle() }
+
 // Blocks asserts that the call has not returned and cannot go on: everything in
 // the step sleeps. Evidence is what the kernel shows meanwhile.
 func (c *Call) Blocks(why string, evidence ...Evidence) {
@@ -40,7 +42,9 @@ func (c *Call) Blocks(why string, evidence ...Evidence) {
 // stands the likeliest reason for a failure.
 func (l *Lab) blocks(what string, done <-chan struct{}, result func() error, why string, evidence []Evidence) {
 	why, reason, found := strings.Cut(why, ": ")
-	if found {
+	if found && strings.Contains(what, ": ") {
+		what += " " + strings.ToUpper(reason[:1]) + reason[1:]
+	} else if found {
 		what += ": " + reason
 	}
 	asleep := settle()
@@ -48,7 +52,7 @@ func (l *Lab) blocks(what string, done <-chan struct{}, result func() error, why
 	case <-done:
 		got := "it returned without an error"
 		if err := result(); err != nil {
-			got = fmt.Sprintf("it returned the error: %v", err)
+			got = fmt.Sprintf("it did not wait: %v", err)
 		}
 		l.wrong(what, "it waits, since "+why, got)
 	default:
@@ -142,16 +146,11 @@ func (c *Call) ReturnsTheEnd(end conn) {
 		c.Returns(io.EOF)
 		return
 	}
-	var revents int16
-	if err := control(end, func(fd int) error {
-		look := []unix.PollFd{{Fd: int32(fd)}}
-		_, err := unix.Poll(look, 0)
-		revents = look[0].Revents
-		return err
-	}); err != nil {
+	ended := false
+	if err := control(end, func(fd int) error { ended = hungUp(fd); return nil }); err != nil {
 		c.lab.fail(wrongEnd(err))
 	}
-	if revents&unix.POLLHUP != 0 {
+	if ended {
 		select {
 		case <-c.done:
 		default:

@@ -35,6 +35,7 @@ type Calls struct {
 	seen []string
 	now  string // the call that is or was held
 	held bool
+	past []string // what has passed since Passed
 
 	refusal refusal
 }
@@ -85,6 +86,23 @@ func (c *Calls) Hold(pass int) bool {
 	c.left, c.seen, c.now = pass, nil, ""
 	c.mu.Unlock()
 	c.process.Go()
+	return c.isHeld()
+}
+
+// HoldNext lets the call pass that is held, and holds the next one. It reports what Hold
+// reports.
+func (c *Calls) HoldNext() bool {
+	c.lab.t.Helper()
+	c.mu.Lock()
+	c.seen = append(c.seen, c.now)
+	c.mu.Unlock()
+	c.pass(0)
+	return c.isHeld()
+}
+
+// isHeld waits until a call is held, or none will be.
+func (c *Calls) isHeld() bool {
+	c.lab.t.Helper()
 	reported := func(report json.RawMessage, ok bool) bool {
 		if ok {
 			c.process.early = append(c.process.early, report)
@@ -145,10 +163,13 @@ func (c *Calls) giveUp() (held bool) {
 }
 
 // Go lets the call pass that is held, and all later ones.
-func (c *Calls) Go() {
+func (c *Calls) Go() { c.pass(-1) }
+
+// pass lets the call pass that is held, and so many later ones.
+func (c *Calls) pass(later int) {
 	c.mu.Lock()
 	defer c.mu.Unlock()
-	c.left = -1
+	c.left = later
 	if c.held {
 		c.held = false
 		select {
@@ -180,6 +201,15 @@ func (c *Calls) Reports(want, what string) {
 
 // shown is how many of the calls before are shown.
 const shown = 3
+
+// Passed returns the calls that the process was seen to make since the last Passed.
+func (c *Calls) Passed() []string {
+	c.mu.Lock()
+	defer c.mu.Unlock()
+	past := c.past
+	c.past = nil
+	return past
+}
 
 // String tells where the process was held.
 func (c *Calls) String() string {
@@ -235,6 +265,7 @@ func (c *Calls) follow(listener *os.File) {
 func (c *Calls) passes(n notification) bool {
 	c.mu.Lock()
 	defer c.mu.Unlock()
+	c.past = append(c.past, n.String())
 	if c.left == 0 {
 		c.now, c.held = n.String(), true
 		return false

@@ -1,6 +1,7 @@
 package lab
 
 import (
+	"errors"
 	"os"
 	"testing"
 
@@ -9,11 +10,25 @@ import (
 )
 
 // A program looks at a file's size, and then reads it. In between it can be changed.
-func TestHoldingAProcessBetweenItsCalls(t *testing.T) {
+func TestHoldingAProcessBetweenItsCalls(t *testing.T) { holdBetweenCalls(t, looksAndReads) }
+
+// So it is with a kernel before Linux 5.19, which knows no call that waits through signals.
+func TestHoldingAProcessUnderAnOlderKernel(t *testing.T) {
+	kept := killable
+	t.Cleanup(func() {
+		killable = kept
+		require.False(t, killable() && t.Skipped(), "without the flag of Linux 5.19 no process was held")
+	})
+	killable = func() bool { return false }
+	t.Setenv("GODEBUG", "asyncpreemptoff=0")
+	holdBetweenCalls(t, looksAndReadsThere)
+}
+
+func holdBetweenCalls(t *testing.T, role *Role) {
 	l := New(t)
 	path := l.Path("file")
 	calls := l.Calls()
-	p := l.Start(looksAndReads, Tell("path", path), calls.HandOver())
+	p := l.Start(role, Tell("path", path), calls.HandOver())
 	calls.Of(p)
 	var where, got []string
 	for n, held := 0, true; held; n++ {
@@ -37,13 +52,50 @@ func TestHoldingAProcessBetweenItsCalls(t *testing.T) {
 	p.Kill()
 }
 
+// Who is held waits for the test: with nothing else that moves all is at rest, and that is
+// said. From the first signal on that meets it, such as the runtime's own, the kernel shows
+// the state of a wait for a disk.
+func TestWhoIsHeldIsAtRest(t *testing.T) {
+	l := New(t)
+	path := l.Path("file")
+	require.NoError(l, os.WriteFile(path, nil, 0o600))
+	calls := l.Calls()
+	p := l.Start(looksAndReads, Tell("path", path), calls.HandOver())
+	calls.Of(p)
+	for n := range 3 {
+		require.True(l, calls.Hold(n))
+		p.Interrupt(n)
+		release := make(chan struct{})
+		call := l.Call("a call", func() error { <-release; return nil })
+		call.Blocks("another process is held")
+		close(release)
+		call.Returns(nil)
+		calls.Go()
+		p.Report(new(string))
+	}
+	p.Kill()
+}
+
 func (l *Lab) base(path string) string {
 	info, err := os.Lstat(path)
 	require.NoError(l, err)
 	return info.Name()
 }
 
-var looksAndReads = NewRole("looks and reads", func(c *Child) error {
+var looksAndReadsThere = NewRole("looks and reads under an older kernel", func(c *Child) error {
+	if got := os.Getenv("GODEBUG"); got != "asyncpreemptoff=0,asyncpreemptoff=1" {
+		return errors.New("GODEBUG is " + got)
+	}
+	err := refuse(unix.EINVAL, unix.SYS_SECCOMP, jump(unix.BPF_JSET, unix.SECCOMP_FILTER_FLAG_WAIT_KILLABLE_RECV))
+	if err != nil {
+		return err
+	}
+	return looksAndReadsOn(c)
+})
+
+var looksAndReads = NewRole("looks and reads", looksAndReadsOn)
+
+func looksAndReadsOn(c *Child) error {
 	if err := c.ShowCalls(); err != nil {
 		return err
 	}
@@ -64,7 +116,7 @@ var looksAndReads = NewRole("looks and reads", func(c *Child) error {
 		unix.Close(fd)
 		c.Report(string(text))
 	}
-})
+}
 
 // A call that waits is not held, and what it waits for comes.
 func TestAProcessThatWaitsIsNotHeld(t *testing.T) {
@@ -106,3 +158,28 @@ var readsOne = NewRole("reads one byte at a time", func(c *Child) error {
 		c.Report(string(b))
 	}
 })
+
+// It can be held at one call after the other.
+func TestHoldingAProcessAtEachCall(t *testing.T) {
+	l := New(t)
+	path := l.Path("file")
+	require.NoError(l, os.WriteFile(path, []byte("old"), 0o600))
+	calls := l.Calls()
+	p := l.Start(looksAndReads, Tell("path", path), calls.HandOver())
+	calls.Of(p)
+	var where []string
+	for held := calls.Hold(0); held; held = calls.HoldNext() {
+		where = append(where, calls.String())
+	}
+	calls.Go()
+	var text string
+	p.Report(&text)
+	require.Equal(l, "old", text)
+	name := l.base(path)
+	require.Equal(l, []string{
+		"held before openat()",
+		"held before fstat(" + name + "), after openat()",
+		"held before pread(" + name + "), after openat(), fstat(" + name + ")",
+	}, where)
+	p.Kill()
+}

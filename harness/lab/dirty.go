@@ -4,6 +4,7 @@ import (
 	"fmt"
 	"os"
 	"path/filepath"
+	"slices"
 	"strings"
 	"time"
 
@@ -43,7 +44,9 @@ func (l *Lab) DirtyPath(what string) (path, missing string) {
 			continue
 		}
 		if problem := procfs.NoDirtyPages(dir); problem != "" {
-			problems = append(problems, problem)
+			if !slices.Contains(problems, problem) { // a kernel without it says so everywhere
+				problems = append(problems, problem)
+			}
 			remove()
 			continue
 		}

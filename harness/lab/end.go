@@ -161,6 +161,9 @@ func (l *Lab) endProcesses() {
 		if p.err == nil || p.killed || (p.checked && !failed) {
 			continue
 		}
+		if failed {
+			l.failures[0].whole(p.err.Error())
+		}
 		f := finding(p.crash, p.role+" ended with an error", p.err)
 		_, isTodo := todo.In(p.err.Error())
 		switch {

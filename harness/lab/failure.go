@@ -86,7 +86,7 @@ var plain = []struct {
 	{lazily(`^Error (".*") does not contain (".*")$`), "an error with the text ", 2, 1},
 	{lazily(`^"(.*)" is not less than "(.*)"$`), "less than ", 2, 1},
 	{lazily(`^"(.*)" is not greater than or equal to "(.*)"$`), "at least ", 2, 1},
-	{lazily(`^(.*) should not contain (".*")$`), "no ", 2, 1},
+	{lazily(`^(.*) should not contain (".*")$`), "something without ", 2, 1},
 }
 
 // alike says what two errors of the same text have apart.
@@ -176,6 +176,25 @@ func detail(lines []string) []string {
 		out = append(out[:maxLines], "…")
 	}
 	return out
+}
+
+// whole puts lines that are known as a whole in the place of those that were cut.
+func (f *failure) whole(text string) {
+	for i, line := range f.Detail {
+		label, start := "", line
+		if came, ok := strings.CutPrefix(line, "got:      "); ok {
+			label, start = "got:      ", came
+		}
+		start, _, cut := strings.Cut(start, "… (")
+		if !cut {
+			continue
+		}
+		for known := range strings.Lines(text) {
+			if strings.HasPrefix(known, start) {
+				f.Detail[i] = label + strings.TrimSuffix(known, "\n")
+			}
+		}
+	}
 }
 
 // got calls what came by one name, whatever testify calls it.

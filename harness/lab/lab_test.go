@@ -9,6 +9,7 @@ import (
 	"github.com/stretchr/testify/require"
 	"golang.org/x/sys/unix"
 
+	"ipcworkbook/harness/step/launch"
 	"ipcworkbook/harness/verdict"
 )
 
@@ -186,3 +187,21 @@ type recorder func(string)
 
 func (r recorder) Errorf(format string, args ...any) { r(fmt.Sprintf(format, args...)) }
 func (r recorder) FailNow()                          {}
+
+// A supervisor's timers may be late. Those of a step are as everywhere.
+func TestTimersOfAStepAreNoneOfTheSupervisors(t *testing.T) {
+	l := New(t)
+	slack, err := unix.PrctlRetInt(unix.PR_GET_TIMERSLACK, 0, 0, 0, 0)
+	require.NoError(t, err)
+	require.EqualValues(t, launch.UsualSlack, slack, "of the test, in ns")
+	p := l.Start(tellsSlack)
+	p.Report(&slack)
+	require.NoError(t, p.Wait())
+	require.EqualValues(t, launch.UsualSlack, slack, "of a process that it starts, in ns")
+}
+
+var tellsSlack = NewRole("tells the slack", func(c *Child) error {
+	slack, err := unix.PrctlRetInt(unix.PR_GET_TIMERSLACK, 0, 0, 0, 0)
+	c.Report(slack)
+	return err
+})

@@ -3,6 +3,7 @@ package lab
 import (
 	"fmt"
 	"os"
+	"runtime"
 	"slices"
 	"strings"
 	"syscall"
@@ -97,6 +98,54 @@ func TestSystemV(t *testing.T) {
 	require.True(t, slices.ContainsFunc(used, func(o object) bool { return strings.Contains(o.shown, "/SYSV00000000") }), used)
 	require.NoError(t, unix.SysvShmDetach(segment))
 }
+
+// Of a message that is handed to one who waits the kernel notes the thread.
+func TestSystemVMessageThatIsHandedOver(t *testing.T) {
+	l := New(t)
+	queue, _, errno := unix.Syscall(unix.SYS_MSGGET, unix.IPC_PRIVATE, 0o600, 0)
+	require.Zero(t, errno)
+	defer unix.Syscall(unix.SYS_MSGCTL, queue, unix.IPC_RMID, 0)
+	p := l.Start(receivesSysVInAThread, Tell("queue", fmt.Sprint(queue)))
+	p.Blocks("there is no message")
+	message := [2]int64{1}
+	_, _, errno = unix.Syscall6(unix.SYS_MSGSND, queue, uintptr(unsafe.Pointer(&message)), 8, 0, 0, 0)
+	require.Zero(t, errno)
+	var thread int
+	p.Report(&thread)
+	require.NotEqual(t, p.PID(), thread)
+	l.MustShare(SysVQueue, p)
+	p.Exit()
+}
+
+var receivesSysVInAThread = NewRole("receives in a thread", func(c *Child) error {
+	var queue uintptr
+	if _, err := fmt.Sscan(c.Text("queue"), &queue); err != nil {
+		return err
+	}
+	var receive func(done chan<- error)
+	receive = func(done chan<- error) {
+		runtime.LockOSThread()
+		if unix.Gettid() == os.Getpid() {
+			go receive(done) // not in the first thread
+			select {}
+		}
+		var message [2]int64
+		if _, _, errno := unix.Syscall6(unix.SYS_MSGRCV, queue, uintptr(unsafe.Pointer(&message)), 8, 0, 0, 0); errno != 0 {
+			done <- errno
+			return
+		}
+		c.Report(unix.Gettid())
+		done <- nil
+		select {} // the thread stays
+	}
+	done := make(chan error)
+	go receive(done)
+	if err := <-done; err != nil {
+		return err
+	}
+	c.Wait()
+	return nil
+})
 
 var receivesSysV = NewRole("receives", func(c *Child) error {
 	var queue uintptr

@@ -11,8 +11,9 @@ import (
 	"golang.org/x/sys/unix"
 )
 
-// shownCalls are those that look at a file or change one. They have the descriptor,
-// or that of a folder, as their first argument.
+// shownCalls are those that look at a file or change one. A socket's file is one, and so is a
+// POSIX queue. They have the descriptor, or that of a folder, as their first argument, but
+// for some: see named. The futexes that processes share are shown as well.
 var shownCalls = map[int32]string{
 	unix.SYS_OPENAT:            "openat",
 	unix.SYS_READ:              "read",
@@ -30,6 +31,7 @@ var shownCalls = map[int32]string{
 	sysFstatat:                 "fstatat",
 	unix.SYS_STATX:             "statx",
 	unix.SYS_FTRUNCATE:         "ftruncate",
+	unix.SYS_FALLOCATE:         "fallocate",
 	unix.SYS_FCNTL:             "fcntl",
 	unix.SYS_FLOCK:             "flock",
 	unix.SYS_FSYNC:             "fsync",
@@ -38,8 +40,33 @@ var shownCalls = map[int32]string{
 	unix.SYS_FCHMOD:            "fchmod",
 	unix.SYS_FCHMODAT:          "fchmodat",
 	unix.SYS_MKNODAT:           "mknodat",
+	unix.SYS_UNLINKAT:          "unlinkat",
+	unix.SYS_LINKAT:            "linkat",
+	unix.SYS_RENAMEAT:          "renameat",
+	unix.SYS_RENAMEAT2:         "renameat2",
+	unix.SYS_BIND:              "bind",
+	unix.SYS_LISTEN:            "listen",
+	unix.SYS_CONNECT:           "connect",
 	unix.SYS_INOTIFY_ADD_WATCH: "inotify_add_watch",
+	unix.SYS_MQ_OPEN:           "mq_open",
+	unix.SYS_MQ_UNLINK:         "mq_unlink",
+	unix.SYS_MQ_GETSETATTR:     "mq_getsetattr",
+	unix.SYS_FUTEX_WAITV:       "futex_waitv",
 }
+
+// otherCalls are names of some others.
+var otherCalls = map[int32]string{
+	unix.SYS_SCHED_YIELD: "sched_yield", unix.SYS_NANOSLEEP: "nanosleep", unix.SYS_CLOCK_NANOSLEEP: "clock_nanosleep",
+	unix.SYS_GETTID: "gettid", unix.SYS_GETPID: "getpid", unix.SYS_SET_ROBUST_LIST: "set_robust_list",
+	unix.SYS_CLOSE: "close", unix.SYS_TIMERFD_CREATE: "timerfd_create",
+	unix.SYS_SEMOP: "semop", unix.SYS_SEMTIMEDOP: "semtimedop",
+}
+
+// Of futex(2) only those are shown that processes share, without FUTEX_PRIVATE_FLAG: the others
+// are the runtime's.
+const futexPrivate = 128
+
+var futexes = map[uint64]string{0: "wait", 1: "wake", 9: "wait", 10: "wake"}
 
 var fcntls = map[uint64]string{
 	unix.F_GETLK: "F_GETLK", unix.F_SETLK: "F_SETLK", unix.F_SETLKW: "F_SETLKW",
@@ -130,8 +157,14 @@ func notifyIoctl(fd uintptr, request uintptr, arg unsafe.Pointer) error {
 	return nil
 }
 
+// named are those whose first argument is a name, or another address.
+var named = map[int32]bool{unix.SYS_MQ_OPEN: true, unix.SYS_MQ_UNLINK: true, unix.SYS_FUTEX: true, unix.SYS_FUTEX_WAITV: true}
+
 // file is what the descriptor stands for, "" where it is none.
 func (n notification) file() string {
+	if named[n.nr] {
+		return ""
+	}
 	target, _ := os.Readlink(fmt.Sprintf("/proc/%d/fd/%d", n.pid, int32(n.args[0])))
 	return target
 }
@@ -151,5 +184,15 @@ func (n notification) String() string {
 	if name := fcntls[n.args[1]]; name != "" && n.nr == unix.SYS_FCNTL {
 		args = append(args, name)
 	}
-	return fmt.Sprintf("%s(%s)", shownCalls[n.nr], strings.Join(args, ", "))
+	switch name := shownCalls[n.nr]; {
+	case n.nr == unix.SYS_FUTEX:
+		const operation = futexPrivate - 1
+		return fmt.Sprintf("futex(%s)", futexes[n.args[1]&operation])
+	case name == "" && otherCalls[n.nr] != "": // see ShowAllCalls
+		return otherCalls[n.nr]
+	case name == "":
+		return fmt.Sprintf("system call %d", n.nr)
+	default:
+		return fmt.Sprintf("%s(%s)", name, strings.Join(args, ", "))
+	}
 }

@@ -129,6 +129,9 @@ func (p *Process) start(handed []Handed) error {
 		envGiven+"="+string(text),
 		fmt.Sprintf("%s=%d", verdict.EnvControl, p.lines),
 		fmt.Sprintf("%s=%d", verdict.EnvCrash, p.lines+1))
+	if _, shows := g.Files[callsName]; shows {
+		p.cmd.Env = append(p.cmd.Env, asIfKillable()...)
+	}
 	core := -1
 	if n, err := strconv.Atoi(os.Getenv(verdict.EnvCore)); err == nil {
 		core = n
@@ -169,7 +172,7 @@ func (p *Process) follow() {
 	}
 	begun()
 	close(p.reports)
-	err := p.cmd.Wait()
+	err := supervisor.Wait(p.cmd)
 	p.line.f.Close()
 	p.killed = p.doomed.Load() && supervisor.ExitStatus(err) == 128+int(unix.SIGKILL)
 	switch {

@@ -29,7 +29,7 @@ func (p *pump) socket() error {
 		return shutdown(p.in, unix.SHUT_RD)
 	case errors.Is(err, errEnd):
 		how := unix.SHUT_WR
-		if closed(p.in) {
+		if hungUp(p.in) {
 			how = unix.SHUT_RDWR
 		}
 		return shutdown(p.out, how)
@@ -40,11 +40,14 @@ func (p *pump) socket() error {
 	}
 }
 
-// closed tells a socket whose other side is closed from one whose other side
-// only sends no more.
-func closed(fd int) bool {
+// hungUp says that no copy of a pipe's write end is open any more, or that a socket's other
+// side is closed. A side that only sends no more is not (POLLHUP, poll(2)).
+func hungUp(fd int) bool {
 	fds := []unix.PollFd{{Fd: int32(fd)}}
 	n, err := unix.Poll(fds, 0)
+	for err == unix.EINTR { // by a signal of the runtime: poll(2) is never restarted
+		n, err = unix.Poll(fds, 0)
+	}
 	return err == nil && n == 1 && fds[0].Revents&unix.POLLHUP != 0
 }
 

@@ -24,6 +24,9 @@ const (
 		"Nothing tells when there is room again: it passes when the server accepts. Try again after a pause."
 	// EAGAIN, too: fork(2), pthread_create(3).
 	tooManyTasks = "That is EAGAIN, and of fork(2) or clone(2) it says that there may be no more processes or threads."
+	// os.ErrNoDeadline: os.NewFile gives the poller only what does not block at that moment.
+	notPolled = "The runtime's poller does not know this descriptor, so it has no deadlines, and Close wakes nobody who waits.\n" +
+		"Did the descriptor block when os.NewFile saw it? Only one with O_NONBLOCK, of a kind that epoll(7) takes, comes to the poller."
 	// os.ErrInvalid has the same text as EINVAL.
 	nilFile = "A nil *os.File gives this error. Is the os.File nil? Did the constructor store it?"
 )
@@ -67,6 +70,8 @@ func (f failure) fromError() string {
 		return badDescriptor
 	case wouldBlockOf().MatchString(text):
 		return ofWouldBlock(wouldBlockOf().FindString(text))
+	case strings.Contains(text, "file type does not support deadline"):
+		return notPolled
 	case bareInvalid().MatchString(text):
 		return nilFile
 	}

@@ -4,6 +4,7 @@ import (
 	"errors"
 	"fmt"
 	"os"
+	"strings"
 	"testing"
 
 	"github.com/stretchr/testify/require"
@@ -28,6 +29,8 @@ func TestReasonsOfErrors(t *testing.T) {
 		{fmt.Errorf("flock: %w", unix.EAGAIN), lockIsHeld},
 		{fmt.Errorf("connect: %w", unix.EAGAIN), backlogIsFull},
 		{fmt.Errorf("fork/exec /bin/true: %w", unix.EAGAIN), tooManyTasks},
+		{os.ErrNoDeadline, notPolled},
+		{&os.PathError{Op: "set", Path: "|1", Err: os.ErrNoDeadline}, notPolled},
 		{ofNil, nilFile},
 		{connOfNil, nilFile},
 		{fmt.Errorf("Recv(): %w", ofNil), nilFile},
@@ -51,4 +54,18 @@ func TestReasonsOfErrors(t *testing.T) {
 func testified(fails func(recorder)) (f failure) {
 	fails(func(text string) { f = parse(text) })
 	return f
+}
+
+// An error that is too long for a line is shown whole where a process ended with it, and
+// not twice.
+func TestACutErrorIsMadeWhole(t *testing.T) {
+	long := "the first words " + strings.Repeat("and more ", 50)
+	f := testified(func(r recorder) { require.NoError(r, errors.New(long), "Send()") })
+	require.NotContains(t, f.text(), long)
+	f.whole("another error: " + long)
+	require.NotContains(t, f.text(), long)
+	f.whole(long + "\nand a second line")
+	require.Equal(t, 1, strings.Count(f.text(), "the first words"))
+	require.Contains(t, f.text(), "got:      "+long)
+	require.NotContains(t, f.text(), "bytes more")
 }

@@ -89,12 +89,17 @@ func refuse(why unix.Errno, number uint32, tests ...unix.SockFilter) error {
 // setFilter sets a filter of seccomp(2) for all threads of this process. The thread has to
 // be locked.
 func setFilter(program []unix.SockFilter, flags uintptr) (fd int, err error) {
+	return setFilterHere(program, unix.SECCOMP_FILTER_FLAG_TSYNC|flags)
+}
+
+// setFilterHere sets one for this thread.
+func setFilterHere(program []unix.SockFilter, flags uintptr) (fd int, err error) {
 	if err := unix.Prctl(unix.PR_SET_NO_NEW_PRIVS, 1, 0, 0, 0); err != nil {
 		return -1, os.NewSyscallError("prctl PR_SET_NO_NEW_PRIVS", err)
 	}
 	filter := unix.SockFprog{Len: uint16(len(program)), Filter: &program[0]}
 	n, _, errno := unix.RawSyscall(unix.SYS_SECCOMP, unix.SECCOMP_SET_MODE_FILTER,
-		unix.SECCOMP_FILTER_FLAG_TSYNC|flags, uintptr(unsafe.Pointer(&filter)))
+		flags, uintptr(unsafe.Pointer(&filter)))
 	if errno != 0 {
 		return -1, os.NewSyscallError("seccomp", errno)
 	}

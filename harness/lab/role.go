@@ -130,6 +130,9 @@ func (c *Child) Report(v any) {
 // that nobody refers to any more is closed by it: code that kept only the number
 // of the descriptor loses it here, each time, and not once in a thousand runs.
 func CollectGarbage() {
+	// With one processor: else this goroutine turns, a few milliseconds each time, until the
+	// runtime's sweeper has been woken on another core. That was half of some steps' cost.
+	defer runtime.GOMAXPROCS(runtime.GOMAXPROCS(1))
 	for range 2 {
 		swept := make(chan struct{})
 		// A new object, so that its clean-up is queued behind the others.

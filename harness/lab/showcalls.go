@@ -4,6 +4,7 @@ import (
 	"errors"
 	"fmt"
 	"os"
+	"sync"
 	"unsafe"
 
 	"golang.org/x/sys/unix"
@@ -11,21 +12,32 @@ import (
 
 // ShowCalls makes every thread of this process ask the test before a call that looks
 // at a file or changes one, from now on and for good: see [Calls].
-func (c *Child) ShowCalls() error {
+func (c *Child) ShowCalls() error { return c.show(installFilter) }
+
+// ShowAllCalls makes this thread ask the test before each of its calls, whichever it is, so
+// that they can be counted ([Calls.Passed]). The goroutine has to be locked to it
+// (runtime.LockOSThread). What the runtime does on it by itself is left out.
+func (c *Child) ShowAllCalls() error { return c.show(installFullFilter) }
+
+func (c *Child) show(install func(line int) (listener int, err error)) error {
 	to := c.File(callsName)
 	defer to.Close()
 	var line int
 	if err := control(c.line.f, func(fd int) error { line = fd; return nil }); err != nil {
 		return err
 	}
-	listener, err := installFilter(line)
+	listener, err := install(line)
 	if err != nil {
 		// The test says that this machine cannot do it.
 		return sendListener(to, -1, err.Error())
 	}
-	// Nobody answers yet, so from here on only calls that are not shown.
-	defer unix.Close(listener)
-	return sendListener(to, listener, "")
+	// Nobody answers yet, so from here on only calls that are not shown, or another thread's.
+	sent := make(chan error)
+	go func() {
+		defer unix.Close(listener)
+		sent <- sendListener(to, listener, "")
+	}()
+	return <-sent
 }
 
 // installFilter makes a filter that asks, and returns its listener. The calls of the
@@ -41,7 +53,14 @@ func installFilter(line int) (listener int, err error) {
 	// with the number. Both architectures are little-endian: the low half comes first.
 	var data notification
 	base := unsafe.Offsetof(data.nr)
-	program := []unix.SockFilter{load(0)}
+	program := []unix.SockFilter{
+		load(0),
+		equal(unix.SYS_FUTEX, 0, 4),
+		load(uint32(unsafe.Offsetof(data.args) - base + unsafe.Sizeof(data.args[0]))),
+		{Code: unix.BPF_JMP | unix.BPF_JSET | unix.BPF_K, K: futexPrivate, Jt: 0, Jf: 1},
+		give(unix.SECCOMP_RET_ALLOW),
+		give(unix.SECCOMP_RET_USER_NOTIF),
+	}
 	left := len(shownCalls)
 	for nr := range shownCalls {
 		program = append(program, equal(uint32(nr), left, 0))
@@ -54,9 +73,73 @@ func installFilter(line int) (listener int, err error) {
 		give(unix.SECCOMP_RET_ALLOW),
 		give(unix.SECCOMP_RET_USER_NOTIF))
 	// All threads get it. And a call that waits for its answer is not interrupted by
-	// the signals with which the runtime takes a goroutine its turn (Linux 5.19).
-	return setFilter(program, unix.SECCOMP_FILTER_FLAG_NEW_LISTENER|unix.SECCOMP_FILTER_FLAG_TSYNC_ESRCH|
-		unix.SECCOMP_FILTER_FLAG_WAIT_KILLABLE_RECV)
+	// the signals with which the runtime takes a goroutine its turn.
+	listener, err = setFilter(program, asks|unix.SECCOMP_FILTER_FLAG_WAIT_KILLABLE_RECV)
+	if errors.Is(err, unix.EINVAL) { // before Linux 5.19: see asIfKillable
+		listener, err = setFilter(program, asks)
+	}
+	return listener, err
+}
+
+// ofTheRuntime are calls that Go makes on any thread: for memory, for a thread more, after a
+// signal, and to look for what can run. One of them may come before anybody answers.
+var ofTheRuntime = []uint32{
+	unix.SYS_MMAP, unix.SYS_MUNMAP, unix.SYS_MADVISE, unix.SYS_CLONE, unix.SYS_RT_SIGPROCMASK, unix.SYS_SIGALTSTACK,
+	unix.SYS_RT_SIGRETURN, unix.SYS_TGKILL, unix.SYS_EPOLL_PWAIT,
+}
+
+// installFullFilter makes the same for all calls of this thread.
+func installFullFilter(line int) (listener int, err error) {
+	give := func(action uint32) unix.SockFilter {
+		return unix.SockFilter{Code: unix.BPF_RET | unix.BPF_K, K: action}
+	}
+	test := func(test uint16, k uint32, yes, no uint8) unix.SockFilter {
+		return unix.SockFilter{Code: unix.BPF_JMP | test | unix.BPF_K, K: k, Jt: yes, Jf: no}
+	}
+	const first, second = 16, 16 + 8
+	program := []unix.SockFilter{load(0)}
+	for i, nr := range ofTheRuntime {
+		program = append(program, test(unix.BPF_JEQ, nr, uint8(len(ofTheRuntime)-i+5), 0))
+	}
+	program = append(program,
+		test(unix.BPF_JEQ, unix.SYS_FUTEX, 0, 2),
+		load(second),
+		test(unix.BPF_JSET, futexPrivate, 3, 2),
+		load(first),
+		test(unix.BPF_JEQ, uint32(line), 1, 0), // the lab's
+		give(unix.SECCOMP_RET_USER_NOTIF),
+		give(unix.SECCOMP_RET_ALLOW),
+	)
+	listener, err = setFilterHere(program, unix.SECCOMP_FILTER_FLAG_NEW_LISTENER|unix.SECCOMP_FILTER_FLAG_WAIT_KILLABLE_RECV)
+	if errors.Is(err, unix.EINVAL) {
+		listener, err = setFilterHere(program, unix.SECCOMP_FILTER_FLAG_NEW_LISTENER)
+	}
+	return listener, err
+}
+
+const asks = unix.SECCOMP_FILTER_FLAG_NEW_LISTENER | unix.SECCOMP_FILTER_FLAG_TSYNC_ESRCH
+
+// killable reports whether a call that waits for its answer can be made to wait through
+// every signal but a deadly one (SECCOMP_FILTER_FLAG_WAIT_KILLABLE_RECV, Linux 5.19). It
+// asks for a filter that is none. A kernel that knows the flags looks at it: EFAULT.
+var killable = sync.OnceValue(func() bool {
+	_, _, errno := unix.Syscall(unix.SYS_SECCOMP, unix.SECCOMP_SET_MODE_FILTER,
+		asks|unix.SECCOMP_FILTER_FLAG_TSYNC|unix.SECCOMP_FILTER_FLAG_WAIT_KILLABLE_RECV, 0)
+	return errno == unix.EFAULT
+})
+
+// asIfKillable is the environment of a process that shows its calls. Where a signal may
+// interrupt a call that is held, the call begins anew and is asked for twice. So there the
+// runtime sends none of its own. It comes last: of two settings that one counts.
+func asIfKillable() []string {
+	if killable() {
+		return nil
+	}
+	settings := "asyncpreemptoff=1"
+	if others := os.Getenv("GODEBUG"); others != "" {
+		settings = others + "," + settings
+	}
+	return []string{"GODEBUG=" + settings}
 }
 
 // sendListener sends the listener, or why there is none.
