@@ -8,7 +8,7 @@ import (
 
 // dumpWaits returns how each goroutine of a process waits.
 func (c *Case) dumpWaits(p *procfs.Process) []wait {
-	gs := procfs.ParseDump(c.Dumps[p.PID])
+	gs := slices.DeleteFunc(procfs.ParseDump(c.Dumps[p.PID]), keepsThread)
 	var ws []wait
 	notified := slices.ContainsFunc(gs, func(g procfs.Goroutine) bool { return g.Calls("os/signal.loop") })
 	claimed := map[*procfs.Thread]bool{}
@@ -33,6 +33,12 @@ func (c *Case) dumpWaits(p *procfs.Process) []wait {
 		}
 	}
 	return ws
+}
+
+// keepsThread reports whether a goroutine is there only so that its thread does not end: of
+// what the kernel keeps for a thread, such as a list of robust futexes. Nobody waits for it.
+func keepsThread(g procfs.Goroutine) bool {
+	return g.Locked && g.CreatedBy.Func != "" && g.Wait == "select (no cases)"
 }
 
 // classify finds out how a goroutine waits. What /proc said while the process

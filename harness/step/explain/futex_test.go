@@ -28,6 +28,7 @@ var (
 	futexBitset  = helper("bitset futex", func() { chapter.Futex(shared(), chapter.WaitBitset, 0) })
 	futexCopy    = helper("futex in a copy", func() { chapter.Futex(chapter.Word(4, unix.MAP_PRIVATE), chapter.Wait, 0) })
 	futexHeap    = helper("futex in the heap", func() { chapter.Futex(new(uint32), chapter.Wait, 0) })
+	futexKeeper  = helper("futex beside a goroutine that keeps its thread", func() { go chapter.Keep(); chapter.Futex(new(uint32), chapter.Wait, 0) })
 	futexAnon    = helper("futex in anonymous memory", func() {
 		b, _ := unix.Mmap(-1, 0, 4096, unix.PROT_READ|unix.PROT_WRITE, unix.MAP_SHARED|unix.MAP_ANONYMOUS)
 		chapter.Futex((*uint32)(unsafe.Pointer(&b[0])), chapter.Wait, 0)
@@ -114,7 +115,7 @@ func TestFutexOfSharedMemory(t *testing.T) {
 
 func TestFutexOfAProcessAlone(t *testing.T) {
 	for name, by := range map[string]string{
-		"heap": futexHeap, "anonymous": futexAnon, "itself": pidWait, "pi-itself": piTwice,
+		"heap": futexHeap, "keeper": futexKeeper, "anonymous": futexAnon, "itself": pidWait, "pi-itself": piTwice,
 	} {
 		t.Run(name, func(t *testing.T) {
 			fd := memory(t, filepath.Join(t.TempDir(), "a.shm"))

@@ -7,6 +7,12 @@ import (
 	"ipcworkbook/harness/step/procfs"
 )
 
+// A word may name who holds a lock, or who is at the other end of something.
+const (
+	holderFrees    = "If the word names who holds a lock: the holder has to free it, and then to wake with FUTEX_WAKE (futex(2))."
+	otherSideWakes = "If it names who is at the other end: that one has to wake when there is something new."
+)
+
 // futexHolder says whom the word names as the holder of a lock. It is empty if
 // the word names nobody.
 func (c *Case) futexHolder(w *wait) (lines, advice []string) {
@@ -36,10 +42,10 @@ func (c *Case) futexHolder(w *wait) (lines, advice []string) {
 				"If the word names who holds the lock, the process waits for itself: such a lock cannot be taken twice."}
 		case p.PID == n:
 			return []string{number + " is the pid of " + p.Role + "."}, []string{
-				"If the word names who holds the lock: the holder has to free it, and then to wake with FUTEX_WAKE (futex(2))."}
+				holderFrees, otherSideWakes}
 		case hasThread(p, n):
 			return []string{number + " is a thread of " + name(p) + "."}, []string{
-				"If the word names who holds the lock: the holder has to free it, and then to wake with FUTEX_WAKE (futex(2)).",
+				holderFrees, otherSideWakes,
 				"A goroutine moves from thread to thread: runtime.LockOSThread keeps it on one."}
 		}
 	}

@@ -41,6 +41,7 @@ func (c *Case) explainInotify(w *wait) (lines, advice []string) {
 var inotifyAdvice = []string{
 	"An event tells what happens after the watch began: what was there before wakes nobody up.",
 	"Watch first, look after, and only then wait. If something did happen later: was its event asked for?",
+	"If no event will come any more (a lock that is free, a time that is over): look again after a while.",
 }
 
 // watched finds the file among those that the step's processes have open, and those

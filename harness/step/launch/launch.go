@@ -150,5 +150,5 @@ func start(cmd *exec.Cmd) error {
 			f.Close()
 		}
 	}()
-	return cmd.Start()
+	return WithSlack(ownSlack, cmd.Start)
 }

@@ -25,6 +25,8 @@ type Limit struct {
 	Mend string // what to do if none is left
 	// words are those of the error that a program gets then.
 	words []string
+	// own is the error that a chapter makes of it, in its stub. The kernel's words may be cut.
+	own string
 	// left takes one and gives it back: nil, or the kernel's refusal.
 	left func() error
 	// most is how many there may be; used is how many a process has.
@@ -45,7 +47,7 @@ var Inotify = Limit{
 
 // All are the limits that a step of any chapter may meet.
 func All(temp string) []Limit {
-	return []Limit{
+	return append(queues(), []Limit{
 		Inotify,
 		{
 			Name: "inotify watches", Key: "fs.inotify.max_user_watches, for each user",
@@ -72,12 +74,18 @@ func All(temp string) []Limit {
 			left:  pipe, most: sysctl("fs/pipe-user-pages-soft"), used: descriptors("pipe:"), each: true,
 		},
 		{
+			Name: "room in /dev/shm", Key: "the file system's size",
+			Mend:  "ls -l /dev/shm shows what is there; or mount -o remount,size=256M /dev/shm, for a container --shm-size=256m",
+			words: []string{unix.ENOSPC.Error(), "/dev/shm"},
+			left:  func() error { return freeIn("/dev/shm", leastShared) },
+		},
+		{
 			Name: "room in " + temp, Key: "the file system's size",
 			Mend:  "remove files there, or have TMPDIR elsewhere",
 			words: []string{unix.ENOSPC.Error()},
 			left:  func() error { return room(temp) },
 		},
-	}
+	}...)
 }
 
 // UsedUp tries each limit and returns those of which nothing is left.
@@ -102,7 +110,7 @@ func Blame(message string, all []Limit) string {
 }
 
 func (l Limit) saidIn(message string) bool {
-	return !slices.ContainsFunc(l.words, func(word string) bool { return !strings.Contains(message, word) })
+	return l.own != "" && strings.Contains(message, l.own) || !slices.ContainsFunc(l.words, func(word string) bool { return !strings.Contains(message, word) })
 }
 
 // String tells the limit, who has the most of it, and what to do.
@@ -303,12 +311,16 @@ func pipe() error {
 }
 
 // room asks for a little more than a step's largest file.
-func room(dir string) error {
+func room(dir string) error { return freeIn(dir, 64<<20) }
+
+// leastShared is more than the regions of a step have together.
+const leastShared = 8 << 20
+
+func freeIn(dir string, least uint64) error {
 	var s unix.Statfs_t
 	if err := unix.Statfs(dir, &s); err != nil {
 		return nil
 	}
-	const least = 64 << 20
 	if uint64(s.Bavail)*uint64(s.Bsize) < least || s.Files > 0 && s.Ffree == 0 {
 		return unix.ENOSPC
 	}

@@ -54,3 +54,21 @@ func TestWhatThisProcessHas(t *testing.T) {
 	require.Positive(t, byName["processes and threads"].used(me))
 	require.Error(t, room("/proc"), "a file system without room")
 }
+
+// A user whose queues may have no more bytes: the kernel says "too many open files".
+func TestBytesForQueues(t *testing.T) {
+	var limit unix.Rlimit
+	require.NoError(t, unix.Getrlimit(unix.RLIMIT_MSGQUEUE, &limit))
+	if ofQueue(unix.EMFILE) != nil {
+		t.Skip("this user has no bytes left for queues")
+	}
+	require.NoError(t, unix.Setrlimit(unix.RLIMIT_MSGQUEUE, &unix.Rlimit{Cur: 1000, Max: limit.Max}))
+	defer unix.Setrlimit(unix.RLIMIT_MSGQUEUE, &limit)
+	said := Blame("Open() of a new queue: too many open files", queues())
+	require.Contains(t, said, "bytes for POSIX queues, of which there are 1000 (RLIMIT_MSGQUEUE")
+	require.Contains(t, Blame("the user's bytes for message queues are used up: RLIMIT_MSGQUEUE allows 1000, this …", queues()), "RLIMIT_MSGQUEUE, for all", "what the stub of chapter 4 calls it")
+	require.Empty(t, Blame("Open() of a new queue: file exists", queues()))
+	require.Empty(t, Blame("Open() of a new queue: invalid argument", queues()), "that is allowed here")
+	require.NoError(t, ofQueue(unix.ENOSPC), "it was refused for another reason")
+	require.NoError(t, systemVQueue())
+}

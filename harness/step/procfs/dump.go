@@ -14,6 +14,9 @@ type Goroutine struct {
 	// "running", … without the time it waited and the like.
 	Wait string
 
+	// Locked says that it has a thread for itself (runtime.LockOSThread).
+	Locked bool
+
 	// Frames begins with the innermost call. It is empty for a goroutine that
 	// ran on another thread while the dump was made: then the runtime prints
 	// no stack.
@@ -51,7 +54,7 @@ func ParseDump(dump []byte) []Goroutine {
 		line = strings.TrimRight(line, "\r\n")
 		if m := headLine.FindStringSubmatch(line); m != nil {
 			id, _ := strconv.Atoi(m[1])
-			all = append(all, Goroutine{ID: id, Wait: waitReason(m[2])})
+			all = append(all, Goroutine{ID: id, Wait: waitReason(m[2]), Locked: strings.HasSuffix(m[2], ", locked to thread")})
 			g = &all[len(all)-1]
 			frame, created = Frame{}, false
 			continue

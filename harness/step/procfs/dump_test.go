@@ -71,7 +71,7 @@ exit status 2
 	require.Len(t, gs, 2)
 	assert.Equal(t, procfs.Goroutine{
 		ID:   7,
-		Wait: "semacquire",
+		Wait: "semacquire", Locked: true,
 		Frames: []procfs.Frame{
 			{"sync.runtime_Semacquire", "0xc000?", "/usr/local/go/src/runtime/sema.go", 71},
 			{"example.com/a.b/c.Do[go.shape.struct { F func() }]", "0x1, {0x2?, 0x3}", "/a b/c:d.go", 12},

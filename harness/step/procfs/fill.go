@@ -29,7 +29,11 @@ func pipeFill(pid, fd int) (filled, capacity int, hangup bool) {
 		return -1, -1, false
 	}
 	polls := []unix.PollFd{{Fd: int32(copied)}} // POLLHUP is always asked for
-	unix.Poll(polls, 0)
+	for {
+		if _, err := unix.Poll(polls, 0); err != unix.EINTR {
+			break
+		}
+	}
 	return filled, capacity, polls[0].Revents&unix.POLLHUP != 0
 }
 

@@ -42,8 +42,9 @@ func Pause(d time.Duration) {
 }
 
 // sleep is nanosleep(2) by the thread itself. The timer of time.Sleep may be
-// another thread's.
+// another thread's. It is not late, as a supervisor's other timers may be.
 func sleep(d time.Duration) {
+	_ = unix.Prctl(unix.PR_SET_TIMERSLACK, 1, 0, 0, 0)
 	rest := unix.NsecToTimespec(d.Nanoseconds())
 	for unix.Nanosleep(&rest, &rest) == unix.EINTR {
 	}

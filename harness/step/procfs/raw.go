@@ -23,10 +23,15 @@ func glimpseOf(path string, show func(text []byte)) bool {
 		return false
 	}
 	defer unix.Close(fd)
+	return glimpseIn(fd, show)
+}
+
+// glimpseIn is glimpseOf for a file that is open, and may be looked at again.
+func glimpseIn(fd int, show func(text []byte)) bool {
 	buffer := buffers.Get().(*[8 << 10]byte)
 	defer buffers.Put(buffer)
 	for {
-		n, err := unix.Read(fd, buffer[:])
+		n, err := unix.Pread(fd, buffer[:], 0)
 		if err == unix.EINTR {
 			continue
 		}

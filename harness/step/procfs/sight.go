@@ -29,37 +29,44 @@ type switches struct{ voluntary, involuntary string }
 // Look looks at every thread of the processes. A process that is gone has none.
 func Look(pids []int) Sight {
 	s := Sight{map[threadID]glimpse{}}
-	for _, pid := range pids {
-		tids, err := numbers(procPath(pid, "task"))
-		if err != nil {
-			continue
-		}
-		for _, tid := range tids {
-			if g, ok := glance(pid, tid); ok {
-				s.threads[threadID{pid, tid}] = g
-			}
+	for id := range threadsOf(pids) {
+		if g, ok := glance(id.dir()); ok {
+			s.threads[id] = g
 		}
 	}
 	return s
 }
 
-func glance(pid, tid int) (g glimpse, ok bool) {
-	dir := procPath(pid, "task", strconv.Itoa(tid))
+func glance(dir string) (g glimpse, ok bool) {
+	g, ok = restOf(func(file string, show func(text []byte)) bool { return glimpseOf(dir+"/"+file, show) })
+	if ok {
+		g.cpu = cpuTime(dir)
+	}
+	return g, ok
+}
+
+// restOf is what tells whether a thread rests: all but its processor time.
+func restOf(read func(file string, show func(text []byte)) bool) (g glimpse, ok bool) {
 	// A thread that wants to sleep, and loses its core just before it does, is "S"
 	// already, and may wait for a core for long. The kernel waits until it sleeps
 	// before it says in which call (wait_task_inactive). Who may not ask goes without.
-	glimpseOf(dir+"/syscall", nil)
-	there := glimpseOf(dir+"/status", func(text []byte) {
+	read("syscall", nil)
+	there := read("status", func(text []byte) {
 		if state := field(text, "State"); state != "" {
 			g.state = state[0]
 		}
 		g.switches = switches{field(text, "voluntary_ctxt_switches"), field(text, "nonvoluntary_ctxt_switches")}
 	})
-	if !there || g.state == 0 {
-		return glimpse{}, false
+	// Who is held at a system call (seccomp_unotify(2)) waits for somebody's answer, and
+	// not for a disk. A signal has met it: it waits on as one whom only a deadly one wakes.
+	if g.state == 'D' {
+		read("wchan", func(text []byte) {
+			if strings.HasPrefix(string(text), "seccomp_") {
+				g.state = 'S'
+			}
+		})
 	}
-	g.cpu = cpuTime(dir)
-	return g, true
+	return g, there && g.state != 0
 }
 
 // cpuTime prefers schedstat, which counts nanoseconds. The ticks in stat are
@@ -127,4 +134,23 @@ func (s Sight) CPU() time.Duration {
 		sum += g.cpu
 	}
 	return sum
+}
+
+// MostCPU returns the processor time that one process has used since an earlier sight, the
+// one that used most.
+func (s Sight) MostCPU(since Sight) time.Duration {
+	used := map[int]time.Duration{}
+	for id, g := range s.threads {
+		used[id.pid] += g.cpu
+	}
+	for id, g := range since.threads {
+		if _, there := used[id.pid]; there {
+			used[id.pid] -= g.cpu
+		}
+	}
+	var most time.Duration
+	for _, u := range used {
+		most = max(most, u)
+	}
+	return most
 }

@@ -28,6 +28,59 @@ func TestSightOfASleeper(t *testing.T) {
 	assert.False(t, after.SameAs(before), "it read a byte in between")
 }
 
+// What is watched is seen to run between two looks, though it sleeps at both.
+func TestWatchSeesWhoRanInBetween(t *testing.T) {
+	r, w := pipe(t)
+	c := start(t, "sleeper", readForEver, nil, r)
+	hang(t, c)
+	before := procfs.Look([]int{c.PID()})
+	watch, _ := procfs.WatchAll([]int{c.PID()})
+	require.NotNil(t, watch)
+	defer watch.Close()
+	assert.True(t, watch.Rests())
+	assert.True(t, watch.Rests(), "and still")
+
+	_, err := unix.Write(w, []byte{1})
+	require.NoError(t, err)
+	eventually(t, "it woke up", func() bool { return !procfs.Look([]int{c.PID()}).SameAs(before) })
+	hang(t, c)
+	assert.False(t, watch.Rests(), "it read a byte in between")
+	again, _ := procfs.WatchAll([]int{c.PID()})
+	require.NotNil(t, again)
+	defer again.Close()
+	assert.True(t, again.Rests(), "it waits for the next one")
+	require.NoError(t, c.Cmd.Process.Kill())
+	eventually(t, "it is gone", func() bool { return !again.Rests() })
+}
+
+// Who is awake is told with its processor time, and nothing is watched then.
+func TestWatchOfWhoIsAwake(t *testing.T) {
+	r, _ := pipe(t)
+	sleeper := start(t, "sleeper", readForEver, nil, r)
+	hang(t, sleeper)
+	watch, _ := procfs.WatchAll([]int{sleeper.PID()})
+	require.NotNil(t, watch)
+	defer watch.Close()
+	assert.True(t, watch.AreAll([]int{sleeper.PID()}))
+	spinner := start(t, "spinner", spin, nil, r)
+	both := []int{sleeper.PID(), spinner.PID()}
+	assert.False(t, watch.AreAll(both), "the other one came later")
+	assert.False(t, watch.AreAll(nil), "it is there")
+
+	var first procfs.Awake
+	eventually(t, "the other one runs", func() bool {
+		var none *procfs.Watch
+		none, first = procfs.WatchAll(both)
+		return none == nil
+	})
+	eventually(t, "it has run since", func() bool {
+		_, now := procfs.WatchAll(both)
+		return now != first
+	})
+	none, _ := procfs.WatchAll([]int{1 << 30})
+	assert.Nil(t, none, "nothing is there")
+}
+
 func TestSightOfASpinner(t *testing.T) {
 	r, _ := pipe(t)
 	spinner := start(t, "spinner", spin, nil, r)
@@ -40,6 +93,21 @@ func TestSightOfASpinner(t *testing.T) {
 	})
 	assert.False(t, procfs.Look(both).Asleep(), "one of them runs")
 	assert.True(t, procfs.Look(both[:1]).Asleep(), "the other one sleeps")
+}
+
+// The time of one process is not that of all together.
+func TestMostProcessorTimeOfOneProcess(t *testing.T) {
+	r, _ := pipe(t)
+	a, b := start(t, "spinner", spin, nil, r).PID(), start(t, "other spinner", spin, nil, r).PID()
+	first := procfs.Look([]int{a, b})
+	const some = 50 * time.Millisecond
+	for _, pid := range []int{a, b} {
+		before := procfs.Look([]int{pid}).CPU()
+		eventually(t, "each uses CPU time", func() bool { return procfs.Look([]int{pid}).CPU() > before+some })
+	}
+	now := procfs.Look([]int{a, b})
+	assert.Greater(t, now.MostCPU(first), some)
+	assert.LessOrEqual(t, now.MostCPU(first), now.CPU()-first.CPU()-some, "the other one used some, too")
 }
 
 func TestSightOfAStoppedProcessAndAZombie(t *testing.T) {

@@ -68,9 +68,25 @@ func SystemVTable(table string) (rows []map[string]int) {
 				row[columns[i]], _ = strconv.Atoi(value)
 			}
 		}
+		if receiver, is := row["lrpid"]; is {
+			row["lrpid"] = processOf(receiver)
+		}
 		rows = append(rows, row)
 	}
 	return rows
+}
+
+// processOf is the process of a thread. To whom a message is handed while it waits in
+// msgrcv(2), of that the kernel notes the thread (pipelined_send), and of all others the
+// process.
+func processOf(thread int) (pid int) {
+	pid = thread
+	glimpseOf(procPath(thread, "status"), func(text []byte) {
+		if n, err := strconv.Atoi(field(text, "Tgid")); err == nil {
+			pid = n
+		}
+	})
+	return pid
 }
 
 // systemVRow is the row of one object, nil if there is no such object.

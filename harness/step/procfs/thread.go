@@ -58,27 +58,35 @@ func readThreads(pid int) []Thread {
 	return threads
 }
 
-// again is how often a thread that runs is looked at once more. The runtime's
-// monitor interrupts a RawSyscall that blocks every 10 ms, so one that waits there
-// may be found running.
-const again = 3
+// A thread that is found running is looked at again: the runtime's monitor interrupts a
+// RawSyscall that blocks every 10 ms, so one that waits there may be found so. It runs once
+// it was found running so often, and had run in between. One that waits for its turn on a
+// busy machine has not: it has to run before it can sleep again. The second bound is for one
+// that never gets a turn.
+const (
+	foundRunning = 3
+	mostLooks    = 200
+)
 
 func readThread(pid, tid int) (t Thread, ok bool) {
 	dir := procPath(pid, "task", strconv.Itoa(tid))
-	for look := 0; look == 0 || look <= again && t.Running; look++ {
-		if look > 0 {
+	for looks, ran := 0, 0; looks == 0 || t.Running && ran < foundRunning && looks < mostLooks; looks++ {
+		used := cpuTime(dir)
+		if looks > 0 {
+			if used > t.CPU {
+				ran++
+			}
 			time.Sleep(time.Millisecond)
 		}
 		s, err := readStat(dir + "/stat")
 		if err != nil {
 			return t, false // it ended
 		}
-		t = Thread{TID: tid, State: s.state, Number: -1, Running: s.state == 'R'}
+		t = Thread{TID: tid, State: s.state, Number: -1, Running: s.state == 'R', CPU: used}
 		if b, err := os.ReadFile(dir + "/syscall"); err == nil {
 			t.parseSyscall(string(b))
 		}
 	}
-	t.CPU = cpuTime(dir)
 	t.readStatus(dir)
 	t.Awaits = awaiting(pid, t)
 	t.Opens = opening(pid, t)

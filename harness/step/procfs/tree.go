@@ -1,6 +1,7 @@
 package procfs
 
 import (
+	"os"
 	"slices"
 	"strconv"
 	"strings"
@@ -24,6 +25,13 @@ func Descendants(root int) []int {
 		}
 	}
 	return all
+}
+
+// Others returns all processes that /proc shows, but this one: in a PID namespace of its own
+// the first process has no others than its descendants, and this is the shorter way to them.
+func Others() []int {
+	all, _ := numbers(root)
+	return slices.DeleteFunc(all, func(pid int) bool { return pid == os.Getpid() })
 }
 
 // Children returns the direct children of a process, in ascending order.

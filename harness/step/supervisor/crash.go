@@ -4,6 +4,7 @@ import (
 	"bytes"
 	"fmt"
 	"path/filepath"
+	"regexp"
 	"strings"
 
 	"golang.org/x/sys/unix"
@@ -54,6 +55,9 @@ func crashText(who string, status int, stderr []byte, folder string) string {
 	case found && strings.Contains(head, "netpoll"):
 		fmt.Fprintf(&b, "%s ended: %s\nThe Go runtime lost a descriptor of its own.\n"+
 			"Does your code close descriptors that it did not open? Close only what is yours.", who, head)
+	case found && damaged(head, text):
+		fmt.Fprintf(&b, "%s ended: %s\nIts memory is damaged: something wrote behind the end of a variable.\n"+
+			"Was the kernel given a pointer to a struct or a slice that is smaller than what it writes there?", who, head)
 	case found:
 		fmt.Fprintf(&b, "%s ended: %s", who, head)
 	case status > 128:
@@ -64,6 +68,15 @@ func crashText(who string, status int, stderr []byte, folder string) string {
 	b.WriteString(framesText(procfs.ParseDump([]byte(rest)), folder))
 	return b.String()
 }
+
+// damaged says that the runtime found a stack or a heap that no Go code can have left so, or
+// that the processor went on at an address where there is no code.
+func damaged(head, text string) bool {
+	at := faultAt.FindStringSubmatch(text)
+	return at != nil && at[1] == at[2] || strings.Contains(head, "unknown caller pc") || strings.Contains(head, "bad pointer in Go heap")
+}
+
+var faultAt = regexp.MustCompile(`\[signal SIG\w+: .* addr=(0x[0-9a-f]+) pc=(0x[0-9a-f]+)\]`)
 
 // framesText shows the stack of the goroutine that crashed: the learner's frames
 // first, those of the workbook, the test runner and the runtime last.

@@ -4,7 +4,6 @@ import (
 	"fmt"
 	"os"
 	"strings"
-	"time"
 
 	"golang.org/x/sys/unix"
 
@@ -61,22 +60,6 @@ func tooLittle() string {
 		return fmt.Sprintf("A process may have %d files open here (RLIMIT_NOFILE), and a step needs up to %d.", files.Max, verdict.LeastFiles)
 	}
 	return ""
-}
-
-// usualStart is the processor time that a supervisor's start takes on a machine of today,
-// generously: half of it is seen.
-const usualStart = 40 * time.Millisecond
-
-// slower says how many times slower than usual this machine is, an emulated one for
-// instance: from the processor time that this process took to start. That is the same work
-// on every machine, and none of the learner's.
-func slower() int {
-	var used unix.Rusage
-	if err := unix.Getrusage(unix.RUSAGE_SELF, &used); err != nil {
-		return 1
-	}
-	start := time.Duration(used.Utime.Nano() + used.Stime.Nano())
-	return int(min(max(start/usualStart, 1), 50))
 }
 
 // tasks returns how many threads there are on the machine.

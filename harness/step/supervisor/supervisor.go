@@ -31,6 +31,7 @@ import (
 	"golang.org/x/sys/unix"
 
 	"ipcworkbook/harness/step/explain"
+	"ipcworkbook/harness/step/launch"
 	"ipcworkbook/harness/step/procfs"
 	"ipcworkbook/harness/step/residue"
 	"ipcworkbook/harness/verdict"
@@ -76,7 +77,7 @@ func run(spec verdict.Spec) verdict.Report {
 		report: verdict.Report{Ends: map[string]verdict.Finding{}, Measured: map[string]verdict.Measured{}},
 		who:    map[int]string{},
 		begun:  time.Now(),
-		slower: slower(),
+		pace:   newPace(),
 	}
 	// The parent-death signal of what it starts is bound to this thread, and
 	// so are capabilities.
@@ -137,19 +138,21 @@ type step struct {
 	before residue.Objects // what was there already
 	who    map[int]string  // the processes of the step that the lab told of, with their roles
 
-	phase    string // the test that runs, or "" between tests
-	last     string // the test that runs or ran last
-	bench    bool   // it is a benchmark
-	ready    bool   // TestMain was reached
-	phaseEnd time.Time
-	cpuAt    time.Duration // CPU time of the step when the phase began
-	looked   *procfs.Sight // the first of the two looks
-	slower   int           // how many times slower than usual this machine is
-	moved    uint64        // the bytes that were read and written until then
-	delayed  time.Duration // how long its threads had waited for a processor at the last look
-	waited   time.Duration // and since the deadline
-	ended    []explain.Ended
-	cause    verdict.Finding // of a process that ended badly, if one did
+	phase     string // the test that runs, or "" between tests
+	last      string // the test that runs or ran last
+	bench     bool   // it is a benchmark
+	ready     bool   // TestMain was reached
+	phaseEnd  time.Time
+	first     procfs.Sight  // when the phase began
+	looked    *procfs.Sight // the first of the two looks
+	pace      *pace         // how slow this machine is
+	moved     uint64        // the bytes that were read and written until then
+	delayed   time.Duration // how long its threads had waited for a processor at the last look
+	waited    time.Duration // and since the deadline
+	asked     time.Time     // when the test asked whether anything moves
+	answering time.Duration // how long it has waited for our answers since the deadline
+	ended     []explain.Ended
+	cause     verdict.Finding // of a process that ended badly, if one did
 }
 
 // start starts the test binary with two descriptors of the supervisor's: the
@@ -228,7 +231,7 @@ func (s *step) start() error {
 	}
 	s.cmd.Stdin = stdin
 
-	err = OnCore(s.spec.Core-1, s.cmd.Start)
+	err = launch.WithSlack(launch.UsualSlack, func() error { return OnCore(s.spec.Core-1, s.cmd.Start) })
 	for _, theirs := range []*os.File{control[1], crash[1], stdin, stdout, stderr} {
 		theirs.Close()
 	}
@@ -237,7 +240,7 @@ func (s *step) start() error {
 	}
 	s.who[s.cmd.Process.Pid] = "the test"
 	s.exited = make(chan error, 1)
-	go func() { s.exited <- s.cmd.Wait() }()
+	go func() { s.exited <- Wait(s.cmd) }()
 	s.events = make(chan verdict.Event)
 	go s.listen()
 	s.settled = make(chan verdict.Settled)
@@ -335,15 +338,20 @@ func parentGone() (<-chan struct{}, error) {
 func gone(pidfd int) <-chan struct{} {
 	ended := make(chan struct{})
 	go func() {
-		for {
-			_, err := unix.Poll([]unix.PollFd{{Fd: int32(pidfd), Events: unix.POLLIN}}, -1)
-			if err != unix.EINTR {
-				close(ended)
-				return
-			}
-		}
+		waitFor(pidfd)
+		close(ended)
 	}()
 	return ended
+}
+
+// waitFor returns when the process of a pidfd has ended.
+func waitFor(pidfd int) {
+	for {
+		_, err := unix.Poll([]unix.PollFd{{Fd: int32(pidfd), Events: unix.POLLIN}}, -1)
+		if err != unix.EINTR {
+			return
+		}
+	}
 }
 
 // listen reads the lab's events until its line is closed.

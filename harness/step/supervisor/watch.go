@@ -36,13 +36,21 @@ const (
 // begin starts a phase with a deadline of its own: the start-up, or one test.
 func (s *step) begin(test string) {
 	s.phase = test
-	s.looked, s.moved, s.delayed, s.waited = nil, 0, 0, 0
+	s.looked, s.moved, s.delayed, s.waited, s.answering = nil, 0, 0, 0, 0
 	s.phaseEnd = time.Now().Add(s.spec.Deadline)
-	s.cpuAt = procfs.Look(s.pids()).CPU()
+	s.first = procfs.Look(s.pids())
 }
 
 // pids returns the processes of the step, the test itself first.
 func (s *step) pids() []int { return procfs.Descendants(os.Getpid()) }
+
+// all returns the same, in no order that means something, by the shortest way.
+func (s *step) all() []int {
+	if s.spec.Alone {
+		return procfs.Others()
+	}
+	return s.pids()
+}
 
 // children returns those of them whose parent is this process.
 func (s *step) children() []int { return procfs.Children(os.Getpid()) }
@@ -55,6 +63,18 @@ func (s *step) watch() {
 	defer deadline.Stop()
 	waiting := true // for an end of the phase
 	events := s.events
+	take := func(e verdict.Event, open bool) (over bool) {
+		if open {
+			waiting = s.event(e, waiting)
+		} else {
+			// Either the test is about to end, or it lost its line to us.
+			events = nil
+			s.lostLine()
+		}
+		// An event after the deadline makes the next look no earlier.
+		deadline.Reset(max(gap, time.Until(s.phaseEnd)))
+		return !open && s.report.Finding.Verdict != ""
+	}
 	for {
 		select {
 		case err := <-s.exited:
@@ -63,34 +83,37 @@ func (s *step) watch() {
 			return
 
 		case e, open := <-events:
-			if !open {
-				// Either the test is about to end, or it lost its line to us.
-				events = nil
-				s.lostLine()
-				if s.report.Finding.Verdict != "" {
-					return
-				}
-				continue
+			if take(e, open) {
+				return
 			}
-			waiting = s.event(e, waiting)
-			// An event after the deadline makes the next look no earlier.
-			deadline.Reset(max(gap, time.Until(s.phaseEnd)))
 
 		case a := <-s.settled:
 			s.settling, s.looked = false, nil
+			if late := time.Since(s.phaseEnd); late > 0 {
+				s.answering += min(late, time.Since(s.asked))
+			}
 			s.answer(a)
 
 		case <-deadline.C:
 			if !waiting {
 				continue
 			}
-			if s.overdue() {
-				return
+			select {
+			case e, open := <-events:
+				// Of two that are ready, select takes either. What was said comes first.
+				if take(e, open) {
+					return
+				}
+				s.looked = nil
+			default:
+				if s.overdue() {
+					return
+				}
+				deadline.Reset(gap)
 			}
-			deadline.Reset(gap)
 
 		case <-ticker.C:
-			if n := len(s.pids()); n > maxProcesses {
+			if n := len(s.all()); n > maxProcesses {
 				s.found(verdict.Crashed, fmt.Sprintf(
 					"The step started %d processes; %d is the limit.\nDoes it start processes in a loop?", n, maxProcesses))
 				return
@@ -141,7 +164,7 @@ func (s *step) event(e verdict.Event, waiting bool) bool {
 		s.report.Seeded = true
 	case verdict.Settle:
 		if !s.settling {
-			s.settling = true
+			s.settling, s.asked = true, time.Now()
 			go s.settle()
 		}
 	}
@@ -178,12 +201,13 @@ func (s *step) lostLine() {
 // overdue looks at a step whose deadline has passed, and says whether that
 // decides it. Two looks with nothing moved between them: it hangs. A step that
 // moves may be on a slow machine: it goes on until ten times its deadline, not counted what
-// it waited for a processor, or until it has used three times its deadline in CPU time,
-// which no load can add. One that moves bytes all the while may be slow, as with a read for
-// each byte: it gets twice of both. A slow processor gets more of both as well (slower).
+// it waited for a processor, or until one of its processes has used three times its deadline
+// in CPU time, which no load can add. One that moves bytes all the while may be slow, as
+// with a read for each byte: it gets twice of both. A slow processor gets more of both as
+// well (pace).
 //
 // While the test waits for our answer whether anything moves, it does not hang: it is
-// we who are slow, on a busy machine.
+// we who are slow, on a busy machine. Nor does that time make it late.
 func (s *step) overdue() bool {
 	if s.settling {
 		s.looked = nil
@@ -208,16 +232,16 @@ func (s *step) overdue() bool {
 		s.looked = &now
 		return false // plain go test -bench: it takes as long as -benchtime asks for
 	}
-	used, late := now.CPU()-s.cpuAt, time.Since(s.phaseEnd)
+	used, late := now.MostCPU(s.first), time.Since(s.phaseEnd)
 	moved := procfs.Transferred(s.pids())
 	moves := moved != s.moved && s.moved > 0 // less is left of one that has ended: that moves, too
 	s.moved = moved
-	patience := s.spec.Deadline * time.Duration(s.slower)
+	patience := s.spec.Deadline * time.Duration(s.pace.slower())
 	if moves {
 		patience *= 2
 	}
 	// What waits for its turn on a busy machine, or one of a tenth of a core, is not late.
-	late -= s.waits()
+	late -= s.waits() + s.answering
 	if late > 9*patience || used > 3*patience {
 		s.hang(used > s.spec.Deadline)
 		return true
@@ -240,30 +264,45 @@ func (s *step) waits() time.Duration {
 // settle answers when nothing in the step moves any more, or when it has been
 // seen moving so often that it never will be still.
 func (s *step) settle() {
-	seen, alike := 0, 1
-	last := procfs.Look(s.pids())
-	for {
-		procfs.Pause(settleGap)
-		now := procfs.Look(s.pids())
-		still := now.SameAs(last)
-		if still && now.Asleep() {
-			alike++
-		} else {
-			alike = 1
-		}
-		if alike == settleLooks {
-			s.settled <- verdict.Settled{Asleep: true}
-			return
-		}
-		if !still || now.CPU() > last.CPU() {
+	var last procfs.Awake
+	unmoved := 0
+	for seen := 0; seen <= restless; {
+		w, awake := procfs.WatchAll(s.all())
+		switch {
+		case w != nil:
+			asleep := s.rests(w)
+			w.Close()
+			if asleep {
+				s.settled <- verdict.Settled{Asleep: true}
+				return
+			}
 			seen++
+		case awake != last:
+			seen++
+		default: // it waits for its turn, or for a disk
+			if unmoved++; unmoved%10 == 0 {
+				seen++ // one that does not answer: this must end, too
+			}
 		}
-		if seen > restless {
-			s.settled <- verdict.Settled{}
-			return
+		if last = awake; w == nil {
+			time.Sleep(settleGap)
 		}
-		last = now
 	}
+	s.settled <- verdict.Settled{}
+}
+
+// rests looks again and again, as often as settleLooks says, and reports whether nothing
+// ran in between. The looks are cheap ones: on a slow machine a program may sleep and wake
+// up as it should, and three looks that take long would never find it asleep.
+func (s *step) rests(w *procfs.Watch) bool {
+	for range settleLooks - 1 {
+		procfs.Pause(settleGap)
+		if !w.Rests() {
+			return false
+		}
+	}
+	// What is not watched was started before the first of them.
+	return w.AreAll(s.all())
 }
 
 // found records the supervisor's finding about the test that runs.
