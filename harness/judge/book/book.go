@@ -11,6 +11,7 @@ package book
 
 import (
 	"embed"
+	"errors"
 	"fmt"
 	"io/fs"
 	"path"
@@ -37,6 +38,8 @@ type Chapter struct {
 	// from the plain one to the reference, and any other one ("wrong/NAME") that shows
 	// what something costs. The lesson shows what each is worth.
 	Ladder []string `toml:"ladder"`
+	// Plain are solutions in other/ as people write them first. Each passes every gate.
+	Plain []string `toml:"plain"`
 
 	// Mistakes are the kinds of mistakes that the tests are shown to find.
 	Mistakes Mistakes `toml:"-"`
@@ -61,7 +64,7 @@ type Step struct {
 type Benchmark struct {
 	Name     string `toml:"name"` // without "Benchmark": "Transfer/1KiB"
 	Title    string `toml:"title"`
-	Kind     string `toml:"kind"`     // transfer, or pingpong
+	Kind     string `toml:"kind"`     // transfer, pingpong, or operation
 	Size     int    `toml:"size"`     // of a message, in bytes
 	Messages int    `toml:"messages"` // in one turn
 	// Whole says that every turn has so many messages. Otherwise who is slow sends
@@ -85,8 +88,8 @@ func (b Benchmark) problem() string {
 	switch {
 	case b.Name == "" || b.Title == "" || b.Peer == "" || b.Edit == "":
 		return "name, title, peer and edit have to be given"
-	case b.Kind != "transfer" && b.Kind != "pingpong":
-		return fmt.Sprintf("its kind is %q; transfer and pingpong are known", b.Kind)
+	case b.Kind != "transfer" && b.Kind != "pingpong" && b.Kind != "operation":
+		return fmt.Sprintf("its kind is %q; transfer, pingpong and operation are known", b.Kind)
 	case b.Size < 1 || b.Messages < 1:
 		return "size and messages have to be positive"
 	case b.Cores != 1 && b.Cores != 2 && b.Cores != -1:
@@ -195,9 +198,11 @@ func read(files fs.FS, name string) (Chapter, error) {
 	}
 	c.Sealed = map[string][]byte{}
 	text, err := fs.ReadFile(files, c.Folder()+".txtar")
-	if err != nil {
-		return c, fmt.Errorf("%w (workbook seal makes it)", err)
+	if err != nil && !errors.Is(err, fs.ErrNotExist) {
+		return c, err
 	}
+	// A chapter that is being added is not sealed yet. Its files are other ones then than what
+	// is judged, which is nothing: verify says so.
 	for _, f := range txtar.Parse(text).Files {
 		c.Sealed[f.Name] = f.Data
 	}

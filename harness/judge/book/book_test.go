@@ -5,6 +5,7 @@ import (
 	"os"
 	"regexp"
 	"testing"
+	"testing/fstest"
 
 	"github.com/stretchr/testify/require"
 )
@@ -73,4 +74,12 @@ func TestTheKindsOfMistakesAreToldToMaintainers(t *testing.T) {
 		known = append(known, kind.Name)
 	}
 	require.Equal(t, known, told)
+}
+
+// A maintainer writes a chapter, and seals it afterwards.
+func TestAChapterThatIsNotSealedYet(t *testing.T) {
+	c, err := read(fstest.MapFS{"09-new.toml": {Data: []byte("number = 9\nname = \"new\"\ntitle = \"new\"\n")}}, "09-new.toml")
+	require.NoError(t, err)
+	require.Empty(t, c.Tests())
+	require.Empty(t, c.Stub())
 }

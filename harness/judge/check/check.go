@@ -294,7 +294,7 @@ func (b *Built) shown(f verdict.Finding, edit string) verdict.Finding {
 	}
 	at := b.placeOf(edit, f)
 	if f.File != "" && !strings.HasSuffix(f.File, "_test.go") {
-		at = site{b.over.Real(f.File), f.Line}
+		at = site{file: b.over.Real(f.File), line: f.Line}
 	}
 	f.File, f.Line = "", 0
 	if at.file != "" {

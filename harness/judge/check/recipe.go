@@ -362,7 +362,7 @@ func (r *Recipe) build(ctx context.Context, folder, chapter, binary string, name
 		}
 		cmd := exec.CommandContext(ctx, args[0], args[1:]...)
 		cmd.Dir = r.root
-		cmd.Env = append(cmd.Environ(), "PWD="+r.root, "GOMAXPROCS=1")
+		cmd.Env = append(cmd.Environ(), "PWD="+r.root, "GOMAXPROCS=1", "GOGC=off") // they end soon
 		if text, err := cmd.CombinedOutput(); err != nil {
 			return fmt.Errorf("%s: %w\n%s", filepath.Base(args[0]), err, text)
 		}

@@ -21,6 +21,7 @@ import (
 type site struct {
 	file string
 	line int
+	typ  bool // it declares a type
 }
 
 // sites are the places of an implementation's declarations by their names: "New",
@@ -31,11 +32,15 @@ type sites map[string]site
 // types may have a method of that name: the message names its type, or the step is
 // about that type.
 func (s sites) declared(function, message, edit string) string {
-	if _, there := s[function]; there {
+	plain, there := s[function]
+	if there && !plain.typ {
 		return function
 	}
 	about, _, _ := strings.Cut(edit, ".")
 	best, likeness := "", -1
+	if there {
+		best = function // a type: what is called is a method of that name, if there is one
+	}
 	for _, name := range slices.Sorted(maps.Keys(s)) {
 		of, method, _ := strings.Cut(name, ".")
 		if method != function {
@@ -85,7 +90,7 @@ func eachFile(impl overlay.Impl, show func(f *ast.File, at func(ast.Node) site))
 		if err != nil {
 			continue
 		}
-		show(f, func(n ast.Node) site { return site{impl.Path(name), files.Position(n.Pos()).Line} })
+		show(f, func(n ast.Node) site { return site{file: impl.Path(name), line: files.Position(n.Pos()).Line} })
 	}
 }
 
@@ -101,7 +106,9 @@ func declarations(impl overlay.Impl) sites {
 			case *ast.GenDecl:
 				for _, spec := range d.Specs {
 					if t, ok := spec.(*ast.TypeSpec); ok {
-						found[t.Name.Name] = at(t)
+						place := at(t)
+						place.typ = true
+						found[t.Name.Name] = place
 					}
 				}
 			}

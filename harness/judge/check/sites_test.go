@@ -7,7 +7,7 @@ import (
 )
 
 func TestTheFunctionThatAMessageIsAbout(t *testing.T) {
-	s := sites{"New": {}, "Reader": {}, "Reader.Close": {}, "Writer.Close": {}, "Writer.Send": {}, "end.Close": {}, "end.Flush": {}}
+	s := sites{"New": {}, "Reader": {}, "Reader.Close": {}, "Writer.Close": {}, "Writer.Send": {}, "end.Close": {}, "end.Flush": {}, "Stat": {typ: true}, "SysV.Stat": {}, "Attr": {typ: true}}
 	for _, c := range []struct{ function, message, edit, want string }{
 		{"New", "New()", "Writer.Send", "New"},
 		{"Send", "Send() with no reader left", "New", "Writer.Send"},
@@ -19,6 +19,8 @@ func TestTheFunctionThatAMessageIsAbout(t *testing.T) {
 		{"Close", "Close() when there is no room", "New", "Reader.Close"},
 		{"Flush", "Flush()", "New", "end.Flush"},
 		{"Nothing", "Nothing()", "New", ""},
+		{"Stat", "Stat() after Remove()", "New", "SysV.Stat"}, // and not the type
+		{"Attr", "Attr(x)", "New", "Attr"},
 	} {
 		for range 20 { // a map has no order
 			require.Equal(t, c.want, s.declared(c.function, c.message, c.edit), c.message)

@@ -7,10 +7,12 @@ import (
 	"bytes"
 	"fmt"
 	"go/ast"
+	"go/format"
 	"go/parser"
 	"go/token"
 	"maps"
 	"path"
+	"regexp"
 	"slices"
 	"strings"
 )
@@ -38,6 +40,42 @@ type Pair struct {
 func (p Pair) Same() bool {
 	return p.Yours != nil && p.Another != nil && p.Yours.Text == p.Another.Text
 }
+
+// Alike says that both versions have the same code, whatever their comments are.
+func (p Pair) Alike() bool {
+	return p.Yours != nil && p.Another != nil && p.Yours.Code() == p.Another.Code()
+}
+
+// Code is the declaration without its comments, as gofmt writes it.
+func (p Part) Code() string {
+	const before = "package p\n"
+	set := token.NewFileSet()
+	f, err := parser.ParseFile(set, "", before+p.Text, parser.SkipObjectResolution) // without comments
+	var out bytes.Buffer
+	if err == nil {
+		err = format.Node(&out, set, f)
+	}
+	if err != nil {
+		return p.Text
+	}
+	// Where a comment stood alone an empty line may be left.
+	var lines []string
+	all := strings.Split(strings.TrimSpace(strings.TrimPrefix(out.String(), before)), "\n")
+	for i, line := range all {
+		opens := i > 0 && opening.MatchString(all[i-1])
+		closes := i+1 < len(all) && closing.MatchString(all[i+1])
+		if line == "" && (opens || closes) {
+			continue
+		}
+		lines = append(lines, line)
+	}
+	return strings.Join(lines, "\n")
+}
+
+var (
+	opening = regexp.MustCompile(`[{(:]$|^$`)
+	closing = regexp.MustCompile(`^\s*([})]|case |default:)`)
+)
 
 // Pairs pairs the declarations of two packages, which are files by their names. They
 // come in the order of the other version; what only yours has comes at the end.
@@ -90,10 +128,43 @@ func parts(files map[string][]byte) ([]Part, error) {
 			at := set.Position(from).Offset
 			text := files[name][at:set.Position(to).Offset]
 			_, fn := d.(*ast.FuncDecl)
+			if specs := group(d); len(specs) > 1 {
+				for _, spec := range specs {
+					from, to := set.Position(spec.Pos()), set.Position(spec.End())
+					text := d.(*ast.GenDecl).Tok.String() + " " + string(files[name][from.Offset:to.Offset])
+					all = append(all, Part{Name: nameOf(spec), File: name, Line: from.Line, Text: text, Offset: from.Offset})
+				}
+				continue
+			}
 			all = append(all, Part{Name: what, File: name, Line: set.Position(d.Pos()).Line, Text: string(bytes.TrimSpace(text)), Offset: at, Func: fn})
 		}
 	}
 	return all, nil
+}
+
+// group are the constants, variables or types of a declaration that can stand alone: not
+// those that count (iota), or that repeat the line before.
+func group(d ast.Decl) []ast.Spec {
+	g, is := d.(*ast.GenDecl)
+	if !is {
+		return nil
+	}
+	for _, spec := range g.Specs {
+		v, is := spec.(*ast.ValueSpec)
+		if !is {
+			continue
+		}
+		counts := false
+		ast.Inspect(v, func(n ast.Node) bool {
+			id, is := n.(*ast.Ident)
+			counts = counts || is && id.Name == "iota"
+			return true
+		})
+		if counts || v.Type == nil && len(v.Values) == 0 {
+			return nil
+		}
+	}
+	return g.Specs
 }
 
 // Name is a declaration's name: "Send", "Writer.Send", "Writer"; that of a group is
@@ -106,14 +177,20 @@ func Name(d ast.Decl) string {
 		}
 		return fmt.Sprintf("%s.%s", base(d.Recv.List[0].Type), d.Name.Name)
 	case *ast.GenDecl:
-		for _, spec := range d.Specs {
-			switch spec := spec.(type) {
-			case *ast.TypeSpec:
-				return spec.Name.Name
-			case *ast.ValueSpec:
-				return spec.Names[0].Name
-			}
+		if len(d.Specs) > 0 {
+			return nameOf(d.Specs[0])
 		}
+	}
+	return ""
+}
+
+// nameOf is the name of a type, or the first one of constants or variables.
+func nameOf(spec ast.Spec) string {
+	switch spec := spec.(type) {
+	case *ast.TypeSpec:
+		return spec.Name.Name
+	case *ast.ValueSpec:
+		return spec.Names[0].Name
 	}
 	return ""
 }

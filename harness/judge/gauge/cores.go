@@ -3,6 +3,7 @@ package gauge
 import (
 	"fmt"
 	"os"
+	"slices"
 	"strings"
 
 	"golang.org/x/sys/unix"
@@ -20,8 +21,8 @@ const (
 // cores are the numbers of the two processes' cores, or -1.
 type cores struct{ first, second int }
 
-// place finds cores that this process may use.
-func place(how int) cores {
+// place finds cores that this process may use, of which the one of this number comes first.
+func place(how, which int) cores {
 	if how == Free {
 		return cores{-1, -1}
 	}
@@ -36,12 +37,16 @@ func place(how int) cores {
 		}
 	}
 	// The first ones have the most interrupts.
-	first := all[len(all)-1]
+	slices.Reverse(all)
+	first := all[which%len(all)]
 	if how == Shared {
 		return cores{first, first}
 	}
 	second := first
-	for _, n := range all[:len(all)-1] {
+	for _, n := range slices.Backward(all) {
+		if n == first {
+			continue
+		}
 		second = n
 		// Two threads of one core are no two cores.
 		if siblings(n) != siblings(first) {

@@ -21,7 +21,7 @@ func (r *race) choose() error {
 			if r.Cores != AsBook {
 				b.Cores = r.Cores
 			}
-			on := place(b.Cores)
+			on := place(b.Cores, r.Core)
 			if note := placed(b.Cores, on); !slices.Contains(r.result.Notes, note) {
 				r.result.Notes = append(r.result.Notes, note)
 			}

@@ -27,6 +27,9 @@ type Options struct {
 	Alone bool
 	// Cores says where the two processes run: AsBook, Shared, Apart, Free.
 	Cores int
+	// Core is which of the cores that this process may use comes first, from 0: who
+	// measures two things side by side gives each one of its own.
+	Core int
 	// Rounds is how many are measured. One in which the gate is within the ratio's
 	// interval goes on for up to three times as many.
 	Rounds int
@@ -130,8 +133,8 @@ func (r *race) round(ctx context.Context, l *lane, round int) error {
 	took := map[string]turn{}
 	for _, name := range r.order {
 		c := r.contestants[l.Peer][name]
-		if c == nil || l.out[name] || name == Memcpy && l.Kind == PingPong {
-			continue // a ping-pong is no copy
+		if c == nil || l.out[name] || name == Memcpy && l.Kind != Transfer || name == Limit && l.Kind == Operation {
+			continue // a ping-pong is no copy, and an operation moves no bytes
 		}
 		messages := l.asked(name, round)
 		r.tell(l, name, round)
@@ -179,7 +182,7 @@ func (l *lane) asked(name string, round int) int {
 }
 
 const (
-	probing  = 64                     // the part of the messages that the first round sends
+	probing  = 256                    // the part of the messages that the first round sends
 	longest  = 0.1                    // seconds that one turn may take, without its warm-up
 	patience = 3                      // times the rounds, for a gate that is within the interval
 	far      = 2                      // times the gate, or that part of it: no interval is needed to tell
@@ -191,7 +194,7 @@ const (
 // asked for, or less if it is so slow that a turn would take too long.
 func enough(probe turn, asked int) int {
 	n := int(longest / probe.perMessage())
-	return min(asked, max(n, fewest, probe.Messages))
+	return min(asked, max(n, fewest))
 }
 
 // leaves takes a contestant out of a benchmark.

@@ -6,6 +6,7 @@ import (
 	"testing"
 
 	"github.com/stretchr/testify/require"
+	"golang.org/x/sys/unix"
 
 	"ipcworkbook/harness/judge/book"
 	"ipcworkbook/harness/verdict"
@@ -29,7 +30,7 @@ func TestAPeerThatFails(t *testing.T) {
 	} {
 		t.Run(name, func(t *testing.T) {
 			p := program{argv: []string{"/bin/sh", "-c", c.script, "peer"}, tmp: t.TempDir()}
-			turn, f, err := p.turn(context.Background(), book.Benchmark{Kind: Transfer, Size: 64}, 8, place(Shared))
+			turn, f, err := p.turn(context.Background(), book.Benchmark{Kind: Transfer, Size: 64}, 8, place(Shared, 0))
 			require.NoError(t, err)
 			require.Equal(t, c.verdict, f.Verdict, f.Message)
 			require.Contains(t, f.Message, c.words)
@@ -76,7 +77,7 @@ func TestMedian(t *testing.T) {
 
 func TestWhoIsSlowSendsFewerUnlessTheBookSaysOtherwise(t *testing.T) {
 	l := lane{Benchmark: book.Benchmark{Messages: 8192}, messages: map[string]int{Yours: 200}}
-	require.Equal(t, 128, l.asked(Yours, 0), "the round that finds out")
+	require.Equal(t, 32, l.asked(Yours, 0), "the round that finds out")
 	require.Equal(t, 200, l.asked(Yours, 1))
 	l.Whole = true
 	require.Equal(t, 8192, l.asked(Yours, 0))
@@ -89,7 +90,7 @@ func TestEnough(t *testing.T) {
 	}
 	require.Equal(t, 8192, enough(probe(128, 0.001), 8192), "fast enough for all")
 	require.Equal(t, 200, enough(probe(128, 0.064), 8192), "as many as fit into a tenth of a second")
-	require.Equal(t, 128, enough(probe(128, 10), 8192), "but those it has done already")
+	require.Equal(t, fewest, enough(probe(128, 10), 8192), "but not so few that one of them decides")
 }
 
 // What is named is what costs most, and not what follows from it.
@@ -109,7 +110,7 @@ func TestSlownessNamesTheCause(t *testing.T) {
 		"no more than the reference": {reference, nil, []string{"For each"}},
 	} {
 		t.Run(name, func(t *testing.T) {
-			text := moreOften(&c.yours, &reference)
+			text := moreOften("message", &c.yours, &reference)
 			for _, word := range c.has {
 				require.Contains(t, text, word)
 			}
@@ -118,5 +119,23 @@ func TestSlownessNamesTheCause(t *testing.T) {
 			}
 		})
 	}
-	require.Empty(t, moreOften(nil, &reference))
+	require.Empty(t, moreOften("message", nil, &reference))
+}
+
+// Who measures side by side gets other cores, as far as there are any.
+func TestPlaces(t *testing.T) {
+	var may unix.CPUSet
+	require.NoError(t, unix.SchedGetaffinity(0, &may))
+	seen := map[int]bool{}
+	for n := range may.Count() {
+		on := place(Shared, n)
+		require.True(t, may.IsSet(on.first))
+		require.Equal(t, on.first, on.second)
+		seen[on.first] = true
+		if on := place(Apart, n); may.Count() > 1 {
+			require.NotEqual(t, on.first, on.second)
+		}
+	}
+	require.Len(t, seen, may.Count())
+	require.Equal(t, place(Shared, 0), place(Shared, may.Count()), "more than there are")
 }

@@ -13,7 +13,11 @@ import (
 // reference: the likeliest reason.
 func slowness(b Benchmark) string {
 	yours, reference := b.Measured[Yours], b.Measured[Reference]
-	unit := "message"
+	each := "message"
+	if b.Kind == Operation {
+		each = "operation"
+	}
+	unit := each
 	if b.Kind == PingPong {
 		unit = "message there and back"
 	}
@@ -22,7 +26,7 @@ func slowness(b Benchmark) string {
 			unit, figure.Time(yours.Median), figure.Time(reference.Median), figure.Ratio(b.Ratio, b.Gate)),
 		fmt.Sprintf("At least %.2f is asked for.", b.Gate),
 	}
-	more := moreOften(yours.PerMessage, reference.PerMessage)
+	more := moreOften(each, yours.PerMessage, reference.PerMessage)
 	if b.Cores == Shared && idle(yours) > 0.5 && idle(reference) < 0.25 {
 		// What follows from it is no news beside it.
 		more = fmt.Sprintf("For %.0f %% of that time neither of the two processes ran.\n"+
@@ -45,7 +49,7 @@ func idle(m Measure) float64 {
 
 // moreOften compares what both do for each message, and names what differs most:
 // two things at most.
-func moreOften(yours, reference *PerMessage) string {
+func moreOften(each string, yours, reference *PerMessage) string {
 	if yours == nil || reference == nil {
 		return ""
 	}
@@ -65,7 +69,7 @@ func moreOften(yours, reference *PerMessage) string {
 	var lines []string
 	for _, c := range costs {
 		if c.factor() > 2 && len(lines) < 2 {
-			lines = append(lines, fmt.Sprintf("For each message it "+c.what+".\n%s", c.write(c.yours), c.write(c.reference), c.reason))
+			lines = append(lines, fmt.Sprintf("For each "+each+" it "+c.what+".\n%s", c.write(c.yours), c.write(c.reference), c.reason))
 		}
 	}
 	return strings.Join(lines, "\n")

@@ -25,7 +25,7 @@ func Table(r Result, names ...string) string {
 		}
 		rows = append(rows, row)
 	}
-	return columns(rows) + r.foot("Each is the time of one message. Behind it: speed divided by that of the reference.")
+	return columns(rows) + r.foot(fmt.Sprintf("Each is the time of one %s. Behind it: speed divided by that of the reference.", r.unit()))
 }
 
 // CostsTable shows what the reference does for each message beside the time that it
@@ -58,7 +58,7 @@ func CostsTable(r Result) string {
 		}
 		rows = append(rows, row)
 	}
-	return columns(rows) + r.foot("The time of one message, for C and for the reference; and what both processes of\nthe reference spend on it: "+what+".")
+	return columns(rows) + r.foot("The time of one "+r.unit()+", for C and for the reference; and what both processes of\nthe reference spend on it: "+what+".")
 }
 
 // ArticlesTable shows the figure of the articles: 8 MiB in 1 KiB messages.
@@ -85,13 +85,21 @@ func (b Benchmark) isArticles() bool {
 	return b.Kind == Transfer && b.Size == 1<<10 && b.Size*b.Messages == 8<<20
 }
 
+// unit is what the times of a table are for.
+func (r Result) unit() string {
+	if slices.ContainsFunc(r.Benchmarks, func(b Benchmark) bool { return b.Kind == Operation }) {
+		return "message or operation"
+	}
+	return "message"
+}
+
 // Speed is seconds per message as a person reads it: bytes per second, or the time
-// of a message there and back.
+// of a message there and back, or of an operation.
 func (b Benchmark) Speed(seconds float64) string {
 	if seconds <= 0 {
 		return "n/a"
 	}
-	if b.Kind == PingPong {
+	if b.Kind != Transfer {
 		return figure.Time(seconds)
 	}
 	return figure.Rate(float64(b.Size) / seconds)

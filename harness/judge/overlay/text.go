@@ -21,7 +21,13 @@ var goFile = regexp.MustCompile(`[^\s:()"]+\.go\b`)
 // files belong to the chapter.
 func (o *Overlay) Errors(text, ranIn, from string) (shown string, files []string) {
 	shown = goFile.ReplaceAllStringFunc(text, func(p string) string {
-		if !filepath.IsAbs(p) {
+		switch {
+		case filepath.IsAbs(p):
+		case strings.HasPrefix(p, ".") && !strings.HasPrefix(p, "./") && !strings.HasPrefix(p, "../"):
+			// The go command writes "." for the folder in which it ran, also where that is
+			// the beginning of another one's name only.
+			p = ranIn + p[1:]
+		default:
 			p = filepath.Join(ranIn, p)
 		}
 		real, replaced := o.shown[p]

@@ -168,8 +168,51 @@ var differs = map[kind]map[string]string{
 		"ends in a header":   "",
 	},
 	{"seqpacket", peers.Python}: {"ends in a message": ""},
-	{"unix", peers.Python}:      {"ends in a message": "end of file in the middle of a message"},
-	{"tcp", peers.Python}:       {"ends in a message": "end of file in the middle of a message"},
+	// Neither has one in a queue, and a queue is made for messages of one size.
+	{"posix-queue", peers.C}: {
+		"sends a long one":   "the second process ended with status 1",
+		"sends an empty one": "message 5: end of file instead",
+		"ends in a message":  "",
+		"ends in a header":   "",
+	},
+	{"sysv-queue", peers.C}: {
+		"sends a long one":   "the second process ended with status 1",
+		"sends an empty one": "message 5: end of file instead",
+		"ends in a message":  "",
+		"ends in a header":   "",
+	},
+	// Nor in shared memory, where an empty one stands for the end as well.
+	{"ring", peers.C}: {
+		"sends a long one":   "a message of 65 bytes",
+		"sends an empty one": "message 5: end of file instead",
+		"ends in a message":  "",
+		"ends in a header":   "",
+	},
+	{"buffer", peers.C}: {
+		"sends a long one":   "the second process ended with status 1",
+		"sends an empty one": "message 5: end of file instead",
+		"ends in a message":  "",
+		"ends in a header":   "",
+	},
+	{"semaphore", peers.C}: {
+		"sends a long one":   "the second process ended with status 1",
+		"sends an empty one": "message 5: end of file instead",
+		"ends in a message":  "",
+		"ends in a header":   "",
+	},
+	{"ring", peers.Python}:      {"sends a long one": "a slot has no room for 65 bytes", "ends in a message": ""},
+	{"buffer", peers.Python}:    {"sends a long one": "a slot has no room for 65 bytes", "ends in a message": ""},
+	{"semaphore", peers.Python}: {"sends a long one": "a slot has no room for 65 bytes", "ends in a message": ""},
+	{"posix-queue", peers.Python}: {
+		"sends a long one":  "mq_send: Message too long",
+		"ends in a message": "",
+	},
+	{"sysv-queue", peers.Python}: {
+		"sends a long one":  "Argument list too long",
+		"ends in a message": "",
+	},
+	{"unix", peers.Python}: {"ends in a message": "end of file in the middle of a message"},
+	{"tcp", peers.Python}:  {"ends in a message": "end of file in the middle of a message"},
 }
 
 func (f fault) isTold(t *testing.T, argv []string) {

@@ -2,21 +2,26 @@
 // they can stand beside a Go solution: in C (NAME.c), in Python (NAME.py, standard
 // library only), and as a limit what the bytes alone cost (limit/main.go). NAME is
 // a mechanism: pipe, fifo; file; unix, seqpacket and tcp for sockets, and duplex for a
-// socket pair. What those of one language share is in peer.h, stream.h, file.h,
-// folder.h and address.h, and in peer.py, file.py, stream.py and address.py. [Prepare]
+// socket pair; posix-queue and sysv-queue; ring, buffer and semaphore for shared memory. And
+// free-lock, free-semaphore and sysv-semaphore send nothing. What those of one language share
+// is in peer.h, stream.h, file.h, folder.h, address.h, queue.h, slots.h and operation.h, and
+// in peer.py, file.py, stream.py, address.py, queues.py, slots.py and operation.py. [Prepare]
 // makes one ready to run.
 //
 // # The command line
 //
 //	PEER BENCHMARK SIZE COUNT
 //
-// A peer is two processes. The first one is started by the command line. It starts
-// the second one.
+// A peer is two processes, but for the benchmark operation. The first one is started by the
+// command line. It starts the second one.
 //
 //   - transfer: the second process sends COUNT messages of SIZE bytes and closes.
 //     The first one receives them.
 //   - pingpong: the first process sends a message of SIZE bytes and waits until the
 //     second one has sent it back. This is done COUNT times. Then the first one closes.
+//   - operation: one process does something COUNT times that nobody else wants at the same
+//     time: it takes a lock and gives it back, or posts to a semaphore and takes. SIZE says
+//     nothing.
 //
 // # Messages
 //
@@ -45,6 +50,23 @@
 // The files stand in the folder IPC_FILES, if the environment has it, or else in
 // TMPDIR. Where that is no disk, file-close and file-each measure nothing: it is up to
 // whoever starts a peer. Nothing stays there, unless the first process is killed.
+//
+// # Queues
+//
+// A queue keeps boundaries, so there is no frame, and it has no end: an empty message
+// stands for that. Its size is that of the messages, up to the limits of the machine
+// (8,192 bytes by default). posix-queue has room for ten messages, and loses its name
+// before anything is sent. sysv-queue is as large as the kernel makes it. If the first
+// process is killed it stays, with a key that has its pid: 0x40000000 | pid << 1, and one
+// more for the other direction. The set of sysv-semaphore has no key (IPC_PRIVATE), and
+// stays then, too.
+//
+// # Shared memory
+//
+// It has no end of file either: an empty message stands for it. ring is a ring of bytes with room
+// for 64 KiB, or for four messages; in Python, which has no atomic operations on memory, it is
+// slots with a lock and two semaphores. buffer is that in both languages. semaphore has one
+// slot. In C the memory has no name. In Python it loses it when both processes have it.
 //
 // # What is measured
 //
@@ -79,7 +101,8 @@
 // peer of the pipe, the FIFO and the socket pair takes what multiprocessing gives.
 // Those of unix, seqpacket and tcp take the module socket, and let it read ahead. Over
 // TCP a small message does not wait (TCP_NODELAY). Who follows a file sleeps until
-// inotify(7) has news. A message that was received is the receiver's own memory.
+// inotify(7) has news. For queues Python has no module: there it is ctypes, and the
+// functions of the C library. A message that was received is the receiver's own memory.
 //
 // Where the scheduler puts the two processes, on one core or on two, changes a
 // figure several times over. So whoever starts a peer may decide it: the first

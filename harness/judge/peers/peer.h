@@ -210,6 +210,14 @@ static double now(void)
 	return (double)t.tv_sec + (double)t.tv_nsec / 1e9;
 }
 
+static void print_line(uint64_t count, double seconds, double whole)
+{
+	printf("{\"messages\":%" PRIu64 ",\"seconds\":%.9f,\"whole\":%.9f}\n",
+	       count, seconds, whole);
+	if (fflush(stdout) != 0)
+		err(1, "write to the standard output");
+}
+
 static void expect_end(const struct mechanism *m, unsigned char *message,
 		       size_t size, pid_t second)
 {
@@ -283,10 +291,7 @@ static void first_process(const struct mechanism *m, const struct benchmark *b)
 	free(message);
 	free(want);
 	free(out);
-	printf("{\"messages\":%" PRIu64 ",\"seconds\":%.9f,\"whole\":%.9f}\n",
-	       b->count, seconds, started + seconds);
-	if (fflush(stdout) != 0)
-		err(1, "write to the standard output");
+	print_line(b->count, seconds, started + seconds);
 }
 
 /* The command line. */

@@ -3,6 +3,7 @@ package verify
 import (
 	"context"
 	"fmt"
+	"slices"
 	"strings"
 
 	"ipcworkbook/harness/judge/book"
@@ -34,8 +35,9 @@ func ReadSlow(root string, c book.Chapter, name string) (Slow, error) {
 	return s, err
 }
 
-// gates proves law 5: each benchmark's gate passes the reference against itself,
-// and fails a solution that is known to be slow, which is right nevertheless.
+// gates proves law 5: each benchmark's gate passes the reference against itself and the
+// plain solutions, and fails a solution that is known to be slow, which is right
+// nevertheless.
 func (v *verifier) gates() ([]Proof, error) {
 	if len(v.chapter.Benchmarks) == 0 {
 		return []Proof{atOnce("the chapter has benchmarks", func() (string, string) { return "", "the book lists none" })}, nil
@@ -48,11 +50,16 @@ func (v *verifier) gates() ([]Proof, error) {
 	if err != nil {
 		return nil, err
 	}
-	all := []Proof{{What: "the reference passes against itself", Inputs: v.sum(), Alone: true,
+	all := []Proof{v.measuring(Proof{What: "the reference passes against itself", Inputs: v.sum(),
 		Try: func(ctx context.Context, _ uint64) []Row {
 			r, err := v.measure(ctx, reference, "reference", nil)
 			return one(ratios(r), expectGates(r, verdict.Pass), err)
-		}}}
+		}})}
+	others, err := v.gatesPassed()
+	if err != nil {
+		return nil, err
+	}
+	all = append(all, others...)
 	failed := map[string]bool{}
 	for _, name := range names {
 		s, err := ReadSlow(v.Root, v.chapter, name)
@@ -60,9 +67,9 @@ func (v *verifier) gates() ([]Proof, error) {
 			failed[b] = true
 		}
 		inputs := v.sum(below(v.testdata("slow", name+".toml")))
-		all = append(all, Proof{What: name + ": every step passes", Inputs: inputs, Alone: true, Try: func(ctx context.Context, seed uint64) []Row {
+		all = append(all, Proof{What: name + ": every step passes", Inputs: inputs, Try: func(ctx context.Context, seed uint64) []Row {
 			return one("pass", v.right(ctx, name, err, seed), nil)
-		}}, Proof{What: name, Inputs: inputs, Alone: true, Try: func(ctx context.Context, _ uint64) []Row {
+		}}, v.measuring(Proof{What: name, Inputs: inputs, Try: func(ctx context.Context, _ uint64) []Row {
 			if err != nil {
 				return one("", "", err)
 			}
@@ -72,7 +79,7 @@ func (v *verifier) gates() ([]Proof, error) {
 			}
 			r, err := v.measure(ctx, impl, "slow/"+name, s.Benchmarks)
 			return one(ratios(r), expectGates(r, verdict.Slow), err)
-		}})
+		}}))
 	}
 	return append(all, atOnce("every gate fails a known-slow solution", func() (saw, problem string) {
 		for _, b := range v.chapter.Benchmarks {
@@ -82,6 +89,38 @@ func (v *verifier) gates() ([]Proof, error) {
 		}
 		return fmt.Sprintf("%d solutions", len(names)), problem
 	})), nil
+}
+
+// gatesPassed are the rows of the plain solutions: the lessons promise a learner that one
+// passes every gate.
+func (v *verifier) gatesPassed() ([]Proof, error) {
+	names, err := Variants(v.Root, v.chapter, "other")
+	if err != nil {
+		return nil, err
+	}
+	all := []Proof{atOnce("a plain solution is held to the gates", func() (saw, problem string) {
+		for _, name := range v.chapter.Plain {
+			if !slices.Contains(names, name) {
+				problem += fmt.Sprintf("there is no %s in testdata/other\n", name)
+			}
+		}
+		if len(v.chapter.Plain) == 0 {
+			problem = "plain in the book has to name one of " + strings.Join(names, ", ")
+		}
+		return strings.Join(v.chapter.Plain, ", "), problem
+	})}
+	for _, name := range v.chapter.Plain {
+		inputs := v.sum(either(below(v.testdata("other", name)), below(v.testdata("other", name+".toml"))))
+		all = append(all, v.measuring(Proof{What: "other/" + name + " passes every gate", Inputs: inputs, Try: func(ctx context.Context, _ uint64) []Row {
+			impl, err := Variant(v.Root, v.chapter, "other", name)
+			if err != nil {
+				return one("", "", err)
+			}
+			r, err := v.measure(ctx, impl, "other/"+name, nil)
+			return one(ratios(r), expectGates(r, verdict.Pass), err)
+		}}))
+	}
+	return all, nil
 }
 
 // right says what keeps a known-slow solution from being right, or "".
@@ -107,11 +146,21 @@ func (v *verifier) right(ctx context.Context, name string, err error, seed uint6
 	return v.expect(r, everywhere(verdict.Pass))
 }
 
+// measuring is a row that measures. Where each benchmark has both processes on one core,
+// there may be such a row on each core: the gates have to hold beside other programs too.
+func (v *verifier) measuring(p Proof) Proof {
+	p.OneCore = !slices.ContainsFunc(v.chapter.Benchmarks, func(b book.Benchmark) bool { return b.Cores != gauge.Shared })
+	p.Alone = !p.OneCore
+	return p
+}
+
 // measure runs the gauge without the peers: their speed decides nothing.
 func (v *verifier) measure(ctx context.Context, impl overlay.Impl, name string, benchmarks []string) (gauge.Result, error) {
+	core := <-v.free
+	defer func() { v.free <- core }()
 	r, err := gauge.Run(ctx, gauge.Options{
 		Root: v.Root, Chapter: v.chapter, Impl: impl, Name: name, From: v.Root,
-		Benchmarks: benchmarks, Alone: true, Hasty: true,
+		Benchmarks: benchmarks, Alone: true, Hasty: true, Core: core,
 	})
 	if err == nil {
 		err = ctx.Err()

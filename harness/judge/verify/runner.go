@@ -17,7 +17,7 @@ import (
 // several for each core, and as many rows, while of builds there is one.
 const (
 	stepsPerCore = 3
-	rowsPerCore  = 2
+	rowsPerCore  = 3
 )
 
 func cores() int { return runtime.NumCPU() }
@@ -128,7 +128,8 @@ func (r *runner) run(ctx context.Context) ([]Row, error) {
 		return cmp.Compare(b.took, a.took)
 	})
 	r.side(ctx, cores(), func(j *job) bool { return j.First })
-	r.side(ctx, rowsPerCore*cores(), func(j *job) bool { return !j.Alone })
+	r.side(ctx, rowsPerCore*cores(), func(j *job) bool { return !j.Alone && !j.OneCore })
+	r.side(ctx, cores(), func(j *job) bool { return j.OneCore })
 	r.side(ctx, 1, func(*job) bool { return true })
 	if err := errors.Join(append(r.errs, ctx.Err())...); err != nil {
 		return r.rowsNow(), err

@@ -273,19 +273,19 @@ func TestAStopLosesNothing(t *testing.T) {
 }
 
 // What the others are proved with comes before them, and what wants the machine alone has
-// it, at the end.
+// it, at the end. Before that come the rows that want a core, one on each.
 func TestTheOrderOfRows(t *testing.T) {
 	x := newTried(t)
 	var all, firsts, done atomic.Int32
 	var broken atomic.Bool
-	row := func(what string, first, alone bool) Proof {
-		return Proof{Chapter: "c", Law: 5, What: what, Inputs: "x", First: first, Alone: alone, Try: func(context.Context, uint64) []Row {
+	row := func(what string, first, oneCore, alone bool) Proof {
+		return Proof{Chapter: "c", Law: 5, What: what, Inputs: "x", First: first, OneCore: oneCore, Alone: alone, Try: func(context.Context, uint64) []Row {
 			n := all.Add(1)
 			defer all.Add(-1)
 			if first {
 				firsts.Add(1)
 			}
-			if !first && firsts.Load() < 6 || alone && (n > 1 || done.Load() < 12) {
+			if !first && firsts.Load() < 6 || alone && (n > 1 || done.Load() < 18) || oneCore && (int(n) > cores() || done.Load() < 12) {
 				broken.Store(true)
 			}
 			for range 1000 {
@@ -297,7 +297,7 @@ func TestTheOrderOfRows(t *testing.T) {
 	}
 	var proofs []Proof
 	for _, what := range []string{"a", "b", "c", "d", "e", "f"} {
-		proofs = append(proofs, row(what+" alone", false, true), row(what, false, false), row(what+" first", true, false))
+		proofs = append(proofs, row(what+" alone", false, false, true), row(what+" core", false, true, false), row(what, false, false, false), row(what+" first", true, false, false))
 	}
 	rows, err := x.run(t.Context(), Options{}, proofs...)
 	require.NoError(t, err)

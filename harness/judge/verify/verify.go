@@ -64,6 +64,9 @@ type Proof struct {
 	// Alone says that it is tried when nothing else runs: it measures, or loads the
 	// machine itself.
 	Alone bool
+	// OneCore says that it measures on one core: of those there is one for each core at a
+	// time, and nothing else.
+	OneCore bool
 	// First says that it is tried before the others, one for each core: what they are
 	// proved with, and what itself starts much.
 	First bool
@@ -123,6 +126,7 @@ type verifier struct {
 	turns   *check.Turns
 	reached reached
 	recipe  recipe
+	free    chan int // the cores on which nothing is measured now
 	tree    *Tree
 	inputs  func(file string) bool
 	// few says that there is little to prove: what saves time for many costs more then.
@@ -168,12 +172,16 @@ func (o Options) proofs(tree *Tree) (all []Proof, end func(), err error) {
 		all = append(all, own...)
 	}
 	turns := check.NewTurns(cores()).More(stepsPerCore)
+	free := make(chan int, cores())
+	for n := range cores() {
+		free <- n
+	}
 	for _, c := range o.Chapters {
 		inputs, err := tree.ofChapter(c)
 		if err != nil {
 			return nil, nil, err
 		}
-		v := &verifier{Options: o, chapter: c, turns: turns, tree: tree, inputs: inputs}
+		v := &verifier{Options: o, chapter: c, turns: turns, tree: tree, inputs: inputs, free: free}
 		verifiers = append(verifiers, v)
 		if names, err := Variants(o.Root, c, "wrong"); err == nil {
 			v.few = o.Row != "" || len(names) < 4

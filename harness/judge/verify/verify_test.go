@@ -2,6 +2,7 @@ package verify_test
 
 import (
 	"context"
+	"io/fs"
 	"os"
 	"os/exec"
 	"path/filepath"
@@ -34,19 +35,23 @@ func clone(t *testing.T) string {
 	to := filepath.Join(clones(), "workbook")
 	require.NoDirExists(t, to, "one at a time")
 	t.Cleanup(func() { require.NoError(t, os.RemoveAll(to)) })
-	for _, name := range []string{"chapters", "solutions", "harness"} {
-		require.NoError(t, os.CopyFS(filepath.Join(to, name), os.DirFS(filepath.Join(from, name))))
-	}
-	for _, name := range []string{"go.mod", "go.sum"} {
-		text, err := os.ReadFile(filepath.Join(from, name))
-		require.NoError(t, err)
-		require.NoError(t, os.WriteFile(filepath.Join(to, name), text, 0o600))
-	}
-	// One row at a time is tried here; the variants are tried by the workbook.
-	wrong, err := filepath.Glob(filepath.Join(to, "solutions/01-pipe/testdata/wrong/*"))
-	require.NoError(t, err)
-	for _, p := range wrong {
-		require.NoError(t, os.Remove(p))
+	for _, name := range []string{"chapters", "solutions", "harness", "go.mod", "go.sum"} {
+		require.NoError(t, filepath.WalkDir(filepath.Join(from, name), func(path string, d fs.DirEntry, err error) error {
+			rel, _ := filepath.Rel(from, path)
+			switch {
+			case err != nil:
+				return err
+			case d.IsDir():
+				return os.MkdirAll(filepath.Join(to, rel), 0o700)
+			case filepath.Base(filepath.Dir(path)) == "wrong":
+				return nil // one row at a time is tried here; the variants are tried by the workbook
+			}
+			text, err := os.ReadFile(path)
+			if err != nil {
+				return err
+			}
+			return os.WriteFile(filepath.Join(to, rel), text, 0o600)
+		}))
 	}
 	return to
 }
@@ -295,6 +300,18 @@ func TestAGateThatProvesNothingIsFound(t *testing.T) {
 		only(t, root, "0.1")
 		variant(t, root, "reason = \"It is slow.\"\nbenchmarks = [\"Ping\"]\n")
 		require.Contains(t, problems(t, root, "a"), `no benchmark "Ping"`)
+	})
+	t.Run("a gate that the plain solution fails", func(t *testing.T) {
+		root := clone(t)
+		only(t, root, "20")
+		require.Contains(t, problems(t, root, "other/plain passes every gate"), `PingPong is "slow", not "pass"`)
+	})
+	t.Run("no plain solution", func(t *testing.T) {
+		root := clone(t)
+		edit(t, root, catalogue, replace(`plain = ["first", "plain"]`, `plain = ["frist"]`))
+		require.Contains(t, problems(t, root, "held to the gates"), "there is no frist in testdata/other")
+		edit(t, root, catalogue, replace(`plain = ["frist"]`, `plain = []`))
+		require.Contains(t, problems(t, root, "held to the gates"), "has to name one of first")
 	})
 	t.Run("a gate that the reference fails", func(t *testing.T) {
 		root := clone(t)

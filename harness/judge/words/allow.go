@@ -47,6 +47,7 @@ var allowed = map[string]string{
 	"touch": "makes a file",
 	"wc":    "counts",
 
+	"ipcmk":    "makes System V objects",
 	"ipcrm":    "removes System V objects",
 	"ipcs":     "lists System V objects",
 	"lsof":     "shows who holds a descriptor",

@@ -74,7 +74,7 @@ func (p *prover) now(ctx context.Context, o output) (lines []string, problem str
 	switch {
 	case r.problem != "":
 		return nil, fmt.Sprintf("%s: %s%s", short(o.command), r.problem, tail(lines)), false
-	case slices.Contains([]int{unsupported, notFound}, r.exit) && r.exit != o.exit:
+	case Cannot(r.exit, o.exit):
 		return nil, "", true
 	case r.exit != o.exit:
 		return nil, fmt.Sprintf("%s ends with exit status %d, not %d; if that is meant, write <!-- output exit=%d: … -->%s",

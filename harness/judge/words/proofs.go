@@ -44,6 +44,7 @@ func Proofs(o Options, tree *verify.Tree, separate func(ctx context.Context, fil
 			c := p.checker(d)
 			c.commands()
 			c.paths()
+			c.lesson()
 			return c.saw(), c.problem()
 		})
 		if len(d.outputs) == 0 {

@@ -5,6 +5,7 @@ import (
 	"context"
 	"errors"
 	"fmt"
+	"io"
 	"os"
 	"os/exec"
 	"regexp"
@@ -32,6 +33,7 @@ type runner struct {
 	deadline time.Duration
 	paths    []*regexp.Regexp
 	done     map[string]result
+	live     io.Writer // is given what a command prints, too; it may be nil
 }
 
 // result is what became of a command.
@@ -80,7 +82,11 @@ func (r *runner) start(ctx context.Context, command string) result {
 	cmd := exec.CommandContext(ctx, "sh", "-c", command)
 	cmd.Dir = r.root
 	cmd.Env = r.environment()
-	cmd.Stdout, cmd.Stderr = &out, &out
+	var to io.Writer = &out
+	if r.live != nil {
+		to = io.MultiWriter(&out, r.live)
+	}
+	cmd.Stdout, cmd.Stderr = to, to // one writer: one copy at a time
 	cmd.SysProcAttr = &syscall.SysProcAttr{Setpgid: true}
 	// SIGTERM first: a supervisor then clears up behind its step.
 	cmd.Cancel = func() error { return unix.Kill(-cmd.Process.Pid, unix.SIGTERM) }

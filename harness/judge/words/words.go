@@ -1,5 +1,5 @@
 // Package words proves law 6: every command, path and output that README.md,
-// docs/*.md and chapters/*/README.md show is real.
+// docs/*.md and chapters/*/*.md show is real.
 //
 // # Shown output
 //
@@ -131,7 +131,7 @@ func newProver(o Options) (*prover, error) {
 		return nil, err
 	}
 	p := &prover{Options: o, tasks: tasks, run: newRunner(o.Root, o.Deadline)}
-	for _, pattern := range []string{"README.md", "docs/*.md", "chapters/*/README.md"} {
+	for _, pattern := range []string{"README.md", "docs/*.md", "chapters/*/*.md"} {
 		found, err := filepath.Glob(filepath.Join(o.Root, pattern))
 		if err != nil {
 			return nil, err
@@ -169,6 +169,7 @@ func (p *prover) check(ctx context.Context) []verify.Row {
 		}
 		c.commands()
 		c.paths()
+		c.lesson()
 		r := row(file, c.saw(), c.problem())
 		r.Took = time.Since(begun).Round(10 * time.Millisecond)
 		rows = append(rows, r)
@@ -177,12 +178,14 @@ func (p *prover) check(ctx context.Context) []verify.Row {
 }
 
 // missing lists the files that a reader is sent to and that are not there: the
-// README and the lesson of each chapter.
+// README, and of each chapter the lesson and what is measured.
 func (p *prover) missing() []string {
 	want := []string{"README.md"}
 	dirs, _ := filepath.Glob(filepath.Join(p.Root, "chapters", "[0-9]*"))
 	for _, dir := range dirs {
-		want = append(want, filepath.Join("chapters", filepath.Base(dir), "README.md"))
+		for _, file := range LessonFiles {
+			want = append(want, filepath.Join("chapters", filepath.Base(dir), file))
+		}
 	}
 	var missing []string
 	for _, file := range want {
@@ -196,6 +199,10 @@ func (p *prover) missing() []string {
 func row(file, saw, problem string) verify.Row {
 	return verify.Row{Law: law, Chapter: "words", What: file, Saw: saw, Problem: problem}
 }
+
+// LessonFiles are the Markdown of a chapter: what is needed from zero to green, and what is
+// measured then. The experiments of the second are numbered on from the first's.
+var LessonFiles = []string{"README.md", "MEASURE.md"}
 
 // checker checks one file.
 type checker struct {

@@ -241,8 +241,8 @@ func TestMissingFilesAreSaid(t *testing.T) {
 	o := workbook(t, map[string]string{"chapters/01-pipe/pipe.go": "package pipe\n"})
 	require.NoError(t, os.Remove(filepath.Join(o.Root, "README.md")))
 	rows := Check(context.Background(), o)
-	require.Len(t, rows, 2)
-	for i, file := range []string{"README.md", "chapters/01-pipe/README.md"} {
+	require.Len(t, rows, 3)
+	for i, file := range []string{"README.md", "chapters/01-pipe/README.md", "chapters/01-pipe/MEASURE.md"} {
 		assert.Equal(t, file, rows[i].What)
 		assert.Equal(t, file+": there is no such file yet; write it", rows[i].Problem)
 	}
