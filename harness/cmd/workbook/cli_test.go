@@ -276,7 +276,7 @@ func TestTheWrapperHandsOnTheStatus(t *testing.T) {
 		{".", "test chapter=1;exit step=1", 2, "Choose one of: 1 (pipe)"},
 		{"..", "test chapter=1 step=1", 1, "Hint: workbook/task hint chapter=1 step=1"},
 		{"..", "test chapter=1 step=1 impl=workbook/solutions/01-pipe", 0, "Step 1 passes."},
-		{".", "test chapter=1 stpe=3", 2, "test has no option stpe. It has: chapter step impl seed race json"},
+		{".", "test chapter=1 stpe=3", 2, "test has no option stpe. It has: chapter step impl seed race verbose json"},
 		{".", "test CHAPTER=1", 2, "test has no option CHAPTER."},
 		{".", "verify json=1", 2, "verify has no option json. It has: chapter"},
 		{".", "watch chapter=99", 2, "Choose one of: 1 (pipe)"},

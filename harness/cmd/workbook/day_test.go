@@ -4,6 +4,7 @@ import (
 	"os"
 	"os/exec"
 	"path/filepath"
+	"regexp"
 	"strings"
 	"testing"
 	"time"
@@ -14,12 +15,20 @@ import (
 	"ipcworkbook/harness/step/procfs"
 )
 
+var setting = regexp.MustCompile(`^[A-Z]+=`)
+
 // terminal starts the workbook at a terminal of its own.
+// An argument such as PAGER=less is for its environment.
 func terminal(t *testing.T, root, program string, args ...string) (*console.Console, *exec.Cmd) {
 	t.Helper()
+	var env []string
+	for len(args) > 0 && setting.MatchString(args[len(args)-1]) {
+		env, args = append(env, args[len(args)-1]), args[:len(args)-1]
+	}
 	cmd := exec.Command(program, args...)
 	cmd.Dir = root
-	cmd.Env = append(os.Environ(), "NO_COLOR=1")
+	cmd.Env = append(os.Environ(), "NO_COLOR=1", "PAGER=cat")
+	cmd.Env = append(cmd.Env, env...)
 	return console.Start(t, cmd, console.Timeout(2*time.Minute)), cmd
 }
 
@@ -75,15 +84,22 @@ func TestALearnersDay(t *testing.T) {
 	says(0, []string{"[##########]  12 of 12 steps  done", "Next: chapter 2, step 1"})
 	says(0, []string{"declarations are the same in both"}, "solution", "--chapter", "1")
 
-	// Another way to write one function.
+	// Another way to write one function. Another comment is no other way.
 	pipe := filepath.Join(root, "chapters/01-pipe/pipe.go")
 	text, err := os.ReadFile(pipe)
 	require.NoError(t, err)
 	const plain = "func (w *Writer) Close() error"
 	require.Contains(t, string(text), plain)
-	mine := strings.Replace(string(text), plain, "// My own words.\n"+plain, 1)
-	require.NoError(t, os.WriteFile(pipe, []byte(mine), 0o644))
-	says(0, []string{"My own words.", "yours, pipe.go:", "the reference, pipe.go:"}, "solution", "--chapter", "1", "--anyway")
+	write := func(mine string) {
+		require.NoError(t, os.WriteFile(pipe, []byte(strings.Replace(string(text), plain, mine+plain, 1)), 0o644))
+	}
+	write("// My own words.\n")
+	require.NotContains(t, says(0, nil, "solution", "--chapter", "1", "--anyway"), "My own words.")
+	write("func mine() { println(`my own way`) }\n\n")
+	says(0, []string{"Only your version has mine."}, "solution", "--chapter", "1", "--anyway")
+	says(0, []string{"my own way", "yours, pipe.go:", "the reference: nothing of this name"}, "solution", "--chapter", "1", "--anyway", "--of", "mine")
+	require.NotContains(t, says(0, []string{"yours, pipe.go:", "the reference, pipe.go:"}, "solution", "--chapter", "1", "--anyway", "--of", "Send"), "my own way")
+	says(2, []string{`nothing is declared as "Sent"`, "Writer.Send"}, "solution", "--chapter", "1", "--anyway", "--of", "Sent")
 
 	// Reset gives back the stub, keeps what was there, and touches nothing else.
 	own := filepath.Join(root, "chapters/01-pipe/more.go")

@@ -87,11 +87,12 @@ func TestTwoRunsAtOnceDoNotMeet(t *testing.T) {
 	var runs []*exec.Cmd
 	var notes []string
 	for range 2 {
-		cmd := exec.Command("/proc/self/exe")
+		cmd, tmp := exec.Command("/proc/self/exe"), t.TempDir()
 		notes = append(notes, filepath.Join(t.TempDir(), "notes"))
-		cmd.Env = append(os.Environ(), "WORKBOOK_LITTER=1", verdict.EnvTogether+"=1", "LITTER_NOTES="+notes[len(notes)-1], "TMPDIR="+t.TempDir())
+		cmd.Env = append(os.Environ(), "WORKBOOK_LITTER=1", verdict.EnvTogether+"=1", "LITTER_NOTES="+notes[len(notes)-1], "TMPDIR="+tmp)
 		cmd.Stderr = &strings.Builder{}
 		require.NoError(t, cmd.Start())
+		endsWithTheTest(t, cmd, tmp)
 		runs = append(runs, cmd)
 	}
 	for i, cmd := range runs {

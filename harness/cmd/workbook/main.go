@@ -48,6 +48,7 @@ type cli struct {
 	Report   reportCmd   `cmd:"" help:"Write one page with all that was measured so far."`
 	Hint     hintCmd     `cmd:"" help:"Show a hint for a step."`
 	Reset    resetCmd    `cmd:"" help:"Put a chapter back as it was handed out, and keep what stood there."`
+	Predict  predictCmd  `cmd:"" help:"Ask an experiment of a lesson: guess first, then see it run."`
 	Solution solutionCmd `cmd:"" help:"Show your version beside the reference."`
 	Demo     demoCmd     `cmd:"" help:"Run a chapter's scenario as a program."`
 	Doctor   doctorCmd   `cmd:"" help:"Look whether this machine has what the workbook needs."`

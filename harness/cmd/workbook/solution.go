@@ -1,9 +1,13 @@
 package main
 
 import (
+	"cmp"
+	"errors"
 	"fmt"
 	"os"
+	"os/exec"
 	"path/filepath"
+	"strings"
 
 	"ipcworkbook/harness/desk/progress"
 	"ipcworkbook/harness/desk/screen"
@@ -15,6 +19,7 @@ import (
 // solutionCmd shows the learner's version beside the reference.
 type solutionCmd struct {
 	Chapter string `help:"Number or name of the chapter." placeholder:"N"`
+	Of      string `help:"Only what has this name: Recv, or Reader.Recv." placeholder:"NAME"`
 	Anyway  bool   `help:"Also where not every step passes."`
 }
 
@@ -42,19 +47,87 @@ func (o solutionCmd) Run(p place) error {
 	if err != nil {
 		return err
 	}
-	s := screen.New(os.Stdout, p.task)
-	same := 0
-	for _, one := range pairs {
-		if one.Same() {
-			same++
-			continue
-		}
-		s.Pair(one, s.Columns())
-		s.Line("")
+	if pairs, err = o.chosen(pairs); err != nil {
+		return err
 	}
-	s.Line("The reference is in %s. It is one way to do it, and no law.", overlay.Relative(filepath.Join(p.root, c.Solution()), p.here))
-	if same > 0 {
-		s.Line("%d declarations are the same in both, and left out.", same)
+	s := screen.New(os.Stdout, p.task)
+	return paged(s, func(s screen.Screen) {
+		same := 0
+		only := map[bool][]string{} // of the reference, or the learner's
+		for _, one := range pairs {
+			switch {
+			case o.Of != "" || one.Yours != nil && one.Another != nil && !one.Alike():
+				s.Pair(one, s.Columns())
+				s.Line("")
+			case one.Alike():
+				same++
+			default:
+				only[one.Yours == nil] = append(only[one.Yours == nil], one.Name)
+			}
+		}
+		for _, ofReference := range []bool{true, false} {
+			whose := map[bool]string{true: "the reference", false: "your version"}[ofReference]
+			if names := only[ofReference]; len(names) > 0 {
+				s.Paragraph(fmt.Sprintf("Only %s has %s. One of them: %s solution chapter=%d of=%s", whose, strings.Join(names, ", "), p.task, c.Number, names[0]))
+				s.Line("")
+			}
+		}
+		s.Paragraph(fmt.Sprintf("The reference is in %s, with its comments. It is one way to do it, and no law.", overlay.Relative(filepath.Join(p.root, c.Solution()), p.here)))
+		if same > 0 {
+			s.Paragraph(fmt.Sprintf("%d declarations are the same in both, and left out.", same))
+		}
+	})
+}
+
+// chosen are the declarations to show: those of the name that was asked for, or all.
+func (o solutionCmd) chosen(pairs []compare.Pair) ([]compare.Pair, error) {
+	if o.Of == "" {
+		return pairs, nil
+	}
+	var some []compare.Pair
+	var names []string
+	for _, one := range pairs {
+		if one.Name == o.Of || strings.HasSuffix(one.Name, "."+o.Of) {
+			some = append(some, one)
+		}
+		names = append(names, one.Name)
+	}
+	if len(some) == 0 {
+		return nil, wrongUsage("nothing is declared as %q. There is:\n  %s", o.Of, strings.Join(names, "\n  "))
+	}
+	return some, nil
+}
+
+// paged shows something through the reader's pager (PAGER, or less) where it goes to a
+// terminal. Without a pager it is shown as it is.
+func paged(s screen.Screen, show func(screen.Screen)) error {
+	command := strings.Fields(cmp.Or(os.Getenv("PAGER"), "less"))
+	if !s.OnTerminal() || len(command) == 0 {
+		show(s)
+		return nil
+	}
+	if _, err := exec.LookPath(command[0]); err != nil {
+		show(s)
+		return nil
+	}
+	// Ctrl-C is for the pager, and this process waits for its end.
+	pager := exec.Command(command[0], command[1:]...)
+	pager.Stdout, pager.Stderr = os.Stdout, os.Stderr
+	if os.Getenv("LESS") == "" {
+		pager.Env = append(pager.Environ(), "LESS=FRX") // it ends at once if all fits, and leaves it there
+	}
+	in, err := pager.StdinPipe()
+	if err != nil {
+		return err
+	}
+	if err := pager.Start(); err != nil {
+		return fmt.Errorf("starting the pager: %w", err)
+	}
+	show(s.To(in)) // whoever leaves the pager early has seen enough: EPIPE is no error
+	in.Close()
+	var exit *exec.ExitError
+	if err := pager.Wait(); !errors.As(err, &exit) {
+		return err
 	}
 	return nil
 }

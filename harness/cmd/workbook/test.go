@@ -19,6 +19,8 @@ type testCmd struct {
 	Race bool   `help:"Build with the race detector (needs a C compiler)."`
 	Seed uint64 `help:"Seed of the run's random numbers." default:"1"`
 	JSON bool   `name:"json" help:"Print one JSON document and nothing else."`
+
+	Verbose bool `help:"Show all that is known of a hang, and not only what fits into a small window."`
 }
 
 func (t testCmd) Run(ctx context.Context, p place) error {
@@ -51,7 +53,7 @@ func (t testCmd) Run(ctx context.Context, p place) error {
 		}
 	} else {
 		s := screen.New(os.Stdout, p.task)
-		s.Options = t.options(t.Race)
+		s.Options, s.Verbose = t.options(t.Race), t.Verbose
 		s.Result(r)
 		if err := lacks(ctx, p, s, r); err != nil {
 			return err

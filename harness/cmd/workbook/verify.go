@@ -57,6 +57,7 @@ func (c verifyCmd) Run(ctx context.Context, p place) error {
 		return err
 	}
 	s.Laws(rows)
+	s.Failed(rows)
 	passed, wrong, skipped := verify.Count(rows)
 	if ctx.Err() != nil {
 		s.Line("\nStopped. %d rows were proven, and are kept: the next run goes on from there.", passed)

@@ -65,7 +65,7 @@ func (m Machine) Look(ctx context.Context) []Finding {
 		m.kernel(), m.namespaces(ctx), m.processes(),
 		m.temporary(), m.pages(), m.inotify(),
 		m.sharedMemory(), m.queues(), m.systemV(), m.pipes(),
-		m.files(), m.tasks(), m.memory(), m.processors(), m.usedUp(),
+		m.files(), m.tasks(), m.memory(), m.processors(), m.anotherUser(), m.usedUp(),
 	}
 	all = append(all, m.programs(ctx)...)
 	return append(all, m.terminal())

@@ -46,10 +46,13 @@ func wantedGo(root string) string {
 func (m Machine) modules(ctx context.Context) Finding {
 	f := finding("modules", "what is imported", "everything, with a network: the next build fetches them")
 	f.Found = "all are here"
-	_, err := m.goSays(ctx, []string{"GOPROXY=off", "GOFLAGS=-mod=mod"},
-		"list", "-deps", "-test", "-f", "{{.Name}}", "./chapters/...", "./harness/cmd/workbook")
-	if err != nil {
-		f.but(Less, "some are not here", "go mod download")
+	// The tests of the harness import more: who does not run them does not need it.
+	for _, what := range [][]string{{"-test", "./chapters/..."}, {"./harness/cmd/workbook"}} {
+		args := append([]string{"list", "-deps", "-f", "{{.Name}}"}, what...)
+		if _, err := m.goSays(ctx, []string{"GOPROXY=off", "GOFLAGS=-mod=mod"}, args...); err != nil {
+			f.but(Less, fmt.Sprintf("some are not here: %v", err), "go mod download")
+			break
+		}
 	}
 	return f
 }

@@ -41,7 +41,7 @@ func (m Machine) kernel() Finding {
 	}
 	if absent != nil {
 		f.but(Lacking, f.Found+", without "+strings.Join(absent, ", "),
-			"Linux 6.5 or newer has all of it. In a container its profile of seccomp may forbid it: run it with --security-opt seccomp=unconfined")
+			"Linux 5.10 or newer has all of it. In a container its profile of seccomp may forbid it: run it with --security-opt seccomp=unconfined")
 		f.Without = strings.Join(without, "; ")
 	}
 	return f
@@ -60,8 +60,8 @@ func pidfds() bool {
 // the filter then, and says EFAULT; one that does not says EINVAL (seccomp(2)).
 func notifies() bool {
 	_, _, errno := unix.Syscall(unix.SYS_SECCOMP, unix.SECCOMP_SET_MODE_FILTER,
-		unix.SECCOMP_FILTER_FLAG_NEW_LISTENER|unix.SECCOMP_FILTER_FLAG_TSYNC|unix.SECCOMP_FILTER_FLAG_TSYNC_ESRCH|
-			unix.SECCOMP_FILTER_FLAG_WAIT_KILLABLE_RECV, uintptr(unsafe.Pointer(nil)))
+		unix.SECCOMP_FILTER_FLAG_NEW_LISTENER|unix.SECCOMP_FILTER_FLAG_TSYNC|unix.SECCOMP_FILTER_FLAG_TSYNC_ESRCH,
+		uintptr(unsafe.Pointer(nil)))
 	return errno == unix.EFAULT
 }
 

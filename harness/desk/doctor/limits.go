@@ -55,10 +55,10 @@ func (m Machine) queues() Finding {
 	f := finding("POSIX queues", "message queues, mq_overview(7)", "all that uses no POSIX queue")
 	f.Found = fmt.Sprintf("%s × %s bytes", m.sysctl("fs/mqueue/msg_max"), m.sysctl("fs/mqueue/msgsize_max"))
 	if low, mend := m.least(map[string]uint64{"fs/mqueue/msg_max": 10, "fs/mqueue/msgsize_max": 8192, "fs/mqueue/queues_max": 64}); low != "" {
-		f.but(Less, low, mend)
+		f.but(Lacking, low, mend)
 	}
 	if n, err := m.Limit(unix.RLIMIT_MSGQUEUE); err == nil && n < 819200 {
-		f.but(Less, fmt.Sprintf("RLIMIT_MSGQUEUE is %d bytes", n), "ulimit -q 819200, as root")
+		f.but(Lacking, fmt.Sprintf("RLIMIT_MSGQUEUE is %d bytes", n), "ulimit -q 819200, as root")
 	}
 	return f
 }
@@ -68,7 +68,7 @@ func (m Machine) systemV() Finding {
 	f := finding("System V IPC", "queues, semaphores, segments", "all that uses no System V object")
 	f.Found = m.sysctl("kernel/msgmni") + " queues"
 	if low, mend := m.least(map[string]uint64{"kernel/msgmni": 64, "kernel/msgmax": 8192, "kernel/msgmnb": 16384, "kernel/shmmni": 64, "kernel/shmmax": 32 * mib}); low != "" {
-		f.but(Less, low, mend)
+		f.but(Lacking, low, mend)
 	}
 	return f
 }
@@ -166,6 +166,15 @@ func (m Machine) usedUp() Finding {
 	f.Found = "nothing is used up"
 	for _, l := range limits.UsedUp(limits.All(m.Temp)) {
 		f.but(Lacking, "nothing of this: "+firstLine(l.String()), l.Mend)
+	}
+	return f
+}
+
+// anotherUser looks whether a step may change its user, to show what permissions are for.
+func (m Machine) anotherUser() Finding {
+	f := finding("another user", "who may not use a queue, chapter 4", "all but the end of one step")
+	if f.Found = "possible"; os.Geteuid() != 0 {
+		f.but(Less, "only root may become one", "run the chapter as root: ./task test chapter=4")
 	}
 	return f
 }

@@ -4,6 +4,7 @@ import (
 	"fmt"
 	"os"
 	"path/filepath"
+	"slices"
 	"strings"
 	"time"
 
@@ -75,7 +76,10 @@ func (m Machine) pages() Finding {
 			f.Found = "counted in " + place
 			return f
 		}
-		problems = append(problems, strings.ReplaceAll(problem, dir, place))
+		problem = strings.ReplaceAll(problem, dir, place)
+		if !slices.Contains(problems, problem) { // what the kernel lacks, it lacks everywhere
+			problems = append(problems, problem)
+		}
 	}
 	f.but(Lacking, strings.Join(problems, "; "), "have the workbook, or TMPDIR, in a file system with a disk: ext4, xfs or btrfs, under Linux 6.5 or newer")
 	return f
@@ -153,14 +157,14 @@ func filesystem(path string) string {
 
 // sharedMemory looks at the folder in which shm_open(3) makes its files.
 func (m Machine) sharedMemory() Finding {
-	f := finding("/dev/shm", "POSIX shared memory, shm_open(3)", "all that shares no memory by name")
+	f := finding("/dev/shm", "shared memory, chapter 5, shm_open(3)", "all chapters but 5")
 	var s unix.Statfs_t
 	err := unix.Statfs(m.Shm, &s)
 	switch {
 	case err != nil:
-		f.but(Less, fmt.Sprintf("%s: %v", m.Shm, err), "sudo mount -t tmpfs -o mode=1777 tmpfs "+m.Shm)
+		f.but(Lacking, fmt.Sprintf("%s: %v", m.Shm, err), "sudo mkdir -p "+m.Shm+" && sudo mount -t tmpfs -o mode=1777 tmpfs "+m.Shm)
 	case s.Type != unix.TMPFS_MAGIC:
-		f.but(Less, m.Shm+" is no tmpfs", "sudo mount -t tmpfs -o mode=1777 tmpfs "+m.Shm)
+		f.but(Lacking, m.Shm+" is no tmpfs", "sudo mount -t tmpfs -o mode=1777 tmpfs "+m.Shm)
 	case free(s) < leastShm:
 		f.but(Less, size(free(s))+" free", "sudo mount -o remount,size=256M "+m.Shm+"; for a container: --shm-size=256m")
 	default:

@@ -17,6 +17,7 @@ func (m Machine) programs(ctx context.Context) []Finding {
 	python := finding("python3", "task bench", "all other steps; task bench has a column less")
 	compiler := finding("C compiler", "task bench; race=1", "all but race=1; task bench has a column less")
 	socat := finding("socat", "", "all other steps")
+	ipcs := finding("ipcs", "System V queues by hand", "all other steps")
 	git := finding("git", "a newer workbook", "everything; a newer workbook has to be fetched by hand")
 
 	cc, err := peers.Compiler()
@@ -32,6 +33,7 @@ func (m Machine) programs(ctx context.Context) []Finding {
 		{&python, "python3", "--version", "python3"},
 		{&compiler, cc[0], "--version", "gcc"},
 		{&socat, "socat", "-V", "socat"},
+		{&ipcs, "ipcs", "--version", "util-linux"},
 		{&git, "git", "--version", "git"},
 	} {
 		if steps := m.Needs[p.program]; steps != nil {
@@ -52,7 +54,7 @@ func (m Machine) programs(ctx context.Context) []Finding {
 		}
 		p.f.Found = versionOf(ctx, path, p.version)
 	}
-	return []Finding{python, compiler, socat, git}
+	return []Finding{python, compiler, socat, ipcs, git}
 }
 
 var aVersion = regexp.MustCompile(`\d+\.\d+[\w.+]*`)

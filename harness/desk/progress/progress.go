@@ -1,6 +1,6 @@
-// Package progress keeps what the last runs of the learner's code showed, below
-// .workbook in the workbook's root. Git ignores it, and nothing is lost with it that a
-// run does not bring back.
+// Package progress keeps what the last runs of the learner's code showed, and what was
+// guessed, below .workbook in the workbook's root. Git ignores it. What the runs showed a
+// new run brings back; what was guessed is lost with it.
 package progress
 
 import (

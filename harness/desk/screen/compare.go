@@ -2,26 +2,23 @@ package screen
 
 import (
 	"fmt"
+	"io"
 	"strings"
 	"unicode/utf8"
 
 	"ipcworkbook/harness/judge/compare"
 )
 
-// Pair shows a declaration in both versions: side by side where the terminal is wide
+// Pair shows the code of a declaration in both versions: side by side where the terminal is wide
 // enough for the longest line, or else one below the other.
 func (s Screen) Pair(p compare.Pair, columns int) {
 	s.Line("%s", strings.Repeat("─", min(columns, page)))
 	left, right := side("yours", p.Yours), side("the reference", p.Another)
 	half := (columns - 3) / 2
 	if p.Yours == nil || p.Another == nil || longest(left) > half || longest(right) > half {
-		for _, line := range left {
-			s.Line("%s", line)
-		}
+		s.Text(strings.Join(left, "\n"))
 		s.Line("")
-		for _, line := range right {
-			s.Line("%s", line)
-		}
+		s.Text(strings.Join(right, "\n"))
 		return
 	}
 	for i := range max(len(left), len(right)) {
@@ -42,7 +39,7 @@ func side(whose string, p *compare.Part) []string {
 		return []string{whose + ": nothing of this name"}
 	}
 	lines := []string{fmt.Sprintf("%s, %s:%d", whose, p.File, p.Line), ""}
-	for line := range strings.Lines(p.Text) {
+	for line := range strings.Lines(p.Code()) {
 		lines = append(lines, strings.ReplaceAll(strings.TrimRight(line, "\n"), "\t", "  "))
 	}
 	return lines
@@ -63,3 +60,12 @@ func (s Screen) Columns() int {
 	}
 	return page
 }
+
+// To returns this screen with what it shows going to a pager.
+func (s Screen) To(w io.Writer) Screen {
+	s.w = w
+	return s
+}
+
+// OnTerminal says that somebody sees the screen, who cannot scroll back for ever.
+func (s Screen) OnTerminal() bool { return s.terminal }

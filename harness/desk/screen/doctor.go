@@ -32,7 +32,8 @@ func (s Screen) Doctor(all []doctor.Finding) {
 	case doctor.Good:
 		s.Line("\nEverything is there.")
 	case doctor.Less:
-		s.Line("\nEvery step can run here.")
+		s.Line("")
+		s.Paragraph("Every step can run here, but for what is told above.")
 	case doctor.Lacking:
 		s.Line("")
 		s.Paragraph("Some steps cannot run here. They end as unsupported, never as wrong.")

@@ -52,6 +52,34 @@ func (s Screen) Plan(p verify.Plan) {
 // Names returns a law's number and name.
 func Names(law int) string { return fmt.Sprintf("%d %s", law, verify.Laws[law]) }
 
+// fewRows are as many as are still on the screen at the end. wholeAgain are as many of those
+// that fail as are shown a second time with all that was said.
+const (
+	fewRows    = 12
+	wholeAgain = 5
+)
+
+// Failed shows once more what does not hold, among so many rows that it is out of sight.
+func (s Screen) Failed(rows []verify.Row) {
+	if len(rows) <= fewRows {
+		return
+	}
+	n := 0
+	for _, r := range rows {
+		if r.Problem == "" {
+			continue
+		}
+		if n == 0 {
+			s.Line("\nWhat does not hold:\n")
+		}
+		if n++; n > wholeAgain {
+			r.Problem = "is said above"
+		}
+		s.Law(r)
+		s.Line("        Again: %s verify row='%s/%s'", s.task, r.Chapter, r.What)
+	}
+}
+
 // Laws shows the table at the end: a line for each chapter and law.
 func (s Screen) Laws(rows []verify.Row) {
 	type key struct {

@@ -42,3 +42,26 @@ func TestRowsOfTheLaws(t *testing.T) {
 	screen.To(&b, "task").Plan(verify.Plan{Rows: 460, Kept: 459, Last: 16 * time.Minute})
 	require.Contains(t, strings.ReplaceAll(b.String(), "\n", " "), "459 of them were proven on this machine for the same files, and are kept; all of them took 16 min the last time.")
 }
+
+// Of hundreds of rows those that fail are out of sight at the end: they are shown once more.
+func TestWhatFailedAtTheEnd(t *testing.T) {
+	var rows []verify.Row
+	for range 20 {
+		rows = append(rows, verify.Row{Chapter: "01-pipe", Law: 3, What: "holds", Saw: "step 1 wrong"})
+	}
+	shown := func() string {
+		var b strings.Builder
+		screen.To(&b, "task").Failed(rows)
+		return b.String()
+	}
+	require.Empty(t, shown())
+	for range 7 {
+		rows = append(rows, verify.Row{Chapter: "02-file", Law: 4, What: "other/plain", Problem: "step 3 hung:\nthe reason"})
+	}
+	text := shown()
+	require.NotContains(t, text, "holds\n")
+	require.Equal(t, 7, strings.Count(text, "Again: task verify row='02-file/other/plain'"))
+	require.Equal(t, 5, strings.Count(text, "        the reason\n"))
+	rows = rows[17:]
+	require.Empty(t, shown(), "so few are still on the screen")
+}

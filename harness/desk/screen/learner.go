@@ -58,11 +58,11 @@ func (s Screen) cause(step check.Step) {
 		return
 	}
 	s.Line("%s\n", why)
-	lines := strings.Split(strings.TrimSpace(step.Message), "\n")
-	if len(lines) > causeLines {
-		lines = append(lines[:causeLines:causeLines], "…")
+	text, more := brief(strings.TrimSpace(step.Message))
+	if more > 0 {
+		text += "\n\n…"
 	}
-	s.text(strings.Join(lines, "\n"), s.room)
+	s.text(text, s.room)
 	s.Line("")
 	s.Paragraph(whereToBegin[step.Verdict])
 	s.Line("")
@@ -76,9 +76,6 @@ var whereToBegin = map[verdict.Verdict]string{
 	verdict.Residue: "Begin where it is made. Follow each way out of that function, and out of the one that calls it: " +
 		"on which one does nobody close it, wait for it or remove it?",
 }
-
-// causeLines are as many as tell the cause. The whole text is what task test shows.
-const causeLines = 9
 
 // Early shows the step that was run before all others, while those still run.
 func (s Screen) Early(c book.Chapter, step check.Step) {

@@ -33,6 +33,10 @@ type Screen struct {
 	// Options are how the run was asked for, beside chapter, step and seed:
 	// "impl=reference race=1". The command that replays it needs them.
 	Options string
+
+	// Verbose shows all that is known of a hang. Otherwise it is what fits into a
+	// small window: the claim, who is blocked, and why.
+	Verbose bool
 }
 
 // New returns a screen on a file. Task is how the reader calls go-task.
@@ -208,7 +212,15 @@ func (s Screen) Failure(r check.Result, step check.Step) {
 	} else {
 		s.claim(step.Verdict, fmt.Sprintf("Step %d %s", step.Number, endings[step.Verdict]), step.Title)
 	}
-	s.text(step.Message, s.room)
+	message, more := step.Message, 0
+	if step.Verdict == verdict.Hung && !s.Verbose {
+		message, more = brief(message)
+	}
+	s.text(message, s.room)
+	if more > 0 {
+		all := fmt.Sprintf("%s test chapter=%d step=%d verbose=1 %s", s.task, r.Chapter, step.Number, s.Options)
+		s.Line("\n  … %d lines more: %s", more, strings.TrimSpace(all))
+	}
 	if step.Seed != 0 {
 		again := fmt.Sprintf("%s test chapter=%d step=%d seed=%d %s", s.task, r.Chapter, step.Number, step.Seed, s.Options)
 		s.Line("\nAgain: %s", strings.TrimSpace(again))
@@ -239,6 +251,32 @@ func (s Screen) Failure(r check.Result, step check.Step) {
 		hint = ""
 	}
 	s.beside(edit, hint)
+}
+
+// briefLines are as many lines as a hang's text has in a small window.
+const briefLines = 15
+
+// brief is the beginning of a hang's text: whole paragraphs, of which the first two, what
+// the test was doing and who is blocked, are always there. It says how many lines are
+// left out.
+func brief(message string) (text string, more int) {
+	paragraphs := strings.Split(strings.TrimRight(message, "\n"), "\n\n")
+	shown, lines := 0, 0
+	for _, p := range paragraphs {
+		n := strings.Count(p, "\n") + 2 // with the empty line behind it
+		if shown >= 2 && lines+n > briefLines+1 {
+			break
+		}
+		shown++
+		lines += n
+	}
+	for _, p := range paragraphs[shown:] {
+		more += strings.Count(p, "\n") + 1
+	}
+	if more <= 2 { // to say that something is left out takes as much room
+		return message, 0
+	}
+	return strings.Join(paragraphs[:shown], "\n\n"), more
 }
 
 // claim is what a step or a benchmark claims, behind how it ended.

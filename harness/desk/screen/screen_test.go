@@ -4,6 +4,7 @@ import (
 	"bytes"
 	"encoding/json"
 	"flag"
+	"fmt"
 	"os"
 	"path/filepath"
 	"strings"
@@ -104,4 +105,48 @@ func golden(t *testing.T, name, got string) {
 	want, err := os.ReadFile(file)
 	require.NoError(t, err, "go test -update writes it")
 	require.Equal(t, string(want), got)
+}
+
+// A hang is told in a small window: what the test was doing, who is blocked and why come
+// first, and one line says how the rest is shown.
+func TestALongHangIsCutAtAParagraph(t *testing.T) {
+	paragraph := func(name string, lines int) string {
+		return "\n\n  " + name + strings.Repeat("\n  and a line about it", lines-1)
+	}
+	hang := func(lines ...int) check.Result {
+		r := result(verdict.Hung)
+		r.Steps[1].Message = "2 s passed and the test was still waiting at pipe_test.go:7:\n      recv.Returns(nil)"
+		for i, n := range lines {
+			r.Steps[1].Message += paragraph(string(rune('A'+i)), n)
+		}
+		return r
+	}
+	for _, c := range []struct {
+		name  string
+		lines []int
+		all   bool
+		cut   int
+	}{
+		{"what fits is there", []int{5, 6}, false, 0}, // 2 + 1 + 5 + 1 + 6 = 15
+		{"two lines are no reason to cut", []int{9, 2, 2}, false, 0},
+		{"what does not fit is counted", []int{5, 7}, false, 7},
+		{"who is blocked is always there", []int{20, 3, 2}, false, 5},
+		{"all of it", []int{20, 3, 2}, true, 0},
+	} {
+		t.Run(c.name, func(t *testing.T) {
+			var b bytes.Buffer
+			s := screen.To(&b, "task")
+			s.Options, s.Verbose = "impl=reference", c.all
+			s.Result(hang(c.lines...))
+			require.Contains(t, b.String(), "recv.Returns(nil)\n\n    A\n")
+			last := string(rune('A' + len(c.lines) - 1))
+			if c.cut == 0 {
+				require.Contains(t, b.String(), "\n    "+last+"\n")
+				require.NotContains(t, b.String(), "verbose=1")
+				return
+			}
+			require.NotContains(t, b.String(), "\n    "+last+"\n")
+			require.Contains(t, b.String(), fmt.Sprintf("… %d lines more: task test chapter=1 step=2 verbose=1 impl=reference\n", c.cut))
+		})
+	}
 }
