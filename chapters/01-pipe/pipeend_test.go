@@ -26,6 +26,7 @@ func TestEndOfFileAfterTheLastWriter(t *testing.T) {
 	require.NoError(l, w.Send([]byte("last")), "Send()")
 	require.NoError(l, expect(r, "last"), "Recv() of what was sent before the end")
 	recv := l.Call("Recv(): does Recv tell the end of the stream from an empty message?", func() error { _, err := r.Recv(); return err })
+	recv.Blocks("three processes have the write end")
 	closes := l.Call("Close() of the Writer while a Recv() waits: does a lock that Recv holds belong to both ends?", w.Close)
 	closes.ReturnsSoon(nil)
 	recv.Blocks("two processes still have the write end")

@@ -152,7 +152,9 @@ func (w *Writer) Send(p []byte) error {
 // Except with Never the disk has all of the file when Close returns nil.
 //
 // The file is closed also when the end mark had no room, or the disk failed:
-// then Close returns that error, and nothing of the mark is left in the file.
+// then Close returns that error. Of a mark that had no room nothing is left in the
+// file. After a Send that had an error of the disk Close returns an error too: the
+// kernel tells it once only.
 func (w *Writer) Close() error {
 	return todo.Err("Writer.Close")
 }

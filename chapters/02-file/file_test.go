@@ -36,7 +36,11 @@ func TestRecordIsVisibleBeforeTheDiskHasIt(t *testing.T) {
 	require.NoError(l, err, "looking at the file that OpenWriter made")
 	require.Equal(l, "-rw-------", info.Mode().String(), "mode of the file that OpenWriter made: is it for its owner only?")
 	require.Equal(l, "reading", l.Access(r), "for what a Reader has the file open: one that may write needs a permission that it has no use for, and its Close looks like that of a writer (IN_CLOSE_WRITE)")
-	for what, end := range map[string]end{"the Reader": r, "the Writer": w} {
+	for _, one := range []struct {
+		what string
+		end  end
+	}{{"the Reader", r}, {"the Writer", w}} {
+		what, end := one.what, one.end
 		l.MustBe(what, end, lab.RegularFile)
 		require.Equal(l, "close-on-exec", l.OnExec(end), what+", its descriptor: whoever inherits the Writer's keeps the lock")
 	}
@@ -98,6 +102,9 @@ func TestRecordIsVisibleBeforeTheDiskHasIt(t *testing.T) {
 		require.NoError(l, openReader(l, path).Close(), "Close() of a Reader")
 	}
 	require.LessOrEqual(l, instances(), before, "inotify instances that this process has, after five more Readers were opened and closed: does Close of the Reader close all that it has opened? A user has 128 of them as a rule.")
+	if missing != "" { // all the rest is right: only who asks for the disk is not found here
+		l.Unsupported("%s", missing)
+	}
 }
 
 // instances counts the inotify instances of this process.
@@ -398,7 +405,7 @@ func TestTheEndIsAFrame(t *testing.T) {
 	require.NoError(l, errors.Join(r.Close(), late.Close()), "Close() of the Readers")
 	ended := content(l, path)
 	_, err = file.OpenWriter(path, file.Never)
-	require.ErrorIs(l, err, file.ErrEnded, "OpenWriter() of a file that has its end mark: a Reader that has seen the end will not look again")
+	require.ErrorIs(l, err, file.ErrEnded, "OpenWriter() of a file that has its end mark: does it walk from header to header and look for the mark? A Reader that has seen the end reads no further.")
 	require.Equal(l, ended, content(l, path), "the file after OpenWriter() was refused")
 
 	// The mark may come in pieces, and nothing behind it counts.

@@ -103,11 +103,19 @@ func outcome(message []byte, err error) string {
 	if err == nil {
 		return string(message)
 	}
-	for name, known := range map[string]error{
-		"io.EOF": io.EOF, "io.ErrUnexpectedEOF": io.ErrUnexpectedEOF,
-		"ErrTruncated": file.ErrTruncated, "ErrReplaced": file.ErrReplaced,
-		"ErrLocked": file.ErrLocked, "ErrEnded": file.ErrEnded, "ErrTooLarge": file.ErrTooLarge,
+	for _, one := range []struct {
+		name  string
+		known error
+	}{
+		{"io.EOF", io.EOF},
+		{"io.ErrUnexpectedEOF", io.ErrUnexpectedEOF},
+		{"ErrTruncated", file.ErrTruncated},
+		{"ErrReplaced", file.ErrReplaced},
+		{"ErrLocked", file.ErrLocked},
+		{"ErrEnded", file.ErrEnded},
+		{"ErrTooLarge", file.ErrTooLarge},
 	} {
+		name, known := one.name, one.known
 		if errors.Is(err, known) {
 			return name
 		}

@@ -17,7 +17,7 @@ import (
 	"ipcworkbook/harness/lab"
 )
 
-// Step 10: durability is a choice: never, at Close, at each record. The kernel
+// Step 13: durability is a choice: never, at Close, at each record. The kernel
 // counts the pages that the disk does not have yet.
 func TestDurabilityIsAChoice(t *testing.T) {
 	l := lab.New(t)
@@ -93,6 +93,12 @@ func aDiskFails(l *lab.Lab) {
 		why = "is it tried again until it succeeds? " + once
 	}
 	require.Equal(l, "EIO", got, "Send() with EachRecord, when the disk fails (EIO of fdatasync(2)): "+why)
+	if opened != "it writes through" {
+		if got = told(l, p, "", "Close()"); got != "no error" {
+			got = "an error"
+		}
+		require.Equal(l, "an error", got, "Close() after a Send() whose record the disk has refused: is the error kept? "+once)
+	}
 	p.Kill()
 
 	path = dir + "/close"
@@ -173,7 +179,7 @@ var writesWhenTold = lab.NewRole("writer whose disk fails", func(c *lab.Child) e
 	return nil
 })
 
-// Step 11: when space runs out the error says so, the torn record is cut back,
+// Step 14: when space runs out the error says so, the torn record is cut back,
 // and what was whole stays readable.
 func TestSpaceRunsOut(t *testing.T) {
 	l := lab.New(t)
@@ -185,7 +191,7 @@ func TestSpaceRunsOut(t *testing.T) {
 	kept := 9 * (file.HeaderSize + 1000)
 	require.Equal(l, 8, sent, "records of 1000 bytes that went into a file of at most 10000 bytes (RLIMIT_FSIZE), behind one of an earlier writer, before Send() returned EFBIG: is a short write taken for a whole one?")
 	require.GreaterOrEqual(l, size(l, path), kept, "size of the file after Send() has returned EFBIG: is more cut off than the part that this Send has written? There were records in the file when it was opened, and they stay.")
-	require.Equal(l, kept, size(l, path), "size of the file after Send() has returned EFBIG: the first write was short, and only the one for the rest had the error. Is what was written of the record cut off again?")
+	require.Equal(l, kept, size(l, path), "size of the file after Send() has returned EFBIG: a part of the record was written before there was no room. Is all of it cut off again?")
 
 	r := openReader(l, path)
 	for i := range 1 + sent {

@@ -20,7 +20,7 @@ import (
 	"ipcworkbook/harness/lab"
 )
 
-// Step 4: a message sent in one process arrives in another, and an answer comes
+// Step 3: a message sent in one process arrives in another, and an answer comes
 // back: between a server and its client, and through a pair. It travels in the frame
 // that the package's comment specifies.
 func TestMessageArrivesInAnotherProcess(t *testing.T) {
@@ -146,7 +146,7 @@ func answer(c *socket.Conn) error {
 	return nil
 }
 
-// Step 5: messages keep their boundaries over short reads and writes: in
+// Step 4: messages keep their boundaries over short reads and writes: in
 // pieces that know nothing of frames, and through a buffer that is too small for
 // them. Both sides may send at the same time.
 func TestMessagesKeepTheirBoundaries(t *testing.T) {
@@ -357,7 +357,7 @@ var sendsAndReceives = lab.NewRole("both ways", func(c *lab.Child) error {
 	return conn.Close()
 })
 
-// Step 6: RecvInto receives into memory that the caller brings, and a length that
+// Step 5: RecvInto receives into memory that the caller brings, and a length that
 // lies takes none: it is an error that names the limit.
 func TestMemoryFollowsTheMessage(t *testing.T) {
 	l := lab.New(t)

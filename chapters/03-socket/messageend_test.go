@@ -15,7 +15,7 @@ import (
 	"ipcworkbook/harness/lab"
 )
 
-// Step 7: after CloseWrite the peer reads io.EOF, and can still answer.
+// Step 6: after CloseWrite the peer reads io.EOF, and can still answer.
 func TestPeerCanAnswerAfterCloseWrite(t *testing.T) {
 	l := lab.New(t)
 	a, b := pair(l)
@@ -67,7 +67,7 @@ var countsUntilTheEnd = lab.NewRole("peer that counts", func(c *lab.Child) error
 	}
 })
 
-// Step 8: a peer that is killed never makes a hang. Inside a message Recv returns
+// Step 7: a peer that is killed never makes a hang. Inside a message Recv returns
 // io.ErrUnexpectedEOF or ECONNRESET, between messages io.EOF or ECONNRESET. Sending
 // gives EPIPE or ECONNRESET, and the signal's disposition is left alone. Close wakes
 // who waits.

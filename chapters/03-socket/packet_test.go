@@ -108,7 +108,11 @@ func TestPacketsNeedNoFrames(t *testing.T) {
 	}
 	fill.Returns(nil)
 
-	for unread, right := range map[bool]error{false: io.EOF, true: unix.ECONNRESET} {
+	for _, one := range []struct {
+		unread bool
+		right  error
+	}{{false, io.EOF}, {true, unix.ECONNRESET}} {
+		unread, right := one.unread, one.right
 		a, b = packetPair(l)
 		victim := l.Start(holdsPackets, lab.HandOver("conn", b))
 		var up bool

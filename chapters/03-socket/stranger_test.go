@@ -15,9 +15,9 @@ import (
 // specification of the frame alone.
 func TestClientTalksToPython(t *testing.T) {
 	l := lab.New(t)
-	python := program(l, "python3")
+	python := l.Program("python3")
 	path := l.SocketPath("s")
-	server := start(l, exec.Command(python, "-c", pythonServer, path))
+	server := l.Run(exec.Command(python, "-c", pythonServer, path))
 
 	c := dial(l, path)
 	for _, message := range []string{"hello", "", string(pattern(100_001)), "the last"} {
@@ -29,68 +29,31 @@ func TestClientTalksToPython(t *testing.T) {
 	}
 	_, err := c.Recv()
 	require.ErrorIs(l, err, io.EOF, "Recv() when the server in Python has closed")
-	server.endsWell("the server in Python: is there more in your stream than frames?")
+	server.Says("the server in Python: is there more in your stream than frames?")
 }
 
 // Step 15: the server serves clients that know nothing of this package: one in
 // Python, and socat(1), which passes on what it is given.
 func TestServerServesPythonAndSocat(t *testing.T) {
 	l := lab.New(t)
-	python := program(l, "python3")
+	python := l.Program("python3")
 	path := l.SocketPath("s")
 	s := listen(l, path)
 	serving := l.Call("Serve()", func() error { return s.Serve(sendsBack) })
 	serving.Blocks("no client has come yet")
 
-	client := start(l, exec.Command(python, "-c", pythonClient, path))
-	client.endsWell("the client in Python: is there more in your stream than frames?")
+	client := l.Run(exec.Command(python, "-c", pythonClient, path))
+	client.Says("the client in Python: is there more in your stream than frames?")
 
-	socat := exec.Command(program(l, "socat"), "-t5", "-", "UNIX-CONNECT:"+path)
+	socat := exec.Command(l.Program("socat"), "-t5", "-", "UNIX-CONNECT:"+path)
 	sent := bytes.Join([][]byte{frame("hello"), frame(""), frame(string(pattern(5000)))}, nil)
 	var back bytes.Buffer
 	socat.Stdin, socat.Stdout = bytes.NewReader(sent), &back
-	start(l, socat).endsWell("socat")
+	l.Run(socat).Says("socat")
 	l.SameBytes(sent, back.Bytes(), "what socat received: does the server answer a client that has ended its direction?")
 
 	require.NoError(l, s.Close(), "Close() of the Listener")
 	serving.Returns(nil)
-}
-
-// program finds a program of this machine.
-func program(l *lab.Lab, name string) string {
-	path, err := exec.LookPath(name)
-	if err != nil {
-		l.Unsupported("This step needs %s, and there is none on this machine: %v.", name, err)
-	}
-	return path
-}
-
-// foreign is a process that is not this binary's.
-type foreign struct {
-	l   *lab.Lab
-	cmd *exec.Cmd
-	out bytes.Buffer
-}
-
-func start(l *lab.Lab, cmd *exec.Cmd) *foreign {
-	p := &foreign{l: l, cmd: cmd}
-	cmd.Stderr = &p.out
-	require.NoError(l, cmd.Start(), "starting %s", cmd.Path)
-	l.CloseAtEnd(p)
-	return p
-}
-
-// Close ends it if it is still there.
-func (p *foreign) Close() error {
-	p.cmd.Process.Kill()
-	return p.cmd.Wait()
-}
-
-// endsWell waits for its end, which has to be clean.
-func (p *foreign) endsWell(what string) {
-	err := p.cmd.Wait()
-	require.Empty(p.l, p.out.String(), what)
-	require.NoError(p.l, err, what)
 }
 
 const pythonFrames = `

@@ -151,7 +151,7 @@ func countMessages(r *pipe.Reader) error {
 		return errors.New("what arrived is not what was sent")
 	}
 	fmt.Printf("This one run: %.0f KB/s (1 KB is 1,000 bytes).\n", float64(size)/1000/seconds)
-	fmt.Println("One run is no measurement. The lesson says how to measure.")
+	fmt.Println("One run is no measurement. MEASURE.md says how to measure.")
 	return nil
 }
 

@@ -65,7 +65,7 @@ func countMessages(c *socket.Conn) error {
 		return errors.New("what arrived is not what was sent")
 	}
 	fmt.Printf("This one run: %.0f KB/s (1 KB is 1,000 bytes).\n", float64(got.bytes)/1000/got.took.Seconds())
-	fmt.Println("One run is no measurement. The lesson says how to measure.")
+	fmt.Println("One run is no measurement. MEASURE.md says how to measure.")
 	return nil
 }
 

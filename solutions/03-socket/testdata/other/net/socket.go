@@ -88,17 +88,25 @@ func pair(kind int) (*os.File, *os.File, error) {
 
 func frame(p []byte) ([]byte, error) {
 	if len(p) > MaxMessage {
-		return nil, fmt.Errorf("%w: %d bytes are more than %d", ErrTooLarge, len(p), MaxMessage)
+		return nil, tooLarge(p)
 	}
 	return append(binary.BigEndian.AppendUint32(make([]byte, 0, HeaderSize+len(p)), uint32(len(p))), p...), nil
 }
 
+// Send writes the header, and then the message: on a stream nobody else sends between.
 func (c *Conn) Send(p []byte) error {
-	all, err := frame(p)
-	if err == nil {
-		_, err = c.c.Write(all)
+	if len(p) > MaxMessage {
+		return tooLarge(p)
+	}
+	_, err := c.c.Write(binary.BigEndian.AppendUint32(nil, uint32(len(p))))
+	if err == nil && len(p) > 0 {
+		_, err = c.c.Write(p)
 	}
 	return err
+}
+
+func tooLarge(p []byte) error {
+	return fmt.Errorf("%w: %d bytes are more than %d", ErrTooLarge, len(p), MaxMessage)
 }
 
 // SendFile sends the descriptor with the first bytes, and what is left without it.

@@ -211,9 +211,16 @@ func (c *Conn) Peer() (p Peer, err error) {
 }
 
 // PacketConn is one end of a SOCK_SEQPACKET connection.
-type PacketConn struct{ e *end }
+type PacketConn struct {
+	e    *end
+	room []byte // for the largest packet
+}
 
-func NewPacketConn(f *os.File) *PacketConn { return &PacketConn{own(f)} }
+func NewPacketConn(f *os.File) *PacketConn { return newPacketConn(own(f)) }
+
+func newPacketConn(e *end) *PacketConn {
+	return &PacketConn{e: e, room: make([]byte, MaxMessage)}
+}
 
 func (c *PacketConn) SyscallConn() (syscall.RawConn, error) { return c.e.SyscallConn() }
 func (c *PacketConn) Close() error                          { return c.e.Close() }
@@ -223,7 +230,7 @@ func PacketPair() (*PacketConn, *PacketConn, error) {
 	if err != nil {
 		return nil, nil, err
 	}
-	return &PacketConn{a}, &PacketConn{b}, nil
+	return newPacketConn(a), newPacketConn(b), nil
 }
 
 func (c *PacketConn) Send(p []byte) error {
@@ -241,15 +248,14 @@ func (c *PacketConn) Recv() ([]byte, error) { return c.RecvInto(nil) }
 // RecvInto takes the whole packet, into memory for the largest one, and then no more
 // than it needs.
 func (c *PacketConn) RecvInto(buf []byte) ([]byte, error) {
-	room := make([]byte, MaxMessage)
-	n, err := c.RecvFixed(room)
+	n, err := c.RecvFixed(c.room)
 	if errors.Is(err, io.ErrShortBuffer) {
 		err = ErrTooLarge
 	}
 	if err != nil {
 		return nil, err
 	}
-	return append(buf[:0], room[:n]...), nil
+	return append(buf[:0], c.room[:n]...), nil
 }
 
 func (c *PacketConn) RecvFixed(buf []byte) (int, error) {
