@@ -189,10 +189,11 @@ func BenchmarkFree(b *testing.B) {
 	b.Run("Semaphore", func(b *testing.B) { postAndTake(b) })
 }
 
-// BenchmarkSystemV is what BenchmarkFree/Semaphore measures, too. The programs in C and Python
-// that stand beside it use a semaphore of System V.
+// BenchmarkSystemV is what BenchmarkFree/Semaphore and BenchmarkBuffer measure, too. The programs
+// in C and Python that stand beside it use semaphores of System V, also as the lock.
 func BenchmarkSystemV(b *testing.B) {
 	b.Run("Semaphore", func(b *testing.B) { postAndTake(b) })
+	b.Run("Buffer", func(b *testing.B) { throughBuffer(b, 1<<10) })
 }
 
 func postAndTake(b *testing.B) {
@@ -212,19 +213,21 @@ func postAndTake(b *testing.B) {
 // lock around each copy, and two semaphores that count the free slots and the full ones.
 func BenchmarkBuffer(b *testing.B) {
 	const size = 1 << 10
-	b.Run(lab.SizeName(size), func(b *testing.B) {
-		l := lab.NewBench(b, size)
-		r, name := region(l.Lab, slotsAt+slots*slotSize, func(r *shm.Region) error {
-			_, free := shm.NewSemaphore(r, 0, slots)
-			_, full := shm.NewSemaphore(r, 64, 0)
-			_, lock := shm.NewLock(r, 128)
-			return errors.Join(free, full, lock)
-		})
-		p := l.Start(benchmarkBufferProducer, lab.Tell("name", name))
-		e, err := bufferOf(r)
-		require.NoError(l, err, "opening the buffer")
-		l.Transfer(p, e)
+	b.Run(lab.SizeName(size), func(b *testing.B) { throughBuffer(b, size) })
+}
+
+func throughBuffer(b *testing.B, size int) {
+	l := lab.NewBench(b, size)
+	r, name := region(l.Lab, slotsAt+slots*slotSize, func(r *shm.Region) error {
+		_, free := shm.NewSemaphore(r, 0, slots)
+		_, full := shm.NewSemaphore(r, 64, 0)
+		_, lock := shm.NewLock(r, 128)
+		return errors.Join(free, full, lock)
 	})
+	p := l.Start(benchmarkBufferProducer, lab.Tell("name", name))
+	e, err := bufferOf(r)
+	require.NoError(l, err, "opening the buffer")
+	l.Transfer(p, e)
 }
 
 const (

@@ -2,10 +2,10 @@
 // they can stand beside a Go solution: in C (NAME.c), in Python (NAME.py, standard
 // library only), and as a limit what the bytes alone cost (limit/main.go). NAME is
 // a mechanism: pipe, fifo; file; unix, seqpacket and tcp for sockets, and duplex for a
-// socket pair; posix-queue and sysv-queue; ring, buffer and semaphore for shared memory. And
+// socket pair; posix-queue and sysv-queue; ring, buffer, sysv-buffer and semaphore for shared memory. And
 // free-lock, free-semaphore and sysv-semaphore send nothing. What those of one language share
 // is in peer.h, stream.h, file.h, folder.h, address.h, queue.h, slots.h and operation.h, and
-// in peer.py, file.py, stream.py, address.py, queues.py, slots.py and operation.py. [Prepare]
+// in peer.py, file.py, stream.py, address.py, queues.py, slots.py, semaphores.py and operation.py. [Prepare]
 // makes one ready to run.
 //
 // # The command line
@@ -58,15 +58,15 @@
 // (8,192 bytes by default). posix-queue has room for ten messages, and loses its name
 // before anything is sent. sysv-queue is as large as the kernel makes it. If the first
 // process is killed it stays, with a key that has its pid: 0x40000000 | pid << 1, and one
-// more for the other direction. The set of sysv-semaphore has no key (IPC_PRIVATE), and
-// stays then, too.
+// more for the other direction. So do the sets of sysv-buffer. That of sysv-semaphore has no
+// key (IPC_PRIVATE), and stays then, too.
 //
 // # Shared memory
 //
 // It has no end of file either: an empty message stands for it. ring is a ring of bytes with room
 // for 64 KiB, or for four messages; in Python, which has no atomic operations on memory, it is
-// slots with a lock and two semaphores. buffer is that in both languages. semaphore has one
-// slot. In C the memory has no name. In Python it loses it when both processes have it.
+// slots with a lock and two semaphores. buffer is that in both languages, and sysv-buffer
+// with semaphores of System V. semaphore has one slot. In C the memory has no name. In Python it loses it when both processes have it.
 //
 // # What is measured
 //

@@ -7,6 +7,7 @@ import (
 	"runtime"
 	"strconv"
 	"strings"
+	"syscall"
 	"testing"
 	"time"
 
@@ -101,9 +102,7 @@ func TestTheSecondProcessEndsWithTheFirst(t *testing.T) {
 				require.NotEmpty(t, gone)
 				require.NoError(t, cmd.Process.Kill())
 				cmd.Wait()
-				if k.name == "sysv-queue" {
-					removeQueues(t, cmd.Process.Pid)
-				}
+				removeSystemV(t, k, cmd.Process.Pid)
 				for _, wait := range gone {
 					wait()
 				}
@@ -112,17 +111,31 @@ func TestTheSecondProcessEndsWithTheFirst(t *testing.T) {
 	}
 }
 
-// removeQueues removes the System V queues of a peer that was killed: see doc.go.
-func removeQueues(t *testing.T, pid int) {
+// removeSystemV removes the System V queues or semaphores of a peer that was killed: see doc.go.
+func removeSystemV(t *testing.T, k kind, pid int) {
 	t.Helper()
 	for end := range 2 {
-		id, _, errno := unix.Syscall(unix.SYS_MSGGET, uintptr(0x40000000|pid<<1|end), 0, 0)
+		key := uintptr(0x40000000 | pid<<1 | end)
+		var id uintptr
+		var errno syscall.Errno
+		switch k.name {
+		case "sysv-queue":
+			id, _, errno = unix.Syscall(unix.SYS_MSGGET, key, 0, 0)
+		case "sysv-buffer":
+			id, _, errno = unix.Syscall(unix.SYS_SEMGET, key, 0, 0)
+		default:
+			return
+		}
 		if errno == unix.ENOENT {
 			continue
 		}
-		require.Zero(t, errno, "msgget")
-		_, _, errno = unix.Syscall(unix.SYS_MSGCTL, id, unix.IPC_RMID, 0)
-		require.Zero(t, errno, "msgctl")
+		require.Zero(t, errno, "msgget or semget")
+		if k.name == "sysv-queue" {
+			_, _, errno = unix.Syscall(unix.SYS_MSGCTL, id, unix.IPC_RMID, 0)
+		} else {
+			_, _, errno = unix.Syscall6(unix.SYS_SEMCTL, id, 0, unix.IPC_RMID, 0, 0, 0)
+		}
+		require.Zero(t, errno, "msgctl or semctl")
 	}
 }
 

@@ -42,7 +42,7 @@ type kind struct{ name, language string }
 func (k kind) String() string { return k.language + "/" + k.name }
 
 // names are those of the mechanisms.
-var names = []string{"pipe", "fifo", "file", "file-close", "file-each", "article", "unix", "duplex", "seqpacket", "tcp", "posix-queue", "sysv-queue", "ring", "buffer", "semaphore"}
+var names = []string{"pipe", "fifo", "file", "file-close", "file-each", "article", "unix", "duplex", "seqpacket", "tcp", "posix-queue", "sysv-queue", "ring", "buffer", "sysv-buffer", "semaphore"}
 
 var kinds = func() (all []kind) {
 	for _, name := range names {

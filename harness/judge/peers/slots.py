@@ -79,11 +79,11 @@ class End:
 class Slots:
     """Slots in a segment, which loses its name when both processes have it."""
 
-    def __init__(self, count, locked):
+    def __init__(self, count, locked, semaphores):
         self.count, self.size = count, message_size()
         self.memory = multiprocessing.shared_memory.SharedMemory(create=True, size=count * (4 + self.size))
-        self.free, self.full = multiprocessing.Semaphore(count), multiprocessing.Semaphore(0)
-        self.lock = multiprocessing.Lock() if locked else None
+        self.free, self.full, lock = semaphores(count, 0, 1)
+        self.lock = lock if locked else None
 
 
 def many():
@@ -92,13 +92,17 @@ def many():
 
 
 class Shared:
-    """What a peer says of itself: how many slots, and whether there is a lock."""
+    """What a peer says of itself: how many slots, whether there is a lock, and of what kind
+    the semaphores are."""
 
     count, locked = 1, False
 
+    def semaphores(self, *values):
+        return [multiprocessing.Semaphore(value) for value in values]
+
     def __init__(self, both_ways):
-        self.to_first = Slots(self.count, self.locked)
-        self.to_second = Slots(self.count, self.locked) if both_ways else None
+        self.to_first = Slots(self.count, self.locked, self.semaphores)
+        self.to_second = Slots(self.count, self.locked, self.semaphores) if both_ways else None
 
     def ends(self, other=None):
         return [slots and End(slots, other) for slots in (self.to_second, self.to_first)]

@@ -6,14 +6,7 @@ import ctypes
 
 import operation
 from queues import check, libc
-
-IPC_PRIVATE, IPC_RMID = 0, 0
-
-
-class Sembuf(ctypes.Structure):
-    """struct sembuf, semop(2)."""
-
-    _fields_ = [("num", ctypes.c_ushort), ("op", ctypes.c_short), ("flags", ctypes.c_short)]
+from semaphores import IPC_PRIVATE, IPC_RMID, Sembuf
 
 
 def make():
