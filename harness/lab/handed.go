@@ -12,6 +12,8 @@ type Handed struct {
 	end  conn
 	text string
 	ours interface{ Close() error } // to be closed here once it is handed over
+	// begin is set if it says how the process starts.
+	begin func(*beginning)
 }
 
 // Give hands a copy of a descriptor to the process. The test keeps its own.

@@ -17,6 +17,7 @@ import (
 func init() {
 	supervisor.Enter()
 	supervisor.Plain()
+	prepare()
 	openCrashLine()
 	debug.SetMaxStack(maxStack)
 	up = openLine()

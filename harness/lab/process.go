@@ -30,6 +30,7 @@ type Process struct {
 	lines  int // the descriptors of its two lines begin here
 
 	begun   chan struct{}        // closed when the role has begun, or ended before
+	refused string               // why it could not begin; read after begun is closed
 	reports chan json.RawMessage // closed after the last one
 	early   []json.RawMessage    // were taken out of reports, and belong before the others
 	ended   chan struct{}        // closed when the process is reaped
@@ -58,12 +59,22 @@ func (l *Lab) launch(r *Role, handed []Handed) *Process {
 		begun: make(chan struct{}), reports: make(chan json.RawMessage, 1024), ended: make(chan struct{}),
 	}
 	if err := p.start(handed); err != nil {
+		if p.line != nil {
+			p.line.f.Close()
+		}
+		if none := noInit(""); errors.As(err, &none) {
+			l.Unsupported("%v", none)
+		}
 		l.Fault("starting %s: %v", r.name, err)
 	}
 	l.launched = append(l.launched, p)
 	// From here on a process that does not move waits in its role, and not
 	// for its turn to start.
 	<-p.begun
+	if p.refused != "" {
+		<-p.ended
+		l.Unsupported("%v", noInit(p.refused))
+	}
 	for _, h := range handed {
 		if h.ours == nil {
 			continue
@@ -104,9 +115,17 @@ func (p *Process) start(handed []Handed) error {
 
 	g := given{Files: map[string]int{}, Texts: map[string]string{}, Seed: p.lab.seed(),
 		Stream: fmt.Sprintf("%s, process %d, %s", p.lab.t.Name(), p.number, p.role)}
+	var how beginning
 	const first = 3 // after standard input, output and error
 	for _, h := range handed {
-		if h.end == nil {
+		if h.begin != nil {
+			h.begin(&how)
+		}
+		switch {
+		case h.end != nil:
+		case h.begin != nil:
+			continue
+		default:
 			g.Texts[h.name] = h.text
 			continue
 		}
@@ -132,11 +151,19 @@ func (p *Process) start(handed []Handed) error {
 	if _, shows := g.Files[callsName]; shows {
 		p.cmd.Env = append(p.cmd.Env, asIfKillable()...)
 	}
+	preparing, err := how.prepare.environment()
+	if err != nil {
+		return err
+	}
+	p.cmd.Env = append(p.cmd.Env, preparing...)
+	if err := how.apply(p.cmd.SysProcAttr, g.Files); err != nil {
+		return err
+	}
 	core := -1
 	if n, err := strconv.Atoi(os.Getenv(verdict.EnvCore)); err == nil {
 		core = n
 	}
-	if err := supervisor.OnCore(core, p.cmd.Start); err != nil {
+	if err := how.start(func() error { return supervisor.OnCore(core, p.cmd.Start) }); err != nil {
 		return err
 	}
 	go p.follow()
@@ -159,6 +186,10 @@ func (p *Process) follow() {
 		if m.Done {
 			last = m
 			continue
+		}
+		if m.Refused != "" {
+			p.refused = m.Refused
+			break
 		}
 		if m.Seeded {
 			p.lab.useSeed()

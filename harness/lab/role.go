@@ -54,12 +54,14 @@ const envGiven = "IPC_GIVEN"
 
 // message goes from a child process up to the test.
 type message struct {
-	Begun  bool            `json:"begun,omitempty"`
-	Seeded bool            `json:"seeded,omitempty"` // the role uses the seed
-	Dies   bool            `json:"dies,omitempty"`   // it kills itself now
-	Report json.RawMessage `json:"report,omitempty"`
-	Done   bool            `json:"done,omitempty"`
-	Err    string          `json:"err,omitempty"`
+	Begun  bool `json:"begun,omitempty"`
+	Seeded bool `json:"seeded,omitempty"` // the role uses the seed
+	Dies   bool `json:"dies,omitempty"`   // it kills itself now
+	// Refused is why the process cannot be started in the way that was asked for.
+	Refused string          `json:"refused,omitempty"`
+	Report  json.RawMessage `json:"report,omitempty"`
+	Done    bool            `json:"done,omitempty"`
+	Err     string          `json:"err,omitempty"`
 }
 
 // play runs this process's role and returns its exit status.

@@ -1,9 +1,11 @@
 package launch
 
 import (
+	"fmt"
 	"os"
 	"sync/atomic"
 	"syscall"
+	"unsafe"
 
 	"golang.org/x/sys/unix"
 
@@ -37,7 +39,15 @@ func refuse(why string) { refused.Store(&why) }
 // right to mount as an ambient capability (capabilities(7)), and gives it up
 // before it starts the step.
 func isolate(attr *syscall.SysProcAttr) {
-	attr.Cloneflags = unix.CLONE_NEWPID | unix.CLONE_NEWIPC | unix.CLONE_NEWNS
+	own(attr, unix.CLONE_NEWPID|unix.CLONE_NEWIPC|unix.CLONE_NEWNS)
+}
+
+// OwnInit asks for a PID namespace whose first process is the one that is started, and for
+// mounts of its own. That process calls [BecomeInit].
+func OwnInit(attr *syscall.SysProcAttr) { own(attr, unix.CLONE_NEWPID|unix.CLONE_NEWNS) }
+
+func own(attr *syscall.SysProcAttr, namespaces uintptr) {
+	attr.Cloneflags = namespaces
 	uid, gid := os.Getuid(), os.Getgid()
 	if uid == 0 {
 		return
@@ -46,4 +56,43 @@ func isolate(attr *syscall.SysProcAttr) {
 	attr.UidMappings = []syscall.SysProcIDMap{{ContainerID: uid, HostID: uid, Size: 1}}
 	attr.GidMappings = []syscall.SysProcIDMap{{ContainerID: gid, HostID: gid, Size: 1}}
 	attr.AmbientCaps = []uintptr{unix.CAP_SYS_ADMIN}
+}
+
+// BecomeInit finishes what [OwnInit] began: /proc shows the new namespace, and an ordinary
+// user has no capabilities again. It concerns this thread, and what that executes.
+func BecomeInit() error {
+	if err := MountProc(); err != nil {
+		return err
+	}
+	if os.Getuid() == 0 {
+		return nil
+	}
+	return DropCapabilities()
+}
+
+// MountProc makes the mounts of this process's namespace its own, and mounts /proc anew: an
+// old one shows the processes of the old namespace.
+func MountProc() error {
+	if err := unix.Mount("", "/", "", unix.MS_REC|unix.MS_PRIVATE, ""); err != nil {
+		return fmt.Errorf("making the mounts private: %w", err)
+	}
+	if err := unix.Mount("proc", "/proc", "proc", unix.MS_NOSUID|unix.MS_NODEV|unix.MS_NOEXEC, ""); err != nil {
+		return fmt.Errorf("mounting /proc: %w", err)
+	}
+	return nil
+}
+
+// DropCapabilities gives up the right to mount. It concerns this thread, which
+// is the one that starts the step: capabilities belong to threads, and a new
+// process gets those of the thread that made it.
+func DropCapabilities() error {
+	if err := unix.Prctl(unix.PR_CAP_AMBIENT, unix.PR_CAP_AMBIENT_CLEAR_ALL, 0, 0, 0); err != nil {
+		return os.NewSyscallError("prctl PR_CAP_AMBIENT_CLEAR_ALL", err)
+	}
+	header := unix.CapUserHeader{Version: unix.LINUX_CAPABILITY_VERSION_3}
+	var none [2]unix.CapUserData
+	if _, _, e := syscall.RawSyscall(unix.SYS_CAPSET, uintptr(unsafe.Pointer(&header)), uintptr(unsafe.Pointer(&none)), 0); e != 0 {
+		return os.NewSyscallError("capset", e)
+	}
+	return nil
 }

@@ -184,3 +184,10 @@ func parseWatchedFile(line string) (w WatchedFile, ok bool) {
 	// The kernel's own form of a device number is not that of stat(2).
 	return WatchedFile{unix.Mkdev(uint32(sdev>>20), uint32(sdev&(1<<20-1))), ino, uint32(mask)}, n == 4
 }
+
+// Reaped reports of a pidfd of this process that what it stands for has ended, and that its
+// parent has waited for it.
+func Reaped(pidfd int) bool {
+	f, ok := readFile(os.Getpid(), pidfd)
+	return ok && f.Reaped
+}

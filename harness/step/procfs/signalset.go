@@ -2,6 +2,7 @@ package procfs
 
 import (
 	"encoding/binary"
+	"math/bits"
 	"os"
 	"strconv"
 	"strings"
@@ -14,6 +15,30 @@ type SignalSet uint64
 
 // Has reports whether the signal is in the set.
 func (s SignalSet) Has(n unix.Signal) bool { return s&(1<<(n-1)) != 0 }
+
+// Names are those of its members, in the order of their numbers.
+func (s SignalSet) Names() (names []string) {
+	for ; s != 0; s &= s - 1 {
+		names = append(names, SignalName(unix.Signal(bits.TrailingZeros64(uint64(s))+1)))
+	}
+	return names
+}
+
+// SignalName is SIGUSR1 or, for a real-time signal, SIGRTMIN+2. The C library
+// keeps 32 and 33 for itself: its SIGRTMIN is 34.
+func SignalName(n unix.Signal) string {
+	if name := unix.SignalName(n); name != "" {
+		return name
+	}
+	const min = 34
+	switch {
+	case n == min:
+		return "SIGRTMIN"
+	case n > min:
+		return "SIGRTMIN+" + strconv.Itoa(int(n)-min)
+	}
+	return "signal " + strconv.Itoa(int(n))
+}
 
 // Signals are the masks of a process. Which signals are blocked is told by
 // each thread for itself.
@@ -56,4 +81,18 @@ func awaiting(pid int, t Thread) SignalSet {
 		return 0
 	}
 	return SignalSet(binary.NativeEndian.Uint64(b))
+}
+
+// ThreadSignals reads the masks of each thread of a process.
+func ThreadSignals(pid int) (all []Thread) {
+	tids, _ := numbers(procPath(pid, "task"))
+	for _, tid := range tids {
+		t := Thread{TID: tid}
+		dir := procPath(pid, "task", strconv.Itoa(tid))
+		if _, err := os.Stat(dir); err == nil {
+			t.readStatus(dir)
+			all = append(all, t)
+		}
+	}
+	return all
 }

@@ -4,10 +4,10 @@ import (
 	"fmt"
 	"os"
 	"path/filepath"
-	"syscall"
-	"unsafe"
 
 	"golang.org/x/sys/unix"
+
+	"ipcworkbook/harness/step/launch"
 )
 
 // isolate finishes what package launch began: this process is the first one of
@@ -16,15 +16,11 @@ import (
 // namespace, /dev/shm is no part of the IPC namespace at all, and an old
 // /dev/mqueue shows the old queues.
 func (s *step) isolate() error {
-	if err := unix.Mount("", "/", "", unix.MS_REC|unix.MS_PRIVATE, ""); err != nil {
-		return fmt.Errorf("making the mounts private: %w", err)
+	if err := launch.MountProc(); err != nil {
+		return err
 	}
 	if err := keepDevices(); err != nil {
 		return err
-	}
-	const plain = unix.MS_NOSUID | unix.MS_NODEV | unix.MS_NOEXEC
-	if err := unix.Mount("proc", "/proc", "proc", plain, ""); err != nil {
-		return fmt.Errorf("mounting /proc: %w", err)
 	}
 	if isDir("/dev/shm") {
 		if err := unix.Mount("tmpfs", "/dev/shm", "tmpfs", unix.MS_NOSUID|unix.MS_NODEV, "mode=1777"); err != nil {
@@ -40,13 +36,13 @@ func (s *step) isolate() error {
 			return err
 		}
 	}
-	if err := unix.Mount("mqueue", s.queues, "mqueue", plain, ""); err != nil {
+	if err := unix.Mount("mqueue", s.queues, "mqueue", unix.MS_NOSUID|unix.MS_NODEV|unix.MS_NOEXEC, ""); err != nil {
 		return fmt.Errorf("mounting the file system of the queues: %w", err)
 	}
 	if os.Getuid() == 0 {
 		return nil // root before, and root in the step, as without namespaces
 	}
-	return dropCapabilities()
+	return launch.DropCapabilities()
 }
 
 // keepDevices makes /dev a mount that is read-only, for root: devices can be used as before,
@@ -73,19 +69,4 @@ func keepDevices() error {
 func isDir(path string) bool {
 	info, err := os.Stat(path)
 	return err == nil && info.IsDir()
-}
-
-// dropCapabilities gives up the right to mount. It concerns this thread, which
-// is the one that starts the step: capabilities belong to threads, and a new
-// process gets those of the thread that made it.
-func dropCapabilities() error {
-	if err := unix.Prctl(unix.PR_CAP_AMBIENT, unix.PR_CAP_AMBIENT_CLEAR_ALL, 0, 0, 0); err != nil {
-		return os.NewSyscallError("prctl PR_CAP_AMBIENT_CLEAR_ALL", err)
-	}
-	header := unix.CapUserHeader{Version: unix.LINUX_CAPABILITY_VERSION_3}
-	var none [2]unix.CapUserData
-	if _, _, e := syscall.RawSyscall(unix.SYS_CAPSET, uintptr(unsafe.Pointer(&header)), uintptr(unsafe.Pointer(&none)), 0); e != 0 {
-		return os.NewSyscallError("capset", e)
-	}
-	return nil
 }

@@ -1,0 +1,208 @@
+package lab
+
+import (
+	"bufio"
+	"errors"
+	"os"
+	"os/exec"
+	"os/signal"
+	"strings"
+	"syscall"
+	"testing"
+
+	"github.com/stretchr/testify/require"
+	"golang.org/x/sys/unix"
+
+	"ipcworkbook/harness/verdict"
+)
+
+// A process begins with what the test asked for, in every thread, and the test's own process
+// is what it was.
+func TestAProcessBeginsWithItsSignals(t *testing.T) {
+	l := New(t)
+	before := l.Signals(myself{})
+	p := l.Start(waitsForWord, Blocked(syscall.SIGUSR1, 36), Ignored(syscall.SIGHUP, syscall.SIGTSTP), OwnGroup())
+	l.Until("starting it", HasBlocked(p, syscall.SIGUSR1, 36), Ignores(p, syscall.SIGHUP, syscall.SIGTSTP), InGroup(p, p.PID()))
+	require.Equal(t, before, l.Signals(myself{}), "the test's own process")
+	require.NoError(t, unix.Kill(p.PID(), unix.SIGUSR1))
+	l.Until("sending SIGUSR1", HasPending(p, syscall.SIGUSR1))
+	p.Blocks("it waits for its word", HasPending(p, syscall.SIGUSR1))
+	p.Exit()
+
+	plain := l.Start(waitsForWord)
+	require.NotContains(t, l.Signals(plain).Blocked, "SIGUSR1")
+	require.NotContains(t, l.Signals(plain).Ignored, "SIGHUP")
+	require.Equal(t, unix.Getpgrp(), group(t, plain.PID()))
+	plain.Exit()
+}
+
+// myself is the test's own process.
+type myself struct{}
+
+func (myself) PID() int     { return os.Getpid() }
+func (myself) name() string { return "the test" }
+
+func group(t *testing.T, pid int) int {
+	t.Helper()
+	n, err := unix.Getpgid(pid)
+	require.NoError(t, err)
+	return n
+}
+
+var waitsForWord = NewRole("waits for its word", func(c *Child) error {
+	c.Wait()
+	return nil
+})
+
+// What does not come is told, with what was there.
+func TestEvidenceThatDoesNotComeIsTold(t *testing.T) {
+	said := failing(t, func(l *Lab) {
+		p := l.Start(waitsForWord)
+		defer p.Exit()
+		l.Until("Send(SIGUSR1): is it sent at all?", HasPending(p, syscall.SIGUSR1))
+	})
+	require.Contains(t, said, "waits for its word")
+	require.Contains(t, said, "has pending: SIGUSR1")
+	require.Contains(t, said, "got:      pending: none")
+	require.Contains(t, said, "Is it sent at all?")
+}
+
+// The first process of a PID namespace has pid 1 there, another one here, sees no process of
+// outside, and is who started it.
+func TestAProcessIsTheFirstOfItsNamespace(t *testing.T) {
+	l := New(t)
+	p := l.Start(tellsWho, AsInit(), Ignored(syscall.SIGHUP))
+	var who whoIsThere
+	p.Report(&who)
+	require.Equal(t, 1, who.PID)
+	require.Equal(t, os.Getuid(), who.UID)
+	require.Equal(t, []string{"1"}, who.Processes)
+	require.NotEqual(t, 1, p.PID())
+	require.Equal(t, os.Getuid() == 0, who.MayMount, "an ordinary user stays one")
+	l.Until("starting it", Ignores(p, syscall.SIGHUP))
+	p.Exit()
+}
+
+// Whoever dies takes all of the namespace along.
+func TestTheFirstOfItsNamespaceIsKilled(t *testing.T) {
+	l := New(t)
+	p := l.Start(waitsForWord, AsInit())
+	p.Kill()
+	require.True(t, p.killed)
+}
+
+func TestWithoutNamespacesNobodyIsTheFirst(t *testing.T) {
+	t.Setenv(verdict.EnvAlone, "")
+	f := &fake{TB: t}
+	l := New(f)
+	done := make(chan struct{})
+	go func() {
+		defer close(done)
+		l.Start(waitsForWord, AsInit())
+	}()
+	<-done
+	for _, end := range f.ends {
+		end()
+	}
+	require.Contains(t, l.missing, "no namespaces")
+}
+
+type whoIsThere struct {
+	PID, UID  int
+	Processes []string
+	MayMount  bool
+}
+
+var tellsWho = NewRole("tells who is there", func(c *Child) error {
+	who := whoIsThere{PID: os.Getpid(), UID: os.Getuid()}
+	entries, err := os.ReadDir("/proc")
+	if err != nil {
+		return err
+	}
+	for _, e := range entries {
+		if strings.Trim(e.Name(), "0123456789") == "" {
+			who.Processes = append(who.Processes, e.Name())
+		}
+	}
+	who.MayMount = unix.Mount("proc", "/proc", "proc", unix.MS_NOSUID|unix.MS_NODEV|unix.MS_NOEXEC, "") == nil
+	c.Report(who)
+	c.Wait()
+	return nil
+})
+
+// The keyboard's signals reach the foreground group of a terminal, what is written there is
+// seen, and a hang-up is SIGHUP and the end of what can be read.
+func TestAProcessAtATerminal(t *testing.T) {
+	l := New(t)
+	term := l.Terminal()
+	p := l.Start(atTerminal, OnTerminal(term))
+	term.Says("ready\r\n")
+	require.Equal(t, p.PID(), term.Foreground())
+	term.Type("\x03")
+	term.Says("interrupt\r\n")
+	term.Type("\x1c")
+	term.Says("quit\r\n")
+	term.Resize(100, 30)
+	term.Says("window changed\r\n")
+	term.HangUp()
+	var got string
+	p.Report(&got)
+	require.Equal(t, "hangup", got)
+	require.NoError(t, p.Wait())
+}
+
+var atTerminal = NewRole("at a terminal", func(c *Child) error {
+	tty := c.File("terminal")
+	came := make(chan os.Signal, 8)
+	signal.Notify(came, syscall.SIGINT, syscall.SIGQUIT, syscall.SIGWINCH, syscall.SIGHUP)
+	tty.WriteString("ready\n")
+	for s := range came {
+		if s == syscall.SIGHUP {
+			_, err := bufio.NewReader(tty).ReadString('\n')
+			if err == nil {
+				return errors.New("there is something to read after a hang-up")
+			}
+			c.Report(s.String())
+			return nil
+		}
+		tty.WriteString(s.String() + "\n")
+	}
+	return nil
+})
+
+// A child of a role's, and one that nobody waits for.
+func TestOthersAreWatched(t *testing.T) {
+	l := New(t)
+	p := l.Start(hasChildren)
+	var pids []int
+	p.Report(&pids)
+	stays, ended := l.Other("the one that stays", pids[0]), l.Other("the one that ends", pids[1])
+	p.Go()
+	ended.Ends("it was killed")
+	l.Until("it was killed", IsZombie(ended), HasZombies(p, 1))
+	require.NoError(t, unix.Kill(stays.PID(), unix.SIGSTOP))
+	l.Until("it was stopped", IsStopped(stays))
+	p.Exit()
+	l.Until("its parent has waited", IsGone(ended), IsGone(stays))
+}
+
+var hasChildren = NewRole("has children", func(c *Child) error {
+	var all []*exec.Cmd
+	var pids []int
+	for range 2 {
+		cmd := exec.Command("sleep", "1000")
+		if err := cmd.Start(); err != nil {
+			return err
+		}
+		all, pids = append(all, cmd), append(pids, cmd.Process.Pid)
+	}
+	c.Report(pids)
+	c.Wait()
+	all[1].Process.Kill()
+	c.Wait()
+	all[0].Process.Kill()
+	for _, cmd := range all {
+		cmd.Wait()
+	}
+	return nil
+})
