@@ -10,6 +10,7 @@ import (
 
 	"golang.org/x/sys/unix"
 
+	"ipcworkbook/harness/step/seccomp"
 	"ipcworkbook/harness/verdict"
 )
 
@@ -44,6 +45,10 @@ type Calls struct {
 // the role has to call [Child.ShowCalls].
 func (l *Lab) Calls() *Calls {
 	l.t.Helper()
+	// A process can have one filter that asks, and the supervisor's asks before signals to others.
+	if _, err := ask(verdict.Event{Kind: verdict.Calls}); err != nil {
+		l.Fault("asking the supervisor: %v", err)
+	}
 	fds, err := unix.Socketpair(unix.AF_UNIX, unix.SOCK_SEQPACKET|unix.SOCK_CLOEXEC, 0)
 	if err != nil {
 		l.Fault("making a pair of sockets: %v", err)
@@ -234,15 +239,16 @@ func (c *Calls) follow(listener *os.File) {
 		}
 	}()
 	for {
-		n, err := nextCall(listener)
+		next, err := seccomp.Next(listener)
 		if err != nil {
-			if !errors.Is(err, errNoMoreCalls) && !errors.Is(err, os.ErrClosed) {
+			if !errors.Is(err, seccomp.ErrNoMore) && !errors.Is(err, os.ErrClosed) {
 				c.broken = err
 			}
 			return
 		}
+		n := notification{next}
 		if errno := c.refuses(n); errno != 0 {
-			if err := n.answer(listener, answer{error: -int32(errno)}); err != nil {
+			if err := n.Refuse(listener, errno); err != nil {
 				c.broken = err
 				return
 			}
@@ -255,7 +261,7 @@ func (c *Calls) follow(listener *os.File) {
 			case <-c.process.ended: // it was killed
 			}
 		}
-		if err := n.pass(listener); err != nil {
+		if err := n.Pass(listener); err != nil {
 			c.broken = err
 			return
 		}

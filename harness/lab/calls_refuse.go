@@ -54,8 +54,8 @@ func (c *Calls) refuses(n notification) unix.Errno {
 
 // name is that of the call, and of what fcntl(2) is asked for.
 func (n notification) name() string {
-	if n.nr == unix.SYS_FCNTL {
-		return fmt.Sprintf("fcntl(%s)", fcntls[n.args[1]])
+	if n.Number == unix.SYS_FCNTL {
+		return fmt.Sprintf("fcntl(%s)", fcntls[n.Args[1]])
 	}
-	return shownCalls[n.nr]
+	return shownCalls[n.Number]
 }

@@ -24,7 +24,7 @@ func (l *Lab) end() {
 		l.endProcesses()
 	}
 	for _, p := range l.processes {
-		p.cmd.Process.Kill()
+		p.kill()
 		<-p.ended
 	}
 	l.closeAll()

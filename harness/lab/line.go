@@ -48,12 +48,15 @@ var settling sync.Mutex // one question at a time
 // settle waits until nothing in the step moves any more. It reports false when
 // the step never comes to rest.
 func settle() bool {
+	a, err := ask(verdict.Event{Kind: verdict.Settle})
+	return err == nil && a.Asleep
+}
+
+// ask puts a question to the supervisor, and waits for the answer.
+func ask(e verdict.Event) (a verdict.Settled, err error) {
 	settling.Lock()
 	defer settling.Unlock()
-	up.send(verdict.Event{Kind: verdict.Settle})
-	var a verdict.Settled
-	if err := up.receive(&a); err != nil {
-		return false
-	}
-	return a.Asleep
+	up.send(e)
+	err = up.receive(&a)
+	return a, err
 }

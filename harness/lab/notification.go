@@ -1,14 +1,14 @@
 package lab
 
 import (
-	"errors"
 	"fmt"
 	"os"
 	"path/filepath"
 	"strings"
-	"unsafe"
 
 	"golang.org/x/sys/unix"
+
+	"ipcworkbook/harness/step/seccomp"
 )
 
 // shownCalls are those that look at a file or change one. A socket's file is one, and so is a
@@ -74,98 +74,18 @@ var fcntls = map[uint64]string{
 	unix.F_OFD_GETLK: "F_OFD_GETLK", unix.F_OFD_SETLK: "F_OFD_SETLK", unix.F_OFD_SETLKW: "F_OFD_SETLKW",
 }
 
-// notification is struct seccomp_notif of linux/seccomp.h: a thread is about to make
-// a call, and waits for an answer.
-type notification struct {
-	id    uint64
-	pid   uint32 // the thread
-	flags uint32
-	nr    int32
-	arch  uint32
-	ip    uint64
-	args  [6]uint64
-}
-
-// answer is struct seccomp_notif_resp.
-type answer struct {
-	id    uint64
-	val   int64
-	error int32
-	flags uint32
-}
-
-// errNoMoreCalls says that the process has ended.
-var errNoMoreCalls = errors.New("no process has the filter any more")
-
-// nextCall waits for the next call of the process.
-func nextCall(listener *os.File) (n notification, err error) {
-	conn, err := listener.SyscallConn()
-	if err != nil {
-		return n, err
-	}
-	readErr := conn.Read(func(fd uintptr) bool {
-		for {
-			// To receive where there is nothing waits, in most kernels.
-			ready := []unix.PollFd{{Fd: int32(fd), Events: unix.POLLIN}}
-			switch _, err = unix.Poll(ready, 0); {
-			case err == unix.EINTR:
-				continue // to wait for the next event would miss those that are there
-			case err != nil:
-				return true
-			case ready[0].Revents == 0:
-				return false
-			case ready[0].Revents&unix.POLLIN == 0:
-				err = errNoMoreCalls
-				return true
-			}
-			n = notification{}
-			err = notifyIoctl(fd, unix.SECCOMP_IOCTL_NOTIF_RECV, unsafe.Pointer(&n))
-			if err != unix.EINTR && err != unix.ENOENT { // it was killed meanwhile
-				return true
-			}
-		}
-	})
-	return n, errors.Join(err, readErr)
-}
-
-// pass lets the call go on.
-func (n notification) pass(listener *os.File) error {
-	return n.answer(listener, answer{flags: unix.SECCOMP_USER_NOTIF_FLAG_CONTINUE})
-}
-
-func (n notification) answer(listener *os.File, a answer) error {
-	a.id = n.id
-	return control(listener, func(fd int) error {
-		for {
-			// EINTR comes where another thread of the process is just about to ask.
-			err := notifyIoctl(uintptr(fd), unix.SECCOMP_IOCTL_NOTIF_SEND, unsafe.Pointer(&a))
-			switch err {
-			case unix.EINTR:
-				continue
-			case unix.ENOENT: // it was killed meanwhile
-				return nil
-			}
-			return err
-		}
-	})
-}
-
-func notifyIoctl(fd uintptr, request uintptr, arg unsafe.Pointer) error {
-	if _, _, errno := unix.Syscall(unix.SYS_IOCTL, fd, request, uintptr(arg)); errno != 0 {
-		return errno
-	}
-	return nil
-}
+// notification is a call that a thread is about to make.
+type notification struct{ seccomp.Notification }
 
 // named are those whose first argument is a name, or another address.
 var named = map[int32]bool{unix.SYS_MQ_OPEN: true, unix.SYS_MQ_UNLINK: true, unix.SYS_FUTEX: true, unix.SYS_FUTEX_WAITV: true}
 
 // file is what the descriptor stands for, "" where it is none.
 func (n notification) file() string {
-	if named[n.nr] {
+	if named[n.Number] {
 		return ""
 	}
-	target, _ := os.Readlink(fmt.Sprintf("/proc/%d/fd/%d", n.pid, int32(n.args[0])))
+	target, _ := os.Readlink(fmt.Sprintf("/proc/%d/fd/%d", n.Thread, int32(n.Args[0])))
 	return target
 }
 
@@ -181,17 +101,17 @@ func (n notification) String() string {
 	if file := n.file(); file != "" {
 		args = append(args, strings.Trim(filepath.Base(strings.TrimPrefix(file, "anon_inode:")), "[]"))
 	}
-	if name := fcntls[n.args[1]]; name != "" && n.nr == unix.SYS_FCNTL {
+	if name := fcntls[n.Args[1]]; name != "" && n.Number == unix.SYS_FCNTL {
 		args = append(args, name)
 	}
-	switch name := shownCalls[n.nr]; {
-	case n.nr == unix.SYS_FUTEX:
+	switch name := shownCalls[n.Number]; {
+	case n.Number == unix.SYS_FUTEX:
 		const operation = futexPrivate - 1
-		return fmt.Sprintf("futex(%s)", futexes[n.args[1]&operation])
-	case name == "" && otherCalls[n.nr] != "": // see ShowAllCalls
-		return otherCalls[n.nr]
+		return fmt.Sprintf("futex(%s)", futexes[n.Args[1]&operation])
+	case name == "" && otherCalls[n.Number] != "": // see ShowAllCalls
+		return otherCalls[n.Number]
 	case name == "":
-		return fmt.Sprintf("system call %d", n.nr)
+		return fmt.Sprintf("system call %d", n.Number)
 	default:
 		return fmt.Sprintf("%s(%s)", name, strings.Join(args, ", "))
 	}

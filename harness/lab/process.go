@@ -197,6 +197,7 @@ func (p *Process) follow() {
 		}
 		if m.Dies {
 			p.doomed.Store(true)
+			p.kill()
 			continue
 		}
 		p.reports <- m.Report
@@ -334,9 +335,17 @@ func (p *Process) mustEndWell() {
 // until it is gone.
 func (p *Process) Kill() {
 	p.doomed.Store(true)
-	p.cmd.Process.Kill()
+	p.kill()
 	<-p.ended
 	p.checked = true
+}
+
+// kill sends SIGKILL. Where this process may send no signals, the supervisor does: see
+// [Lab.Calls].
+func (p *Process) kill() {
+	if errors.Is(p.cmd.Process.Kill(), unix.ENOSYS) {
+		up.send(verdict.Event{Kind: verdict.Kill, PID: p.PID()})
+	}
 }
 
 // Blocks asserts that the process is there and does not go on: everything in

@@ -2,12 +2,13 @@ package lab
 
 import (
 	"errors"
-	"os"
 	"runtime"
 	"slices"
 	"unsafe"
 
 	"golang.org/x/sys/unix"
+
+	"ipcworkbook/harness/step/seccomp"
 )
 
 // RefuseCloseOnExec makes each second call fail with EPERM, in all threads of this process
@@ -41,14 +42,7 @@ func (l *Lab) RefusesCalls() {
 // RefuseBlocking makes each call fail with EPERM, as RefuseCloseOnExec does, that would
 // make a descriptor blocking: F_SETFL without O_NONBLOCK.
 func (c *Child) RefuseBlocking() error {
-	const argument = 16 + 2*8
-	return refuse(unix.EPERM, unix.SYS_FCNTL, jump(unix.BPF_JEQ, unix.F_SETFL), load(argument), otherwise(jump(unix.BPF_JSET, unix.O_NONBLOCK)))
-}
-
-// What a filter sees is struct seccomp_data: the number of the call, and its arguments of
-// 8 bytes from 16 on. Both architectures are little-endian: the low half comes first.
-func load(offset uint32) unix.SockFilter {
-	return unix.SockFilter{Code: unix.BPF_LD | unix.BPF_W | unix.BPF_ABS, K: offset}
+	return refuse(unix.EPERM, unix.SYS_FCNTL, jump(unix.BPF_JEQ, unix.F_SETFL), seccomp.Argument(2), otherwise(jump(unix.BPF_JSET, unix.O_NONBLOCK)))
 }
 
 // jump goes on with the next instruction if the test holds, and lets the call pass if not.
@@ -67,10 +61,8 @@ const toTheEnd = 255
 
 // refuse makes a call fail for which all tests hold, in all threads and for good. They begin with its second argument.
 func refuse(why unix.Errno, number uint32, tests ...unix.SockFilter) error {
-	const second = 16 + 8
-	program := slices.Concat([]unix.SockFilter{load(0), jump(unix.BPF_JEQ, number), load(second)}, tests, []unix.SockFilter{
-		{Code: unix.BPF_RET | unix.BPF_K, K: unix.SECCOMP_RET_ERRNO | uint32(why)},
-		{Code: unix.BPF_RET | unix.BPF_K, K: unix.SECCOMP_RET_ALLOW}})
+	program := slices.Concat([]unix.SockFilter{seccomp.Load(0), jump(unix.BPF_JEQ, number), seccomp.Argument(1)}, tests, []unix.SockFilter{
+		seccomp.Give(unix.SECCOMP_RET_ERRNO | uint32(why)), seccomp.Give(unix.SECCOMP_RET_ALLOW)})
 	for i := range program {
 		left := uint8(len(program) - 2 - i)
 		if program[i].Jt == toTheEnd {
@@ -94,14 +86,8 @@ func setFilter(program []unix.SockFilter, flags uintptr) (fd int, err error) {
 
 // setFilterHere sets one for this thread.
 func setFilterHere(program []unix.SockFilter, flags uintptr) (fd int, err error) {
-	if err := unix.Prctl(unix.PR_SET_NO_NEW_PRIVS, 1, 0, 0, 0); err != nil {
-		return -1, os.NewSyscallError("prctl PR_SET_NO_NEW_PRIVS", err)
+	if err := seccomp.NoNewPrivileges(); err != nil {
+		return -1, err
 	}
-	filter := unix.SockFprog{Len: uint16(len(program)), Filter: &program[0]}
-	n, _, errno := unix.RawSyscall(unix.SYS_SECCOMP, unix.SECCOMP_SET_MODE_FILTER,
-		flags, uintptr(unsafe.Pointer(&filter)))
-	if errno != 0 {
-		return -1, os.NewSyscallError("seccomp", errno)
-	}
-	return int(n), nil
+	return seccomp.Set(program, flags)
 }

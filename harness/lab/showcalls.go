@@ -5,9 +5,10 @@ import (
 	"fmt"
 	"os"
 	"sync"
-	"unsafe"
 
 	"golang.org/x/sys/unix"
+
+	"ipcworkbook/harness/step/seccomp"
 )
 
 // ShowCalls makes every thread of this process ask the test before a call that looks
@@ -43,23 +44,14 @@ func (c *Child) show(install func(line int) (listener int, err error)) error {
 // installFilter makes a filter that asks, and returns its listener. The calls of the
 // line to the test are left out: they are the lab's.
 func installFilter(line int) (listener int, err error) {
-	equal := func(k uint32, yes, no int) unix.SockFilter {
-		return unix.SockFilter{Code: unix.BPF_JMP | unix.BPF_JEQ | unix.BPF_K, K: k, Jt: uint8(yes), Jf: uint8(no)}
-	}
-	give := func(action uint32) unix.SockFilter {
-		return unix.SockFilter{Code: unix.BPF_RET | unix.BPF_K, K: action}
-	}
-	// What the filter sees is struct seccomp_data, which begins in the notification
-	// with the number. Both architectures are little-endian: the low half comes first.
-	var data notification
-	base := unsafe.Offsetof(data.nr)
+	equal := func(k uint32, yes, no int) unix.SockFilter { return seccomp.Test(unix.BPF_JEQ, k, yes, no) }
 	program := []unix.SockFilter{
-		load(0),
+		seccomp.Load(0),
 		equal(unix.SYS_FUTEX, 0, 4),
-		load(uint32(unsafe.Offsetof(data.args) - base + unsafe.Sizeof(data.args[0]))),
-		{Code: unix.BPF_JMP | unix.BPF_JSET | unix.BPF_K, K: futexPrivate, Jt: 0, Jf: 1},
-		give(unix.SECCOMP_RET_ALLOW),
-		give(unix.SECCOMP_RET_USER_NOTIF),
+		seccomp.Argument(1),
+		seccomp.Test(unix.BPF_JSET, futexPrivate, 0, 1),
+		seccomp.Give(unix.SECCOMP_RET_ALLOW),
+		seccomp.Give(unix.SECCOMP_RET_USER_NOTIF),
 	}
 	left := len(shownCalls)
 	for nr := range shownCalls {
@@ -67,11 +59,11 @@ func installFilter(line int) (listener int, err error) {
 		left--
 	}
 	program = append(program,
-		give(unix.SECCOMP_RET_ALLOW),
-		load(uint32(unsafe.Offsetof(data.args)-base)),
+		seccomp.Give(unix.SECCOMP_RET_ALLOW),
+		seccomp.Argument(0),
 		equal(uint32(line), 0, 1),
-		give(unix.SECCOMP_RET_ALLOW),
-		give(unix.SECCOMP_RET_USER_NOTIF))
+		seccomp.Give(unix.SECCOMP_RET_ALLOW),
+		seccomp.Give(unix.SECCOMP_RET_USER_NOTIF))
 	// All threads get it. And a call that waits for its answer is not interrupted by
 	// the signals with which the runtime takes a goroutine its turn.
 	listener, err = setFilter(program, asks|unix.SECCOMP_FILTER_FLAG_WAIT_KILLABLE_RECV)
@@ -85,30 +77,25 @@ func installFilter(line int) (listener int, err error) {
 // signal, and to look for what can run. One of them may come before anybody answers.
 var ofTheRuntime = []uint32{
 	unix.SYS_MMAP, unix.SYS_MUNMAP, unix.SYS_MADVISE, unix.SYS_CLONE, unix.SYS_RT_SIGPROCMASK, unix.SYS_SIGALTSTACK,
-	unix.SYS_RT_SIGRETURN, unix.SYS_TGKILL, unix.SYS_EPOLL_PWAIT,
+	unix.SYS_RT_SIGRETURN, unix.SYS_EPOLL_PWAIT,
+	// What sends signals: the supervisor watches over that.
+	unix.SYS_KILL, unix.SYS_TKILL, unix.SYS_TGKILL, unix.SYS_RT_SIGQUEUEINFO, unix.SYS_RT_TGSIGQUEUEINFO, unix.SYS_PIDFD_SEND_SIGNAL,
 }
 
 // installFullFilter makes the same for all calls of this thread.
 func installFullFilter(line int) (listener int, err error) {
-	give := func(action uint32) unix.SockFilter {
-		return unix.SockFilter{Code: unix.BPF_RET | unix.BPF_K, K: action}
-	}
-	test := func(test uint16, k uint32, yes, no uint8) unix.SockFilter {
-		return unix.SockFilter{Code: unix.BPF_JMP | test | unix.BPF_K, K: k, Jt: yes, Jf: no}
-	}
-	const first, second = 16, 16 + 8
-	program := []unix.SockFilter{load(0)}
+	program := []unix.SockFilter{seccomp.Load(0)}
 	for i, nr := range ofTheRuntime {
-		program = append(program, test(unix.BPF_JEQ, nr, uint8(len(ofTheRuntime)-i+5), 0))
+		program = append(program, seccomp.Test(unix.BPF_JEQ, nr, len(ofTheRuntime)-i+5, 0))
 	}
 	program = append(program,
-		test(unix.BPF_JEQ, unix.SYS_FUTEX, 0, 2),
-		load(second),
-		test(unix.BPF_JSET, futexPrivate, 3, 2),
-		load(first),
-		test(unix.BPF_JEQ, uint32(line), 1, 0), // the lab's
-		give(unix.SECCOMP_RET_USER_NOTIF),
-		give(unix.SECCOMP_RET_ALLOW),
+		seccomp.Test(unix.BPF_JEQ, unix.SYS_FUTEX, 0, 2),
+		seccomp.Argument(1),
+		seccomp.Test(unix.BPF_JSET, futexPrivate, 3, 2),
+		seccomp.Argument(0),
+		seccomp.Test(unix.BPF_JEQ, uint32(line), 1, 0), // the lab's
+		seccomp.Give(unix.SECCOMP_RET_USER_NOTIF),
+		seccomp.Give(unix.SECCOMP_RET_ALLOW),
 	)
 	listener, err = setFilterHere(program, unix.SECCOMP_FILTER_FLAG_NEW_LISTENER|unix.SECCOMP_FILTER_FLAG_WAIT_KILLABLE_RECV)
 	if errors.Is(err, unix.EINVAL) {
@@ -165,7 +152,7 @@ func receiveListener(from *os.File) (listener *os.File, problem string, err erro
 		}
 	})
 	if err != nil || n == 0 {
-		return nil, "", errors.Join(err, errNoMoreCalls)
+		return nil, "", errors.Join(err, seccomp.ErrNoMore)
 	}
 	if m == 0 {
 		return nil, string(text[:n-1]), nil

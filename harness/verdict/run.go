@@ -126,15 +126,20 @@ func (u Usage) Minus(v Usage) Usage {
 
 // The kinds of events.
 const (
-	Ready  = "ready"  // the test binary reached its TestMain
-	Start  = "start"  // a test starts; its deadline runs from here
-	End    = "end"    // a test ended; Finding says how
-	Settle = "settle" // asks: does anything in this step still move? Answered by a Settled
-	Seeded = "seeded" // from here on the test's course depends on the seed of the run
-	Child  = "child"  // a child process of the step ended; How says how
+	Ready   = "ready"   // the test binary reached its TestMain
+	Start   = "start"   // a test starts; its deadline runs from here
+	End     = "end"     // a test ended; Finding says how
+	Settle  = "settle"  // asks: does anything in this step still move? Answered by a Settled
+	Seeded  = "seeded"  // from here on the test's course depends on the seed of the run
+	Child   = "child"   // a child process of the step ended; How says how
+	Calls   = "calls"   // the lab needs the filter that asks before calls. Answered by a Settled
+	Kill    = "kill"    // asks for a SIGKILL to PID, which the test may not send itself
+	LastPID = "lastpid" // the next process is to have PID. Answered by a Settled
 )
 
 // Settled is the supervisor's answer to Settle.
 type Settled struct {
 	Asleep bool `json:"asleep"` // false: it never stopped moving
+	// Refused is why something else that was asked for cannot be.
+	Refused string `json:"refused,omitempty"`
 }

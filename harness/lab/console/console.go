@@ -12,13 +12,13 @@
 // The program has a real terminal of 80 columns and 24 rows. It leads a session
 // and a group of its own, and the terminal is its controlling terminal. The
 // terminal is in its usual mode: it echoes what is typed, hands it over line by
-// line, makes end of file of Ctrl-D and an interrupt of Ctrl-C. Three things
-// follow from this:
+// line, makes end of file of Ctrl-D and a signal of Ctrl-C, Ctrl-Z and Ctrl-\. Three
+// things follow from this:
 //
 //   - What is typed appears in the transcript too. So a pattern should name the
 //     program's own words, not only the words that were typed.
 //   - Ctrl-D means end of file only at the start of a line.
-//   - Ctrl-C throws away what was typed and not yet read, and output that has
+//   - Ctrl-C, as Ctrl-Z and Ctrl-\, throws away what was typed and not yet read, and output that has
 //     not arrived here. Expect that output first.
 //
 // # Patterns
@@ -157,7 +157,7 @@ func startWithDefaultSignals(cmd *exec.Cmd) error {
 	dispositions.Lock()
 	defer dispositions.Unlock()
 	ignored := make(chan os.Signal, 1)
-	for _, s := range []os.Signal{syscall.SIGINT, syscall.SIGHUP} {
+	for _, s := range []os.Signal{syscall.SIGINT, syscall.SIGHUP, syscall.SIGQUIT, syscall.SIGTSTP, syscall.SIGTTIN, syscall.SIGTTOU} {
 		if signal.Ignored(s) {
 			signal.Notify(ignored, s)
 			defer signal.Ignore(s)
@@ -224,6 +224,37 @@ func (c *Console) EndOfFile() {
 func (c *Console) Interrupt() {
 	c.t.Helper()
 	c.Send("\x03")
+}
+
+// Suspend types Ctrl-Z. The terminal sends SIGTSTP to its foreground group, which stops.
+func (c *Console) Suspend() {
+	c.t.Helper()
+	c.Send("\x1a")
+}
+
+// Quit types Ctrl-\. The terminal sends SIGQUIT to its foreground group.
+func (c *Console) Quit() {
+	c.t.Helper()
+	c.Send("\x1c")
+}
+
+// Resize changes the size of the terminal, in columns and rows, as a window does. The
+// foreground group gets SIGWINCH if that is another size.
+func (c *Console) Resize(columns, rows int) {
+	c.t.Helper()
+	if err := resize(c.terminal, columns, rows); err != nil {
+		c.fatalf("console: Resize(%d, %d): %v", columns, rows, err)
+	}
+}
+
+// HangUp closes the terminal, as a window that is closed or a connection that is lost. The
+// program, which leads the session, gets SIGHUP and SIGCONT, and so does the foreground group.
+// Nothing more is seen of it then: what it writes is EIO.
+func (c *Console) HangUp() {
+	c.t.Helper()
+	if err := c.terminal.Close(); err != nil {
+		c.fatalf("console: HangUp: %v", err)
+	}
 }
 
 // Pid returns the program's process id.

@@ -1,6 +1,7 @@
 package console
 
 import (
+	"errors"
 	"os"
 
 	"github.com/creack/pty"
@@ -31,4 +32,15 @@ func openTerminal() (master, slave *os.File, err error) {
 		return nil, nil, os.NewSyscallError("fcntl", err)
 	}
 	return os.NewFile(uintptr(fd), blocking.Name()), slave, nil
+}
+
+// resize changes the size of a terminal by its master. A call of Fd would make that blocking.
+func resize(master *os.File, columns, rows int) error {
+	conn, err := master.SyscallConn()
+	if err != nil {
+		return err
+	}
+	size := unix.Winsize{Col: uint16(columns), Row: uint16(rows)}
+	ctlErr := conn.Control(func(fd uintptr) { err = unix.IoctlSetWinsize(int(fd), unix.TIOCSWINSZ, &size) })
+	return errors.Join(err, ctlErr)
 }

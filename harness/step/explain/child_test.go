@@ -45,6 +45,12 @@ func dumps(t *testing.T, ps []procfs.Process, spinning bool, children ...*child)
 		require.NoError(t, unix.Tgkill(c.PID(), ps[i].DumpThread(spinning), unix.SIGQUIT))
 		unix.Kill(c.PID(), unix.SIGCONT) // a stopped one cannot answer
 	}
+	return dumpsOf(t, children...)
+}
+
+// dumpsOf waits for their ends and returns what they have dumped.
+func dumpsOf(t *testing.T, children ...*child) map[int][]byte {
+	t.Helper()
 	all := map[int][]byte{}
 	for _, c := range children {
 		select {

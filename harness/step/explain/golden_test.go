@@ -40,6 +40,7 @@ func golden(t *testing.T, name, got string) {
 
 var (
 	pidPattern     = regexp.MustCompile(`pid (\d+)`)
+	groupPattern   = regexp.MustCompile(`group (\d+)`)
 	pipePattern    = regexp.MustCompile(`pipe:\[(\d+)\]`)
 	cpuPattern     = regexp.MustCompile(`used [\d.]+ s`)
 	unreadPattern  = regexp.MustCompile(`\n *\(\d+ process(es)? could not be looked at\.\)`)
@@ -60,6 +61,7 @@ func normal(s string) string {
 	s = tempPattern.ReplaceAllString(s, "…/$1")
 	s = numbered(s, pidPattern, "pid %d")
 	s = numbered(s, pipePattern, "pipe:[%d]")
+	s = numbered(s, groupPattern, "group %d")
 	s = cpuPattern.ReplaceAllString(s, "used N s")
 	s = outsidePattern.ReplaceAllString(s, "as fd N, which")
 	s = copiedPattern.ReplaceAllString(s, "comes from fd N")

@@ -25,6 +25,8 @@ var (
 	bareFetch = helper("bare fetch", chapter.BareFetch)
 	suspend   = helper("suspend", chapter.Suspend)
 	pause     = helper("pause", chapter.Pause)
+	allOfThem = helper("everything", chapter.Everything)
+	noQuit    = helper("ignores SIGQUIT", chapter.IgnoresQuit)
 	signalFD  = helper("signalfd", func() { chapter.SignalFD(0, unix.SIGUSR1) })
 	pollFD    = helper("signalfd in the poller", func() { chapter.SignalFD(unix.SFD_NONBLOCK, unix.SIGUSR1) })
 	blocked   = helper("blocked", func() {
@@ -122,4 +124,19 @@ func TestWaitForASignalInABareSystemCall(t *testing.T) {
 	consumer := start(t, "consumer", bareFetch, nil)
 	eventually(t, "it waits", func() bool { return inCall(t, consumer, "rt_sigtimedwait") })
 	explainNow(t, "signal-bare", false, consumer)
+}
+
+// A program that catches or ignores SIGQUIT is made to dump, so that its line is known too.
+func TestADumpThatIsForced(t *testing.T) {
+	for name, by := range map[string]string{"caught": allOfThem, "ignored": noQuit} {
+		t.Run(name, func(t *testing.T) {
+			consumer := start(t, "consumer", by, nil)
+			hang(t, consumer)
+			ps := read(t, consumer)
+			require.True(t, ps[0].IsGo())
+			require.NoError(t, ps[0].ForceDump(false))
+			e := explained(explain.Case{Processes: ps, Dumps: dumpsOf(t, consumer), Folder: chapterFolder, After: 2 * time.Second})
+			golden(t, "signal-forced-"+name, e.Text)
+		})
+	}
 }

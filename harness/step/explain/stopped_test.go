@@ -4,15 +4,20 @@ import (
 	"testing"
 	"time"
 
+	"github.com/creack/pty"
 	"github.com/stretchr/testify/assert"
 	"github.com/stretchr/testify/require"
 	"golang.org/x/sys/unix"
 
 	"ipcworkbook/harness/step/explain"
 	"ipcworkbook/harness/step/explain/testdata/chapter"
+	"ipcworkbook/harness/step/procfs"
 )
 
-var stopItself = helper("stop itself", func() { chapter.Stop() })
+var (
+	stopItself   = helper("stop itself", func() { chapter.Stop() })
+	inBackground = helper("in the background", func() { chapter.InBackground(3) })
+)
 
 func stopNow(t *testing.T, c *child) {
 	t.Helper()
@@ -59,4 +64,23 @@ func TestStoppedWhileItWaitsForTheTestsWord(t *testing.T) {
 	hang(t, consumer, producer)
 	stopNow(t, producer)
 	explains(t, "stopped-role", consumer, producer)
+}
+
+func TestStoppedInTheBackgroundOfItsTerminal(t *testing.T) {
+	master, tty, err := pty.Open()
+	require.NoError(t, err)
+	defer master.Close()
+	defer tty.Close()
+	parent := start(t, "consumer", inBackground, nil, int(tty.Fd()))
+	pids := []int{parent.PID()}
+	eventually(t, "its child is stopped", func() bool {
+		pids = append(pids[:1], procfs.Descendants(parent.PID())...)
+		return len(pids) == 2 && stoppedNow(pids[1])
+	})
+	explainFamily(t, "stopped-background", parent, readFamily(t, pids))
+}
+
+func stoppedNow(pid int) bool {
+	p, err := procfs.Who(pid)
+	return err == nil && p.Stopped()
 }

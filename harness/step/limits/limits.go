@@ -49,6 +49,7 @@ var Inotify = Limit{
 func All(temp string) []Limit {
 	return append(queues(), []Limit{
 		Inotify,
+		pendingSignals,
 		{
 			Name: "inotify watches", Key: "fs.inotify.max_user_watches, for each user",
 			Mend:  "sudo sysctl fs.inotify.max_user_watches=65536",

@@ -1,7 +1,9 @@
 package limits
 
 import (
+	"fmt"
 	"os"
+	"runtime"
 	"strings"
 	"testing"
 
@@ -71,4 +73,37 @@ func TestBytesForQueues(t *testing.T) {
 	require.Empty(t, Blame("Open() of a new queue: invalid argument", queues()), "that is allowed here")
 	require.NoError(t, ofQueue(unix.ENOSPC), "it was refused for another reason")
 	require.NoError(t, systemVQueue())
+}
+
+// A user of whose signals no more may wait: the kernel says that something is unavailable.
+func TestSignalsThatWait(t *testing.T) {
+	var limit unix.Rlimit
+	require.NoError(t, unix.Getrlimit(unix.RLIMIT_SIGPENDING, &limit))
+	if queueSignal() != nil {
+		t.Skip("of this user's signals no more may wait")
+	}
+	require.NoError(t, unix.Setrlimit(unix.RLIMIT_SIGPENDING, &unix.Rlimit{Cur: 0, Max: limit.Max}))
+	defer unix.Setrlimit(unix.RLIMIT_SIGPENDING, &limit)
+	all := []Limit{pendingSignals}
+	said := Blame("Queue(SIGRTMIN, 7): sigqueue: resource temporarily unavailable", all)
+	require.Contains(t, said, "signals that wait in queues, of which there are 0 (RLIMIT_SIGPENDING")
+	require.Contains(t, Blame("no more signals of this user may wait (RLIMIT_SIGPENDING)", all), "ulimit -i", "what the stub of chapter 6 calls it")
+	require.Empty(t, Blame("Recv(): resource temporarily unavailable", all))
+	require.NoError(t, unix.Setrlimit(unix.RLIMIT_SIGPENDING, &limit))
+	require.NoError(t, queueSignal())
+}
+
+// What waits in a process is found.
+func TestSignalsThatWaitInAProcess(t *testing.T) {
+	runtime.LockOSThread()
+	defer runtime.UnlockOSThread()
+	var set, before unix.Sigset_t
+	set.Val[0] = 1 << (unix.SIGUSR2 - 1)
+	require.NoError(t, unix.PthreadSigmask(unix.SIG_BLOCK, &set, &before))
+	defer unix.PthreadSigmask(unix.SIG_SETMASK, &before, nil)
+	require.NoError(t, unix.Tgkill(os.Getpid(), unix.Gettid(), unix.SIGUSR2))
+	me := fmt.Sprintf("self/task/%d", unix.Gettid())
+	require.Equal(t, 1, signalsWaiting(me))
+	require.NoError(t, take(&set, &unix.Timespec{}))
+	require.Zero(t, signalsWaiting(me))
 }

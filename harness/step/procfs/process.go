@@ -5,6 +5,7 @@ import (
 	"os"
 	"strconv"
 	"strings"
+	"unsafe"
 
 	"golang.org/x/sys/unix"
 )
@@ -26,6 +27,10 @@ type Process struct {
 	// Control is the descriptor over which the test gives its word to this
 	// process: the value of IPC_CONTROL, -1 if that is absent or no number.
 	Control int
+
+	// Group is its process group. Foreground is the one of its controlling terminal, 0 if it
+	// has no terminal.
+	Group, Foreground int
 
 	State  byte // of the first thread: R, S, D, T, Z, …
 	Zombie bool // ended, and nobody has waited for it yet
@@ -55,9 +60,13 @@ func Who(pid int) (Process, error) {
 		return Process{}, fmt.Errorf("process %d: %w", pid, err)
 	}
 	role, control := role(pid, s.comm)
+	if s.terminal == 0 {
+		s.foreground = 0
+	}
 	return Process{
-		PID:     pid,
-		Parent:  s.parent,
+		PID:    pid,
+		Parent: s.parent,
+		Group:  s.group, Foreground: s.foreground,
 		Role:    role,
 		Control: control,
 		State:   s.state,
@@ -134,6 +143,27 @@ func (p *Process) Stopped() bool { return p.State == 'T' || p.State == 't' }
 // CatchesQUIT reports whether the process catches SIGQUIT: a Go program does, and
 // answers with a dump. Any other would die of it, or does not care.
 func (p *Process) CatchesQUIT() bool { return p.Signals.Caught.Has(unix.SIGQUIT) }
+
+// IsGo reports whether the process is a Go program, as far as its signals tell: the runtime
+// has a handler for SIGSEGV, and several threads.
+func (p *Process) IsGo() bool {
+	return p.Signals.Caught.Has(unix.SIGSEGV) && len(p.Threads) > 1
+}
+
+// ForceDump makes the runtime of a Go program dump, also when the program catches or ignores
+// SIGQUIT. signal.Notify and signal.Ignore do not reach a SIGSEGV that looks as if the program
+// itself had made it, and not as if kill(2) had sent it: so it does with the code of
+// rt_sigqueueinfo(2). The runtime believes that it has crashed, and ends it.
+func (p *Process) ForceDump(spinning bool) error {
+	const queued = -1                                        // SI_QUEUE
+	info := [32]int32{int32(unix.SIGSEGV), 0, queued, 4: -1} // siginfo_t, with an address that is none
+	_, _, errno := unix.Syscall6(unix.SYS_RT_TGSIGQUEUEINFO, uintptr(p.PID), uintptr(p.DumpThread(spinning)),
+		uintptr(unix.SIGSEGV), uintptr(unsafe.Pointer(&info)), 0, 0)
+	if errno != 0 {
+		return os.NewSyscallError("rt_tgsigqueueinfo", errno)
+	}
+	return nil
+}
 
 // DumpThread is the thread to send SIGQUIT to, with tgkill(2).
 //

@@ -22,7 +22,10 @@ type stat struct {
 	comm   string
 	state  byte
 	parent int
-	cpu    time.Duration // utime + stime, in ticks of 10 ms
+	group  int // its process group
+	// terminal is the controlling terminal's number, 0 if there is none. Its foreground is a group.
+	terminal, foreground int
+	cpu                  time.Duration // utime + stime, in ticks of 10 ms
 }
 
 // parseStat looks for the last bracket, because the command's name stands in
@@ -44,11 +47,15 @@ func parseStat(b []byte) (stat, error) {
 	stime, _ := strconv.ParseInt(f[12], 10, 64)
 	// USER_HZ is 100 on every architecture that Go and Linux share.
 	const tick = time.Second / 100
+	group, _ := strconv.Atoi(f[2])
+	terminal, _ := strconv.Atoi(f[4])
+	foreground, _ := strconv.Atoi(f[5])
 	return stat{
 		comm:   string(b[open+1 : end]),
 		state:  f[0][0],
 		parent: parent,
-		cpu:    time.Duration(utime+stime) * tick,
+		group:  group, terminal: terminal, foreground: foreground,
+		cpu: time.Duration(utime+stime) * tick,
 	}, nil
 }
 

@@ -5,6 +5,8 @@ import (
 	"slices"
 	"strconv"
 	"strings"
+
+	"golang.org/x/sys/unix"
 )
 
 // Descendants returns every process below root, not root itself, parents
@@ -79,4 +81,26 @@ func childrenFromStat(pid int) []int {
 func sorted(ns []int) []int {
 	slices.Sort(ns)
 	return ns
+}
+
+// Group returns the processes of a process group, zombies as well.
+func Group(group int) []int {
+	pids, _ := numbers(root)
+	return slices.DeleteFunc(pids, func(pid int) bool {
+		now, err := unix.Getpgid(pid)
+		return err != nil || now != group
+	})
+}
+
+// SameNamespace reports whether a process is in the same namespace of a kind as this one.
+func SameNamespace(pid int, kind string) bool {
+	ours, _ := os.Readlink("/proc/self/ns/" + kind)
+	theirs, err := os.Readlink(procPath(pid, "ns", kind))
+	return err != nil || ours == theirs
+}
+
+// PidfdOf returns the process for which a descriptor of that process stands, 0 if it is none.
+func PidfdOf(pid, fd int) int {
+	f, _ := readFile(pid, fd)
+	return f.Process
 }

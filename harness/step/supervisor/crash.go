@@ -62,6 +62,10 @@ func crashText(who string, status int, stderr []byte, folder string) string {
 		fmt.Fprintf(&b, "%s ended: %s", who, head)
 	case status > 128:
 		fmt.Fprintf(&b, "%s was killed by %s.", who, signalText(status-128))
+		if isSent(unix.Signal(status - 128)) {
+			b.WriteString("\nA signal for which nobody has asked (signal.Notify) ends a program.\n" +
+				"The workbook has not sent it. Which process of the step did, and was that pid meant?")
+		}
 	default:
 		fmt.Fprintf(&b, "%s ended by itself with exit status %d.\nDoes your code call os.Exit or log.Fatal? A package returns errors and lets its user decide.", who, status)
 	}
@@ -173,9 +177,15 @@ func crashPlace(stderr []byte, folder string) (file string, line int) {
 
 // signalText names a signal as a learner looks it up.
 func signalText(n int) string {
-	name := unix.SignalName(unix.Signal(n))
-	if name == "" {
-		name = fmt.Sprintf("signal %d", n)
+	return procfs.SignalName(unix.Signal(n))
+}
+
+// isSent reports whether a signal is one that comes from another process or from code that
+// means to send it: no fault, and no limit, is told so.
+func isSent(n unix.Signal) bool {
+	switch n {
+	case unix.SIGHUP, unix.SIGINT, unix.SIGQUIT, unix.SIGTERM, unix.SIGUSR1, unix.SIGUSR2:
+		return true
 	}
-	return name
+	return n >= 32
 }

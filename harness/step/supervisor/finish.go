@@ -4,6 +4,7 @@ import (
 	"errors"
 	"os"
 	"os/exec"
+	"strings"
 	"syscall"
 	"time"
 
@@ -30,6 +31,10 @@ func (s *step) finish() {
 		s.report.Finding = fault("cleaning up after the step: %v", err)
 		return
 	}
+	if harm, tried := s.harmful(); tried {
+		s.blame(harm)
+		return
+	}
 	if decided || s.spec.Program {
 		return
 	}
@@ -43,6 +48,23 @@ func (s *step) finish() {
 		s.report.Test = s.last
 		s.report.Finding = verdict.Finding{Verdict: verdict.Residue, Message: leftText(left, objects)}
 	}
+}
+
+// blame puts a signal that was refused before whatever else was found: what came of it is no
+// news.
+func (s *step) blame(harm verdict.Finding) {
+	said := s.report.Finding
+	if said.Verdict == "" {
+		said = s.report.Ends[s.last]
+	}
+	if said.Message != "" && !strings.Contains(said.Message, harm.Message) {
+		harm.Message += "\n\nThe step then:\n" + said.Message
+	}
+	harm.File, harm.Line = said.File, said.Line
+	if s.report.Test == "" {
+		s.report.Test = s.last
+	}
+	s.report.Finding = harm
 }
 
 // leftovers waits until the processes that outlived the test are gone or do

@@ -61,7 +61,7 @@ func (s *step) hang(spinning bool) {
 }
 
 // ask asks the processes of the step for the runtime's dump and returns what
-// comes, by pid. A process is asked before its children: their ends would end its
+// comes, by pid. A Go program that does not answer SIGQUIT is made to. A process is asked before its children: their ends would end its
 // wait for them. The test is an exception, and the last: its end kills the
 // processes that the lab started, in the middle of their dumps.
 func (s *step) ask(processes []procfs.Process, spinning bool) map[int][]byte {
@@ -71,9 +71,13 @@ func (s *step) ask(processes []procfs.Process, spinning bool) map[int][]byte {
 	}
 	for _, generation := range append(generations(processes[1:]), processes[:1]) {
 		var pids []int
+		var silent []procfs.Process
 		for _, p := range generation {
+			if p.IsGo() {
+				silent = append(silent, p)
+			}
 			if !p.CatchesQUIT() {
-				continue // it would only die of it
+				continue // it would only die of it, or ignore it
 			}
 			// A thread that gets the signal itself shows its own stack too.
 			unix.Tgkill(p.PID, p.DumpThread(spinning), unix.SIGQUIT)
@@ -81,8 +85,23 @@ func (s *step) ask(processes []procfs.Process, spinning bool) map[int][]byte {
 			pids = append(pids, p.PID)
 		}
 		s.dumps.wait(pids)
+		s.force(silent, spinning)
 	}
 	return s.dumps.taken()
+}
+
+// force makes those dump that have said nothing: they catch or ignore SIGQUIT.
+func (s *step) force(processes []procfs.Process, spinning bool) {
+	came := s.dumps.taken()
+	var pids []int
+	for _, p := range processes {
+		if came[p.PID] == nil && p.ForceDump(spinning) == nil {
+			pids = append(pids, p.PID)
+		}
+	}
+	if len(pids) > 0 {
+		s.dumps.wait(pids)
+	}
 }
 
 // generations sorts processes: first those whose parent is not among them, then

@@ -79,8 +79,7 @@ func run(spec verdict.Spec) verdict.Report {
 		begun:  time.Now(),
 		pace:   newPace(),
 	}
-	// The parent-death signal of what it starts is bound to this thread, and
-	// so are capabilities.
+	// Capabilities belong to threads.
 	runtime.LockOSThread()
 	if spec.Alone {
 		if err := s.isolate(); err != nil {
@@ -151,6 +150,7 @@ type step struct {
 	waited    time.Duration // and since the deadline
 	asked     time.Time     // when the test asked whether anything moves
 	answering time.Duration // how long it has waited for our answers since the deadline
+	guard     guard         // against signals to others
 	ended     []explain.Ended
 	cause     verdict.Finding // of a process that ended badly, if one did
 }
@@ -231,7 +231,9 @@ func (s *step) start() error {
 	}
 	s.cmd.Stdin = stdin
 
-	err = launch.WithSlack(launch.UsualSlack, func() error { return OnCore(s.spec.Core-1, s.cmd.Start) })
+	err = s.onThread(func() error {
+		return launch.WithSlack(launch.UsualSlack, func() error { return OnCore(s.spec.Core-1, s.cmd.Start) })
+	})
 	for _, theirs := range []*os.File{control[1], crash[1], stdin, stdout, stderr} {
 		theirs.Close()
 	}
@@ -239,6 +241,7 @@ func (s *step) start() error {
 		return err
 	}
 	s.who[s.cmd.Process.Pid] = "the test"
+	s.guard.leader.Store(int64(s.cmd.Process.Pid))
 	s.exited = make(chan error, 1)
 	go func() { s.exited <- Wait(s.cmd) }()
 	s.events = make(chan verdict.Event)

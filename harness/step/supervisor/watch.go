@@ -3,8 +3,11 @@ package supervisor
 import (
 	"fmt"
 	"os"
+	"slices"
 	"syscall"
 	"time"
+
+	"golang.org/x/sys/unix"
 
 	"ipcworkbook/harness/step/explain"
 	"ipcworkbook/harness/step/procfs"
@@ -162,6 +165,15 @@ func (s *step) event(e verdict.Event, waiting bool) bool {
 		}
 	case verdict.Seeded:
 		s.report.Seeded = true
+	case verdict.Calls:
+		s.release()
+		s.answer(verdict.Settled{})
+	case verdict.Kill:
+		if slices.Contains(s.all(), e.PID) {
+			unix.Kill(e.PID, unix.SIGKILL)
+		}
+	case verdict.LastPID:
+		s.answer(verdict.Settled{Refused: s.nextPID(e.PID)})
 	case verdict.Settle:
 		if !s.settling {
 			s.settling, s.asked = true, time.Now()

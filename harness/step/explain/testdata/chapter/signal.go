@@ -103,3 +103,29 @@ func sigset(signals ...unix.Signal) (set unix.Sigset_t) {
 	}
 	return set
 }
+
+// InBackground takes a terminal, and starts a child that reads from it in a group that is not
+// the foreground's.
+func InBackground(tty int) {
+	check(unix.Setsid())
+	check(0, unix.IoctlSetInt(tty, unix.TIOCSCTTY, 0))
+	cmd := exec.Command("cat")
+	cmd.Stdin = os.NewFile(uintptr(tty), "tty")
+	cmd.SysProcAttr = &syscall.SysProcAttr{Setpgid: true, Pdeathsig: syscall.SIGKILL}
+	check(0, cmd.Start())
+	check(0, cmd.Wait())
+}
+
+// Everything asks for all signals, SIGQUIT as well, and waits for one.
+func Everything() {
+	c := make(chan os.Signal, 1)
+	signal.Notify(c)
+	for range c {
+	}
+}
+
+// IgnoresQuit ignores SIGQUIT, and waits for a signal.
+func IgnoresQuit() {
+	signal.Ignore(unix.SIGQUIT)
+	Fetch(unix.SIGUSR1)
+}
