@@ -75,5 +75,5 @@ func noLine(dumped bool) string {
 	if dumped {
 		return "At which line is not known: the dump does not show it."
 	}
-	return "At which line is not known: it gave no dump on SIGQUIT, so it catches or ignores that signal."
+	return "At which line is not known: it gave no dump, though it was asked for one and made to."
 }
