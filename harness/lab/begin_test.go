@@ -6,6 +6,7 @@ import (
 	"os"
 	"os/exec"
 	"os/signal"
+	"strconv"
 	"strings"
 	"syscall"
 	"testing"
@@ -90,6 +91,45 @@ func TestTheFirstOfItsNamespaceIsKilled(t *testing.T) {
 	p.Kill()
 	require.True(t, p.killed)
 }
+
+// Each may signal all that is its own: the first of a namespace everybody there, the leader of
+// a group that group.
+func TestAProcessSignalsItsOwn(t *testing.T) {
+	for name, how := range map[string]struct {
+		pid    int
+		handed Handed
+	}{"namespace": {-1, AsInit()}, "group": {0, OwnGroup()}} {
+		t.Run(name, func(t *testing.T) {
+			l := New(t)
+			if name == "namespace" && os.Getenv(verdict.EnvAlone) == "" {
+				t.Skip("no namespaces")
+			}
+			p := l.Start(signalsAll, how.handed, Tell("pid", strconv.Itoa(how.pid)))
+			var got string
+			p.Report(&got)
+			require.Equal(t, "user defined signal 1", got, "its child was ended by it")
+			require.NoError(t, p.Wait())
+		})
+	}
+}
+
+var signalsAll = NewRole("signals all", func(c *Child) error {
+	signal.Notify(make(chan os.Signal, 1), syscall.SIGUSR1)
+	cmd := exec.Command("sleep", "1000")
+	if err := cmd.Start(); err != nil {
+		return err
+	}
+	pid, err := strconv.Atoi(c.Text("pid"))
+	if err != nil {
+		return err
+	}
+	if err := unix.Kill(pid, unix.SIGUSR1); err != nil {
+		return err
+	}
+	_ = cmd.Wait()
+	c.Report(cmd.ProcessState.Sys().(syscall.WaitStatus).Signal().String())
+	return nil
+})
 
 func TestWithoutNamespacesNobodyIsTheFirst(t *testing.T) {
 	t.Setenv(verdict.EnvAlone, "")
