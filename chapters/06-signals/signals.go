@@ -19,9 +19,11 @@
 //
 // # Numbers
 //
-// Signals 1 to 31 are the standard ones: one of a kind is pending, or none. [MinReal] to
-// [MaxSignal] are the real-time ones: each is kept, with its number and its sender. C calls
-// the first one SIGRTMIN. (The C library keeps 32 and 33 for itself; nobody should send them.)
+// Signals 1 to 31 are the standard ones: one of a kind is pending, or none. From 32 to
+// [MaxSignal] they are real-time ones: each is kept, with its number and its sender. C libraries
+// keep some of them for themselves. What programs in C call SIGRTMIN is 34 then. Go's runtime
+// leaves 34 to the C library too, and never delivers it, so for a Go program they begin
+// with [MinReal].
 //
 // The kernel reads 32 bits of a pid and of a signal. And to it some pids are many: 0 is the
 // caller's own group, -1 is every process that the caller may signal, and a pid below that
@@ -58,7 +60,7 @@ import (
 
 const (
 	MaxSignal = 64 // the highest signal
-	MinReal   = 34 // the lowest real-time signal that programs may use; C's SIGRTMIN
+	MinReal   = 35 // the lowest real-time signal that a Go program can receive
 )
 
 var (
@@ -116,7 +118,7 @@ func Queue(pid int, sig syscall.Signal, value int) error {
 	return todo.Err("Queue")
 }
 
-// Name is how people call a signal: "SIGTERM"; "SIGRTMIN" and "SIGRTMIN+3" for real-time ones;
+// Name is how people call a signal: "SIGTERM"; "SIGRTMIN" for 34 and "SIGRTMIN+3" for 37;
 // "signal 32" for a number without a name, whatever it is.
 func Name(sig syscall.Signal) string {
 	return "todo: " + todo.Err("Name").Error()
@@ -132,7 +134,8 @@ type Listener struct{}
 // A signal that the process ignores when Listen is called stays ignored, and Wait will not
 // return it. Who started the program has decided that (nohup(1)). Go knows it of SIGHUP and SIGINT.
 //
-// Without any signal, and for SIGKILL and SIGSTOP, which nobody can catch, it is ErrSignal.
+// Without any signal it is ErrSignal, and so it is for those that a Go program cannot catch:
+// SIGKILL and SIGSTOP, and 32 to 34.
 func Listen(sigs ...syscall.Signal) (*Listener, error) {
 	return nil, todo.Err("Listen")
 }

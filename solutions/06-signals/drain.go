@@ -2,7 +2,6 @@ package signals
 
 import (
 	"context"
-	"errors"
 	"fmt"
 	"os"
 	"os/signal"
@@ -105,7 +104,11 @@ func (d *Drain) Wait() error {
 	select {
 	case <-d.started:
 	case <-d.listener.closed:
-		return os.ErrClosed
+		select {
+		case <-d.started:
+		default:
+			return os.ErrClosed
+		}
 	}
 	over := time.NewTimer(d.grace)
 	defer over.Stop()
@@ -129,5 +132,5 @@ func (d *Drain) Close() error {
 		return os.ErrClosed
 	}
 	d.closed = true
-	return errors.Join(d.listener.Close())
+	return d.listener.Close()
 }

@@ -6,6 +6,7 @@ import (
 	"fmt"
 	"os"
 	"strconv"
+	"sync/atomic"
 	"syscall"
 	"time"
 	"unsafe"
@@ -22,10 +23,11 @@ type Info struct {
 }
 
 type Inbox struct {
-	f     *os.File
-	raw   syscall.RawConn
-	timed bool // the file has a deadline
-	turn  turn
+	f      *os.File
+	raw    syscall.RawConn
+	closed atomic.Bool
+	timed  bool // the file has a deadline
+	turn   turn
 
 	info  unix.SignalfdSiginfo
 	errno syscall.Errno
@@ -92,17 +94,17 @@ func (b *Inbox) RecvUntil(deadline time.Time) (Info, error) {
 	// before the poller is asked.
 	there := false
 	if err := b.raw.Control(func(fd uintptr) { there = b.read(fd) }); err != nil {
-		return Info{}, closedIs(err)
+		return Info{}, b.ended(err)
 	}
 	if !there {
 		if b.timed || !deadline.IsZero() {
 			if err := b.f.SetReadDeadline(deadline); err != nil {
-				return Info{}, closedIs(err)
+				return Info{}, b.ended(err)
 			}
 			b.timed = !deadline.IsZero()
 		}
 		if err := b.raw.Read(b.look); err != nil {
-			return Info{}, closedIs(err)
+			return Info{}, b.ended(err)
 		}
 	}
 	if b.errno != 0 {
@@ -129,11 +131,16 @@ func (b *Inbox) read(fd uintptr) bool {
 
 func (b *Inbox) SyscallConn() (syscall.RawConn, error) { return b.f.SyscallConn() }
 
-func (b *Inbox) Close() error { return closedIs(b.f.Close()) }
+func (b *Inbox) Close() error {
+	if b.closed.Swap(true) {
+		return os.ErrClosed
+	}
+	return b.f.Close()
+}
 
-// closedIs makes os.ErrClosed of what a closed file returns.
-func closedIs(err error) error {
-	if err != nil && (errors.Is(err, os.ErrClosed) || errors.Is(err, syscall.EINVAL)) {
+// ended makes os.ErrClosed of an error after Close: a RawConn has another one for that.
+func (b *Inbox) ended(err error) error {
+	if err != nil && b.closed.Load() {
 		return os.ErrClosed
 	}
 	return err

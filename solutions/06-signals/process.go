@@ -6,18 +6,20 @@ import (
 	"fmt"
 	"os"
 	"sync"
+	"sync/atomic"
 	"syscall"
 
 	"golang.org/x/sys/unix"
 )
 
 type Process struct {
-	pid   int
-	f     *os.File // a pidfd
-	raw   syscall.RawConn
-	once  sync.Once
-	ended chan struct{} // closed when a goroutine has seen the end, or Close
-	err   error         // os.ErrClosed then, or nil
+	pid    int
+	f      *os.File // a pidfd
+	raw    syscall.RawConn
+	closed atomic.Bool
+	once   sync.Once
+	ended  chan struct{} // closed when a goroutine has seen the end, or Close
+	err    error         // os.ErrClosed then, or nil
 }
 
 func Open(pid int) (*Process, error) {
@@ -51,7 +53,7 @@ func (p *Process) Signal(sig syscall.Signal) error {
 		sent = unix.PidfdSendSignal(int(fd), sig, nil, 0)
 	})
 	if err != nil {
-		return closedIs(err)
+		return p.closedIs(err)
 	}
 	return wrap("pidfd_send_signal", p.pid, sig, sent)
 }
@@ -77,11 +79,14 @@ func (p *Process) Wait(ctx context.Context) error {
 	p.once.Do(func() {
 		go func() {
 			defer close(p.ended)
-			p.err = closedIs(p.raw.Read(readable))
+			p.err = p.closedIs(p.raw.Read(readable))
 		}()
 	})
 	if p.Ended() {
 		return nil
+	}
+	if p.closed.Load() {
+		return os.ErrClosed
 	}
 	select {
 	case <-p.ended:
@@ -93,4 +98,17 @@ func (p *Process) Wait(ctx context.Context) error {
 
 func (p *Process) SyscallConn() (syscall.RawConn, error) { return p.f.SyscallConn() }
 
-func (p *Process) Close() error { return closedIs(p.f.Close()) }
+func (p *Process) Close() error {
+	if p.closed.Swap(true) {
+		return os.ErrClosed
+	}
+	return p.f.Close()
+}
+
+// closedIs makes os.ErrClosed of an error after Close.
+func (p *Process) closedIs(err error) error {
+	if err != nil && p.closed.Load() {
+		return os.ErrClosed
+	}
+	return err
+}

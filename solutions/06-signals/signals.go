@@ -15,7 +15,7 @@ import (
 
 const (
 	MaxSignal = 64
-	MinReal   = 34
+	MinReal   = 35
 )
 
 var (
@@ -88,14 +88,17 @@ func queued(pid int) string {
 	return fmt.Sprintf("%s of %s are queued (RLIMIT_SIGPENDING)", n, limit)
 }
 
+// sigRTMin is what C programs count from.
+const sigRTMin = 34
+
 func Name(sig syscall.Signal) string {
 	switch name := unix.SignalName(sig); {
 	case name != "":
 		return name
-	case sig == MinReal:
+	case sig == sigRTMin:
 		return "SIGRTMIN"
-	case sig > MinReal && sig <= MaxSignal:
-		return fmt.Sprintf("SIGRTMIN+%d", int(sig-MinReal))
+	case sig > sigRTMin && sig <= MaxSignal:
+		return fmt.Sprintf("SIGRTMIN+%d", int(sig-sigRTMin))
 	}
 	return fmt.Sprintf("signal %d", int(sig))
 }
@@ -130,6 +133,9 @@ func catchable(sigs []syscall.Signal) error {
 		}
 		if sig == unix.SIGKILL || sig == unix.SIGSTOP {
 			return fmt.Errorf("%s cannot be caught: %w", Name(sig), ErrSignal)
+		}
+		if sig >= 32 && sig < MinReal {
+			return fmt.Errorf("%s is the C library's: %w", Name(sig), ErrSignal)
 		}
 	}
 	return nil

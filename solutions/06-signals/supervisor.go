@@ -124,6 +124,9 @@ func (s *Supervisor) keep(w *worker, started Event) {
 				return
 			}
 			started, again = s.restart(w)
+			if errors.Is(started.Err, os.ErrClosed) {
+				return // Stop was called in between
+			}
 			e = started
 		}
 	}
@@ -185,8 +188,12 @@ func (s *Supervisor) rest(pause time.Duration) bool {
 	defer timer.Stop()
 	select {
 	case <-s.quits:
-		return false
 	case <-timer.C:
+	}
+	select {
+	case <-s.quits:
+		return false
+	default:
 		return true
 	}
 }

@@ -38,7 +38,7 @@ func Foreground(tty syscall.Conn, pgid int) error {
 	defer unix.PthreadSigmask(unix.SIG_SETMASK, &before, nil)
 	var moved error
 	if err := raw.Control(func(fd uintptr) { moved = unix.IoctlSetPointerInt(int(fd), unix.TIOCSPGRP, pgid) }); err != nil {
-		return closedIs(err)
+		return err
 	}
 	if moved != nil {
 		return fmt.Errorf("the terminal's foreground group: %d: %w", pgid, moved)

@@ -1,0 +1,124 @@
+package signals_test
+
+import (
+	"context"
+	"fmt"
+	"os"
+	"os/exec"
+	"syscall"
+	"testing"
+
+	"github.com/stretchr/testify/require"
+	"golang.org/x/sys/unix"
+
+	signals "ipcworkbook/chapters/06-signals"
+	"ipcworkbook/harness/lab"
+)
+
+// Step 13: a Process is one process: it ends once, everybody can see that, and nobody's status
+// is taken.
+func TestProcessIsHeldByItsPidfd(t *testing.T) {
+	l := lab.New(t)
+	parent := l.Start(hasAChild)
+	var pid int
+	parent.Report(&pid)
+	p, err := signals.Open(pid)
+	require.NoError(l, err, "Open() of a process that is nobody's child here")
+	l.CloseAtEnd(p)
+	require.Equal(l, pid, p.PID(), "PID()")
+	require.False(l, p.Ended(), "Ended() of a process that is there")
+	require.NoError(l, p.Signal(unix.SIGWINCH), "Signal() of SIGWINCH, at which nothing happens")
+	require.Equal(l, "readable: false, close-on-exec: true", looks(p), "the descriptor of a Process that is there")
+
+	ctx, cancel := context.WithCancel(forever)
+	first, second := l.Call("Wait()", func() error { return p.Wait(forever) }), l.Call("Wait() whose context ends", func() error { return p.Wait(ctx) })
+	first.Blocks("the process has not ended")
+	first.Interrupt(2)
+	first.Blocks("only SIGURG came, and the process has not ended")
+	cancel()
+	second.ReturnsSoon(context.Canceled)
+	first.Blocks("the other one's context has ended, and the process has not")
+	parent.Go() // it lets the child end
+	first.ReturnsSoon(nil)
+	child := l.Other("the child", pid)
+	l.Until("the child, for which its parent has not waited: Wait() must not take its status", lab.IsZombie(child))
+	require.True(l, p.Ended(), "Ended() of a process that has ended and that nobody has waited for")
+	require.ErrorIs(l, p.Signal(unix.SIGWINCH), unix.ESRCH, "Signal() to a process that has ended and that nobody has waited for: kill(2) takes it without a word")
+	require.NoError(l, p.Wait(ctx), "Wait() of a process that has ended, with a context that has ended")
+	require.Equal(l, "readable: true, close-on-exec: true", looks(p), "the descriptor of a Process that has ended")
+	late, err := signals.Open(pid)
+	require.NoError(l, err, "Open() of a process that has ended and that nobody has waited for")
+	require.True(l, late.Ended(), "Ended() of it")
+	require.NoError(l, late.Close(), "Close()")
+	parent.Go() // it waits for it
+	require.Equal(l, "exit status 3", said(parent), "the status that the child's parent gets")
+	require.ErrorIs(l, p.Signal(unix.SIGWINCH), unix.ESRCH, "Signal() to a process that is gone")
+	require.True(l, p.Ended(), "Ended() of a process that is gone")
+	require.NoError(l, p.Wait(forever), "Wait() of a process that is gone")
+	_, err = signals.Open(pid)
+	require.ErrorIs(l, err, unix.ESRCH, "Open() of a process that is gone")
+	require.NoError(l, parent.Wait(), "the parent")
+	require.NoError(l, p.Close(), "Close()")
+
+	other := started(l, listens)
+	open, err := signals.Open(other.PID())
+	require.NoError(l, err, "Open()")
+	require.NoError(l, open.Signal(unix.SIGUSR1), "Signal()")
+	require.Equal(l, "SIGUSR1", said(other), "what came there")
+	waits := l.Call("Wait() while Close() is called", func() error { return open.Wait(forever) })
+	waits.Blocks("the process has not ended")
+	require.NoError(l, open.Close(), "Close()")
+	waits.ReturnsSoon(os.ErrClosed)
+	require.ErrorIs(l, open.Close(), os.ErrClosed, "Close(), the second time")
+	require.ErrorIs(l, open.Signal(unix.SIGUSR1), os.ErrClosed, "Signal() after Close()")
+	require.ErrorIs(l, open.Wait(ctx), os.ErrClosed, "Wait() after Close(), with a context that has ended")
+	require.False(l, open.Ended(), "Ended() after Close()")
+	require.NoError(l, signals.Send(other.PID(), unix.SIGUSR2), "Send()")
+	require.Equal(l, "SIGUSR2", said(other), "what came after SIGUSR1: Signal() after Close() must not have sent anything")
+	require.NoError(l, other.Wait(), "the process that listens")
+}
+
+// hasAChild has one that ends at the first word, and is waited for at the second one.
+var hasAChild = lab.NewRole("process that has a child", func(c *lab.Child) error {
+	cmd := exec.Command("sh", "-c", "read x; exit 3")
+	in, err := cmd.StdinPipe()
+	if err != nil {
+		return err
+	}
+	if err := cmd.Start(); err != nil {
+		return err
+	}
+	c.Report(cmd.Process.Pid)
+	c.Wait()
+	if err := in.Close(); err != nil {
+		return err
+	}
+	c.Wait()
+	_ = cmd.Wait()
+	c.Report(cmd.ProcessState.String())
+	return nil
+})
+
+// Step 14: a Process never becomes another one, also if its number is used again.
+func TestPidfdHitsNoStranger(t *testing.T) {
+	l := lab.New(t)
+	old := started(l, listens)
+	p, err := signals.Open(old.PID())
+	require.NoError(l, err, "Open()")
+	l.CloseAtEnd(p)
+	require.NoError(l, signals.Send(old.PID(), unix.SIGUSR2), "Send()")
+	require.Equal(l, "SIGUSR2", said(old), "what came there")
+	require.NoError(l, old.Wait(), "the process that listens")
+
+	next := l.SamePID(old, listens)
+	said(next)
+	require.Equal(l, old.PID(), next.PID(), "the pid of another process, which has the number again")
+	for _, sig := range []syscall.Signal{unix.SIGUSR1, unix.SIGHUP} {
+		require.ErrorIs(l, p.Signal(sig), unix.ESRCH, "Signal() of a Process that has ended, whose number another one has: was the pid kept, or the pidfd?")
+	}
+	require.True(l, p.Ended(), "Ended() of a Process whose number another one has")
+	require.NoError(l, p.Wait(forever), "Wait() of a Process whose number another one has")
+	require.NoError(l, signals.Send(next.PID(), unix.SIGUSR2), "Send()")
+	require.Equal(l, "SIGUSR2", said(next), "what came first to the process that has the number now")
+	require.NoError(l, next.Wait(), fmt.Sprintf("process %d", next.PID()))
+}

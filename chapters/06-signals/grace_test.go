@@ -1,0 +1,210 @@
+package signals_test
+
+import (
+	"fmt"
+	"syscall"
+	"testing"
+	"time"
+
+	"github.com/stretchr/testify/require"
+	"golang.org/x/sys/unix"
+
+	signals "ipcworkbook/chapters/06-signals"
+	"ipcworkbook/harness/lab"
+)
+
+const long = 10000 * time.Hour
+
+// Step 19: at SIGTERM the work in flight is finished, and no new work begins.
+func TestDrainFinishesTheWork(t *testing.T) {
+	l := lab.New(t)
+	_, err := signals.NewDrain(-1, unix.SIGUSR1)
+	require.ErrorIs(l, err, unix.EINVAL, "NewDrain() with a negative grace")
+	for _, sigs := range [][]syscall.Signal{nil, {unix.SIGKILL}, {unix.SIGUSR1, 65}} {
+		_, err := signals.NewDrain(long, sigs...)
+		require.ErrorIs(l, err, signals.ErrSignal, "NewDrain() for the signals %v", numbers(sigs))
+	}
+	p := started(l, drains, lab.Ignored(unix.SIGHUP))
+	p.Blocks("no signal was sent")
+	require.NoError(l, unix.Kill(p.PID(), unix.SIGHUP), "kill(2)")
+	p.Blocks("only SIGHUP was sent, which was ignored when the process began", lab.Ignores(p, unix.SIGHUP))
+	require.NoError(l, unix.Kill(p.PID(), unix.SIGTERM), "kill(2)")
+	require.Equal(l, "SIGTERM: shutting down: no new work", said(p), "the signal that began the shutdown, and the error of Begin() then")
+	p.Blocks("two pieces of work are in flight")
+	p.Go()
+	p.Blocks("one of two pieces of work is in flight, and the end of the other one was told twice")
+	p.Go()
+	for range 2 {
+		require.Equal(l, "wait: <nil>", said(p), "what Wait() returned, twice, when all work had ended")
+	}
+	require.Equal(l, "wait: <nil>", said(p), "what Wait() returned that was called later")
+	require.NoError(l, p.Wait(), "the process")
+
+	idle := started(l, hasNoWork)
+	idle.Blocks("no signal was sent")
+	require.NoError(l, unix.Kill(idle.PID(), unix.SIGINT), "kill(2)")
+	require.Equal(l, "wait: <nil>", said(idle), "what Wait() returned where there was no work")
+	require.NoError(l, idle.Wait(), "the process")
+
+	slow := started(l, drainsTooLong)
+	require.NoError(l, unix.Kill(slow.PID(), unix.SIGTERM), "kill(2)")
+	text := said(slow)
+	require.Contains(l, text, signals.ErrGrace.Error(), "what Wait() returned where the work took longer than grace")
+	require.Regexp(l, `\b2\b`, text, "what Wait() returned where two pieces of work took longer than grace: does it say how many?")
+	require.NoError(l, slow.Wait(), "the process")
+
+	closed := started(l, closesDrain)
+	require.Equal(l, "wait: file already closed, begin: file already closed, close: file already closed, signal: 0", said(closed), "what Wait(), Begin() and Close() returned after Close(), and Signal()")
+	require.NoError(l, unix.Kill(closed.PID(), unix.SIGTERM), "kill(2)")
+	require.Equal(l, "killed by SIGTERM", closed.Ended(), "how a process ended that got SIGTERM after Close()")
+
+	begun := started(l, closesInTheMiddle)
+	require.NoError(l, unix.Kill(begun.PID(), unix.SIGTERM), "kill(2)")
+	require.Equal(l, "close: <nil>", said(begun), "what Close() returned while the shutdown was under way")
+	begun.Blocks("Close() was called when the shutdown had begun, and there is work in flight")
+	begun.Go()
+	require.Equal(l, "wait: <nil>", said(begun), "what Wait() returned then")
+	require.NoError(l, begun.Wait(), "the process")
+}
+
+// working is a Drain with two pieces of work in flight.
+func working(grace time.Duration) (d *signals.Drain, first, second func(), err error) {
+	d, err = signals.NewDrain(grace, unix.SIGTERM, unix.SIGINT, unix.SIGHUP)
+	if err != nil {
+		return nil, nil, nil, fmt.Errorf("NewDrain(): %w", err)
+	}
+	if first, err = d.Begin(); err == nil {
+		second, err = d.Begin()
+	}
+	if err != nil {
+		return nil, nil, nil, fmt.Errorf("Begin(): %w", err)
+	}
+	third, err := d.Begin()
+	if err != nil {
+		return nil, nil, nil, fmt.Errorf("Begin(): %w", err)
+	}
+	third() // it has ended before the signal comes
+	return d, first, second, nil
+}
+
+func waited(c *lab.Child, d *signals.Drain) { c.Report(fmt.Sprint("wait: ", bare(d.Wait()))) }
+
+var drains = lab.NewRole("process that drains", func(c *lab.Child) error {
+	d, first, second, err := working(long)
+	if err != nil {
+		return err
+	}
+	if sig := d.Signal(); sig != 0 {
+		return fmt.Errorf("Signal() is %d before any signal", sig)
+	}
+	done := make(chan bool)
+	for range 2 {
+		go func() { waited(c, d); done <- true }()
+	}
+	c.Report("ready")
+	<-d.Draining()
+	_, err = d.Begin()
+	c.Report(fmt.Sprintf("%s: %v", called(d.Signal()), err))
+	c.Wait()
+	first()
+	first()
+	c.Wait()
+	second()
+	<-done
+	<-done
+	waited(c, d)
+	return d.Close()
+})
+
+var hasNoWork = lab.NewRole("process without work", func(c *lab.Child) error {
+	d, first, second, err := working(0)
+	if err != nil {
+		return err
+	}
+	first()
+	second()
+	c.Report("ready")
+	waited(c, d)
+	return d.Close()
+})
+
+var drainsTooLong = lab.NewRole("process whose work takes too long", func(c *lab.Child) error {
+	d, _, _, err := working(5 * time.Millisecond)
+	if err != nil {
+		return err
+	}
+	c.Report("ready")
+	waited(c, d)
+	return d.Close()
+})
+
+var closesDrain = lab.NewRole("process that closes its Drain", func(c *lab.Child) error {
+	d, _, _, err := working(long)
+	if err != nil {
+		return err
+	}
+	c.Report("ready")
+	waits := make(chan error)
+	go func() { waits <- d.Wait() }()
+	if err := d.Close(); err != nil {
+		return fmt.Errorf("Close(): %w", err)
+	}
+	_, begun := d.Begin()
+	c.Report(fmt.Sprintf("wait: %v, begin: %v, close: %v, signal: %d", bare(<-waits), bare(begun), bare(d.Close()), d.Signal()))
+	c.Wait() // it is killed here
+	return nil
+})
+
+var closesInTheMiddle = lab.NewRole("process that closes its Drain in the middle", func(c *lab.Child) error {
+	d, first, second, err := working(long)
+	if err != nil {
+		return err
+	}
+	c.Report("ready")
+	<-d.Draining()
+	c.Report(fmt.Sprint("close: ", d.Close()))
+	waits := make(chan error)
+	go func() { waits <- d.Wait() }()
+	c.Wait()
+	first()
+	second()
+	c.Report(fmt.Sprint("wait: ", <-waits))
+	return nil
+})
+
+// Step 20: a second signal ends the process at once, whatever it was to finish.
+func TestSecondSignalEndsAtOnce(t *testing.T) {
+	l := lab.New(t)
+	for _, one := range []struct {
+		first, second syscall.Signal
+		how           []string
+	}{
+		{unix.SIGTERM, unix.SIGTERM, []string{"killed by SIGTERM", "exit status 143"}},
+		{unix.SIGTERM, unix.SIGINT, []string{"killed by SIGINT", "exit status 130"}},
+		{unix.SIGINT, unix.SIGHUP, []string{"killed by SIGHUP", "exit status 129"}},
+		{unix.SIGTERM, unix.SIGUSR1, []string{"exit status 138"}},
+		{unix.SIGUSR1, unix.SIGTERM, []string{"killed by SIGTERM", "exit status 143"}},
+	} {
+		p := started(l, neverDone)
+		require.NoError(l, unix.Kill(p.PID(), one.first), "kill(2)")
+		require.Equal(l, called(one.first), said(p), "the signal that began the shutdown")
+		p.Blocks("its work never ends, and only one signal was sent")
+		require.NoError(l, unix.Kill(p.PID(), one.second), "kill(2)")
+		l.Until(fmt.Sprintf("a process that got %s and then %s, while work is in flight: a Go program does nothing at SIGUSR1 by default", called(one.first), called(one.second)), lab.IsGone(p))
+		require.Contains(l, one.how, p.Ended(), "how a process ended that got %s and then %s", called(one.first), called(one.second))
+	}
+}
+
+var neverDone = lab.NewRole("process whose work never ends", func(c *lab.Child) error {
+	d, err := signals.NewDrain(long, unix.SIGTERM, unix.SIGINT, unix.SIGHUP, unix.SIGUSR1)
+	if err != nil {
+		return fmt.Errorf("NewDrain(): %w", err)
+	}
+	if _, err := d.Begin(); err != nil {
+		return fmt.Errorf("Begin(): %w", err)
+	}
+	c.Report("ready")
+	<-d.Draining()
+	c.Report(called(d.Signal()))
+	return fmt.Errorf("Wait() returned while work was in flight, with the error %v", d.Wait())
+})
