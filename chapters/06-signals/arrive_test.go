@@ -155,7 +155,8 @@ func TestKernelNeverSeesWhatCannotBe(t *testing.T) {
 // Step 3: a process of another user is EPERM.
 func TestAnotherUsersProcessIsEPERM(t *testing.T) {
 	l := lab.New(t)
-	other := started(l, stranger, lab.Tell("pid", strconv.Itoa(os.Getpid())))
+	target := started(l, listens, lab.OwnGroup())
+	other := started(l, stranger, lab.Tell("pid", strconv.Itoa(target.PID())))
 	if missing := said(other); missing != "" {
 		l.Unsupported("Only root may become another user, who may not signal this one: %s.", missing)
 	}
@@ -163,6 +164,7 @@ func TestAnotherUsersProcessIsEPERM(t *testing.T) {
 		require.Equal(l, unix.EPERM.Error(), said(other), "what a process of another user gets, from Send, SendGroup, SendThread, Queue, and Signal of a Process")
 	}
 	require.NoError(l, other.Wait(), "the process of another user")
+	target.Kill()
 }
 
 var stranger = lab.NewRole("process of another user", func(c *lab.Child) error {
@@ -185,15 +187,8 @@ var stranger = lab.NewRole("process of another user", func(c *lab.Child) error {
 		}
 	}
 	c.Report("")
-	group, err := unix.Getpgid(pid)
-	if err != nil {
-		return err
-	}
-	if err := unix.Setpgid(0, 0); err != nil { // a caller's own group is another error
-		return err
-	}
 	for _, err := range []error{
-		signals.Send(pid, unix.SIGWINCH), signals.SendGroup(group, unix.SIGWINCH), signals.SendThread(pid, pid, unix.SIGWINCH),
+		signals.Send(pid, unix.SIGWINCH), signals.SendGroup(pid, unix.SIGWINCH), signals.SendThread(pid, pid, unix.SIGWINCH),
 		signals.Queue(pid, unix.SIGWINCH, 7), p.Signal(unix.SIGWINCH),
 	} {
 		c.Report(errno(err))
