@@ -15,7 +15,7 @@ import (
 
 func Output(cmd *exec.Cmd, delay time.Duration) ([]byte, error) {
 	if cmd.Stdout != nil {
-		return nil, fmt.Errorf("Stdout is set: %w", unix.EINVAL)
+		return nil, fmt.Errorf("the command has a Stdout: %w", unix.EINVAL)
 	}
 	r, w, err := os.Pipe()
 	if err != nil {

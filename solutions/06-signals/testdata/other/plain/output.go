@@ -11,7 +11,7 @@ import (
 // Output reads from a pipe that never blocks here, by poll(2).
 func Output(cmd *exec.Cmd, delay time.Duration) ([]byte, error) {
 	if cmd.Stdout != nil {
-		return nil, fmt.Errorf("Stdout is set: %w", unix.EINVAL)
+		return nil, fmt.Errorf("the command has a Stdout: %w", unix.EINVAL)
 	}
 	r, err := cmd.StdoutPipe() // its end here is closed by Wait: so a copy of it is read
 	if err != nil {
