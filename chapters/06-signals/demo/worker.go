@@ -35,6 +35,7 @@ func work(name string, job time.Duration) error {
 		_, _ = io.Copy(io.Discard, os.Stdin)
 		os.Exit(1) // the supervisor is gone
 	}()
+	fmt.Printf("Worker %s works: process %d.\n", name, os.Getpid())
 	jobs := 0
 	for ; ; jobs++ {
 		end, err := drain.Begin()
