@@ -69,18 +69,18 @@ func TestSignalArrives(t *testing.T) {
 	other.Blocks("no signal was sent")
 	for range 3 {
 		require.NoError(l, signals.Send(other.PID(), unix.SIGUSR1), "Send() of SIGUSR1 to a process that listens")
-		require.Equal(l, "SIGUSR1", said(other), "what Wait() returned there")
+		require.Equal(l, "SIGUSR1", said(other), "what Listener.Wait() returned there")
 	}
 	other.Interrupt(2)
 	other.Blocks("only SIGURG came, for which it does not listen")
 	require.NoError(l, signals.Send(other.PID(), unix.SIGUSR2), "Send() of SIGUSR2 to a process that listens")
-	require.Equal(l, "SIGUSR2", said(other), "what Wait() returned there")
+	require.Equal(l, "SIGUSR2", said(other), "what Listener.Wait() returned there")
 	require.NoError(l, other.Wait(), "the process that listens")
 	require.ErrorIs(l, signals.Send(other.PID(), unix.SIGUSR2), unix.ESRCH, "Send() to a process that has ended and was waited for")
 
 	s, err := signals.Listen(unix.SIGUSR1, real1)
 	require.NoError(l, err, "Listen() in this process")
-	wait := l.Call("Wait() of a signal that this process has sent to itself", func() error { return waitFor(s, real1) })
+	wait := l.Call("Listener.Wait() of a signal that this process has sent to itself", func() error { return waitFor(s, real1) })
 	wait.Blocks("no signal was sent")
 	require.NoError(l, signals.Send(os.Getpid(), real1), "Send() to this process itself")
 	wait.Returns(nil)
@@ -130,7 +130,7 @@ func TestKernelNeverSeesWhatCannotBe(t *testing.T) {
 		for _, bad := range noSignals {
 			require.ErrorIs(l, f.send(pid, bad), signals.ErrSignal, f.name, pid, bad)
 		}
-		require.ErrorIs(l, f.send(0, 0), signals.ErrPID, f.name+", which are both wrong: the pid is looked at first", 0, 0)
+		require.ErrorIs(l, f.send(0, 0), signals.ErrPID, f.name+", which are both wrong: the pid is looked at first.", 0, 0)
 	}
 	require.ErrorIs(l, signals.SendGroup(unix.Getpgrp(), unix.SIGWINCH), signals.ErrPID, "SendGroup() to the caller's own group")
 	for _, bad := range notOne(pid) {
@@ -146,9 +146,9 @@ func TestKernelNeverSeesWhatCannotBe(t *testing.T) {
 	for _, value := range []int{1 << 31, -1<<31 - 1, math.MaxInt, math.MinInt, 1 << 32} {
 		require.ErrorIs(l, signals.Queue(pid, unix.SIGWINCH, value), signals.ErrValue, "Queue() with the number %d", value)
 	}
-	require.ErrorIs(l, signals.Queue(pid, 0, 1<<31), signals.ErrSignal, "Queue() with a wrong signal and a wrong number: the signal is looked at first")
+	require.ErrorIs(l, signals.Queue(pid, 0, 1<<31), signals.ErrSignal, "Queue() with a wrong signal and a wrong number: the signal is looked at first.")
 	l.Rests()
-	require.Empty(l, hit, "signals that have come to this process: a call that returns the right error must not have sent anything before")
+	require.Empty(l, hit, "signals that have come to this process: a call that returns the right error must not have sent anything before.")
 	other.Kill()
 }
 
@@ -218,7 +218,7 @@ func TestGroupAndThreadAreReached(t *testing.T) {
 	require.Equal(l, "SIGUSR1", said(member), "what came to the other one in the group")
 	for _, p := range []*lab.Process{bystander, leader, member} {
 		require.NoError(l, signals.Send(p.PID(), unix.SIGUSR2), "Send() of SIGUSR2")
-		require.Equal(l, "SIGUSR2", said(p), "what comes next to one of three: the one that is in another group must not get SIGUSR1")
+		require.Equal(l, "SIGUSR2", said(p), "what comes next to one of three: the one that is in another group must not get SIGUSR1.")
 		require.NoError(l, p.Wait(), "a process that listens")
 	}
 	require.ErrorIs(l, signals.SendGroup(leader.PID(), unix.SIGUSR1), unix.ESRCH, "SendGroup() to a group that has nobody any more")
@@ -228,8 +228,8 @@ func TestGroupAndThreadAreReached(t *testing.T) {
 	require.NotEmpty(l, threads, "threads of a Go program beside its first one")
 	last := threads[len(threads)-1]
 	require.NoError(l, signals.SendThread(p.PID(), last, unix.SIGUSR1), "SendThread() to thread %d of process %d, which blocks the signal", last, p.PID())
-	require.Equal(l, "0000000000000200", field(l, p.PID(), last, "SigPnd"), "what is pending for that thread: bit 9 is SIGUSR1")
-	require.Equal(l, "0000000000000000", field(l, p.PID(), last, "ShdPnd"), "what is pending for the process as a whole: kill(2) with a thread's number signals its process")
+	require.Equal(l, "0000000000000200", field(l, p.PID(), last, "SigPnd"), "what is pending for that thread: bit 9 is SIGUSR1.")
+	require.Equal(l, "0000000000000000", field(l, p.PID(), last, "ShdPnd"), "what is pending for the process as a whole: kill(2) with a thread's number signals its process.")
 	require.Equal(l, "0000000000000000", field(l, p.PID(), p.PID(), "SigPnd"), "what is pending for its first thread")
 	require.ErrorIs(l, signals.SendThread(os.Getpid(), last, unix.SIGUSR1), unix.ESRCH, "SendThread() to a thread of another process than the one that is named")
 	p.Exit()

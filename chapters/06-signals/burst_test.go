@@ -46,12 +46,12 @@ func TestNoKindIsLost(t *testing.T) {
 	}
 	for len(missing) > 0 {
 		var sig syscall.Signal
-		wait := l.Call(fmt.Sprintf("Wait(), where 200 SIGUSR1 have come, then one of %d other kinds, and %d kinds were not returned yet: what does signal.Notify do when the channel is full, with the first kind perhaps?", len(quiet)-1, len(missing)),
+		wait := l.Call(fmt.Sprintf("Listener.Wait(), where 200 SIGUSR1 have come, then one of %d other kinds, and %d kinds were not returned yet: what does signal.Notify do when the channel is full, with the first kind perhaps?", len(quiet)-1, len(missing)),
 			func() (err error) { sig, err = s.Wait(forever); return err })
 		wait.ReturnsSoon(nil)
 		delete(missing, sig)
 	}
-	require.NoError(l, s.Close(), "Close()")
+	require.NoError(l, s.Close(), "Listener.Close()")
 
 	// Two that listen for the same get it both.
 	a, err := signals.Listen(unix.SIGUSR1)
@@ -60,21 +60,21 @@ func TestNoKindIsLost(t *testing.T) {
 	require.NoError(l, err, "a second Listen() for the same signal, which it names twice")
 	toOneself(l, unix.SIGUSR1)
 	for _, s := range []*signals.Listener{a, b} {
-		l.Call("Wait() of one of two that listen for the same signal", func() error { return waitFor(s, unix.SIGUSR1) }).ReturnsSoon(nil)
-		require.NoError(l, s.Close(), "Close()")
+		l.Call("Listener.Wait() of one of two that listen for the same signal", func() error { return waitFor(s, unix.SIGUSR1) }).ReturnsSoon(nil)
+		require.NoError(l, s.Close(), "Listener.Close()")
 	}
 
 	// Several wait on one Listener: each signal goes to one of them.
 	s, err = signals.Listen(unix.SIGUSR1, unix.SIGUSR2)
 	require.NoError(l, err, "Listen()")
-	first := l.Call("Wait(), one of two at once", func() error { _, err := s.Wait(forever); return err })
-	second := l.Call("Wait(), the other one of two", func() error { _, err := s.Wait(forever); return err })
+	first := l.Call("Listener.Wait(), one of two at once", func() error { _, err := s.Wait(forever); return err })
+	second := l.Call("Listener.Wait(), the other one of two", func() error { _, err := s.Wait(forever); return err })
 	first.Blocks("no signal was sent")
 	toOneself(l, unix.SIGUSR1)
 	toOneself(l, unix.SIGUSR2)
 	first.ReturnsSoon(nil)
 	second.ReturnsSoon(nil)
-	require.NoError(l, s.Close(), "Close()")
+	require.NoError(l, s.Close(), "Listener.Close()")
 }
 
 // Step 6: a context and Close end a Wait; after Close the signal does what it usually does.
@@ -82,23 +82,23 @@ func TestListenerEnds(t *testing.T) {
 	l := lab.New(t)
 	for _, sigs := range [][]syscall.Signal{nil, {unix.SIGKILL}, {unix.SIGUSR1, unix.SIGSTOP}, {0}, {unix.SIGUSR1, 65}, {1<<32 + unix.SIGUSR1}, {32}, {34}} {
 		_, err := signals.Listen(sigs...)
-		require.ErrorIs(l, err, signals.ErrSignal, "Listen() for the signals %v: an empty list means all to signal.Notify, and nobody catches SIGKILL and SIGSTOP", numbers(sigs))
+		require.ErrorIs(l, err, signals.ErrSignal, "Listen() for the signals %v: an empty list means all to signal.Notify, and nobody catches SIGKILL and SIGSTOP.", numbers(sigs))
 	}
 	s, err := signals.Listen(unix.SIGUSR1, unix.SIGUSR2)
 	require.NoError(l, err, "Listen()")
 	ctx, cancel := context.WithCancel(forever)
-	wait := l.Call("Wait() whose context ends", func() error { _, err := s.Wait(ctx); return err })
+	wait := l.Call("Listener.Wait() whose context ends", func() error { _, err := s.Wait(ctx); return err })
 	wait.Blocks("no signal was sent, and the context has not ended")
 	cancel()
 	wait.ReturnsSoon(context.Canceled)
 	late, stop := context.WithTimeout(forever, 0)
 	defer stop()
-	l.Call("Wait() whose deadline has passed", func() error { _, err := s.Wait(late); return err }).ReturnsSoon(context.DeadlineExceeded)
+	l.Call("Listener.Wait() whose deadline has passed", func() error { _, err := s.Wait(late); return err }).ReturnsSoon(context.DeadlineExceeded)
 	for _, sig := range []syscall.Signal{unix.SIGUSR1, unix.SIGUSR2} {
 		toOneself(l, sig)
 		l.Rests()
 		for range 10 {
-			l.Call("Wait() of a signal that has come already, with a context that has ended: select takes either one", func() error {
+			l.Call("Listener.Wait() of a signal that has come already, with a context that has ended: select takes either one.", func() error {
 				got, err := s.Wait(ctx)
 				if err == nil && got != sig {
 					err = fmt.Errorf("it returned %s, not %s", called(got), called(sig))
@@ -108,31 +108,31 @@ func TestListenerEnds(t *testing.T) {
 			toOneself(l, sig)
 			l.Rests()
 		}
-		require.NoError(l, waitFor(s, sig), "Wait()")
+		require.NoError(l, waitFor(s, sig), "Listener.Wait()")
 	}
 	waits := []*lab.Call{}
 	for range 2 {
-		waits = append(waits, l.Call("Wait() while Close() is called", func() error { _, err := s.Wait(forever); return err }))
+		waits = append(waits, l.Call("Listener.Wait() while Close() is called", func() error { _, err := s.Wait(forever); return err }))
 	}
 	waits[0].Blocks("no signal was sent")
-	require.NoError(l, s.Close(), "Close()")
+	require.NoError(l, s.Close(), "Listener.Close()")
 	for _, wait := range waits {
 		wait.ReturnsSoon(os.ErrClosed)
 	}
-	require.ErrorIs(l, s.Close(), os.ErrClosed, "Close(), the second time")
+	require.ErrorIs(l, s.Close(), os.ErrClosed, "Listener.Close(), the second time")
 	_, err = s.Wait(forever)
-	require.ErrorIs(l, err, os.ErrClosed, "Wait() after Close()")
+	require.ErrorIs(l, err, os.ErrClosed, "Listener.Wait() after Close()")
 
 	single, err := signals.Listen(real1)
 	require.NoError(l, err, "Listen() for one signal")
-	wait = l.Call("Wait() for one signal while Close() is called", func() error { _, err := single.Wait(forever); return err })
+	wait = l.Call("Listener.Wait() for one signal while Close() is called", func() error { _, err := single.Wait(forever); return err })
 	wait.Blocks("no signal was sent")
-	require.NoError(l, single.Close(), "Close()")
+	require.NoError(l, single.Close(), "Listener.Close()")
 	wait.ReturnsSoon(os.ErrClosed)
 	_, err = single.Wait(ctx)
-	require.ErrorIs(l, err, os.ErrClosed, "Wait() after Close(), with a context that has ended")
+	require.ErrorIs(l, err, os.ErrClosed, "Listener.Wait() after Close(), with a context that has ended")
 
-	p := started(l, listensTwice)
+	p := started(l, listensTwice, lab.Dies())
 	require.NoError(l, unix.Kill(p.PID(), unix.SIGTERM), "kill(2)")
 	require.Equal(l, "SIGTERM", said(p), "what the other Listener gets when one was closed")
 	p.Go()
@@ -151,17 +151,17 @@ var listensTwice = lab.NewRole("process that closes what listens", func(c *lab.C
 		return fmt.Errorf("Listen(): %w", err)
 	}
 	if err := first.Close(); err != nil {
-		return fmt.Errorf("Close(): %w", err)
+		return fmt.Errorf("Listener.Close(): %w", err)
 	}
 	c.Report("listens")
 	sig, err := second.Wait(forever)
 	if err != nil {
-		return fmt.Errorf("Wait(): %w", err)
+		return fmt.Errorf("Listener.Wait(): %w", err)
 	}
 	c.Report(called(sig))
 	c.Wait()
 	if err := second.Close(); err != nil {
-		return fmt.Errorf("Close(): %w", err)
+		return fmt.Errorf("Listener.Close(): %w", err)
 	}
 	c.Report("closed")
 	c.Wait() // it is killed here
@@ -181,10 +181,10 @@ func TestIgnoredStaysIgnored(t *testing.T) {
 	p := started(l, listens, lab.Ignored(unix.SIGHUP))
 	require.NoError(l, unix.Kill(p.PID(), unix.SIGHUP), "kill(2) of a process that was started with SIGHUP ignored")
 	require.NoError(l, unix.Kill(p.PID(), unix.SIGUSR1), "kill(2)")
-	require.Equal(l, "SIGUSR1", said(p), "what Wait() returned first, after SIGHUP, which was ignored when the process began, and SIGUSR1: signal.Notify takes it back")
+	require.Equal(l, "SIGUSR1", said(p), "what Listener.Wait() returned first, after SIGHUP, which was ignored when the process began, and SIGUSR1: signal.Notify takes it back.")
 	p.Blocks("only SIGHUP and SIGUSR1 were sent", lab.Ignores(p, unix.SIGHUP))
 	require.NoError(l, unix.Kill(p.PID(), unix.SIGUSR2), "kill(2)")
-	require.Equal(l, "SIGUSR2", said(p), "what Wait() returned")
+	require.Equal(l, "SIGUSR2", said(p), "what Listener.Wait() returned")
 	require.NoError(l, p.Wait(), "the process that listens")
 
 	// All that it listens for is ignored.
@@ -198,7 +198,7 @@ func TestIgnoredStaysIgnored(t *testing.T) {
 	// One that was not ignored arrives.
 	other := started(l, listens)
 	require.NoError(l, unix.Kill(other.PID(), unix.SIGHUP), "kill(2) of a process that does not ignore SIGHUP")
-	require.Equal(l, "SIGHUP", said(other), "what Wait() returned")
+	require.Equal(l, "SIGHUP", said(other), "what Listener.Wait() returned")
 	other.Kill()
 }
 
@@ -209,5 +209,5 @@ var listensForIgnored = lab.NewRole("process that ignores all", func(c *lab.Chil
 	}
 	c.Report("listens")
 	sig, err := s.Wait(forever)
-	return fmt.Errorf("Wait() returned %s, which was ignored from the start, and the error %v", called(sig), err)
+	return fmt.Errorf("Listener.Wait() returned %s, which was ignored from the start, and the error %v", called(sig), err)
 })

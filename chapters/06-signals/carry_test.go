@@ -162,7 +162,7 @@ func TestRealTimeSignalsQueue(t *testing.T) {
 	for _, info := range received(p) {
 		got = append(got, fmt.Sprintf("%s with %d", called(info.Signal), info.Value))
 	}
-	require.Equal(l, strings.Join(want, ", "), strings.Join(got, ", "), "what RecvUntil() returned of 20 signals each of five kinds, and 1000 SIGUSR1 more: the first of a standard one, all real-time ones, the lowest number first")
+	require.Equal(l, strings.Join(want, ", "), strings.Join(got, ", "), "what RecvUntil() returned of 20 signals each of five kinds, and 1000 SIGUSR1 more: the first of a standard one, all real-time ones, the lowest number first.")
 	// One that comes later and is lower is taken first.
 	for _, sig := range []syscall.Signal{real1, real2, real1, unix.SIGUSR2} {
 		require.NoError(l, signals.Queue(p.PID(), sig, 1), "Queue()")
@@ -217,7 +217,7 @@ func TestOnlyWhatIsBlocked(t *testing.T) {
 		role *lab.Role
 	}{
 		{"in a process that blocks SIGUSR1 and real-time signal 36, for these two and SIGUSR2", opensTooMany},
-		{"in a process of which one thread alone does not block SIGUSR2: a mask belongs to a thread", opensBesideOne},
+		{"in a process of which one thread alone does not block SIGUSR2: a mask belongs to a thread.", opensBesideOne},
 		{"after Listen() for the same signal: the runtime lets one thread take it then", opensAfterListen},
 	} {
 		blocks := []syscall.Signal{unix.SIGUSR1, unix.SIGUSR2, real1}

@@ -71,7 +71,7 @@ func TestOutputIsWhole(t *testing.T) {
 	const size = 1_000_003
 	out, err = signals.Output(exec.Command("head", "-c", strconv.Itoa(size), "/dev/zero"), long)
 	require.NoError(l, err, "Output() of a command that writes %d bytes, more than a pipe holds", size)
-	l.SameBytes(make([]byte, size), out, "Output() of %d bytes: who waits for the end before reading waits for ever, or loses what StdoutPipe has when Wait closes it", size)
+	l.SameBytes(make([]byte, size), out, "Output() of %d bytes: who waits for the end before reading waits for ever, or loses what StdoutPipe has when Wait closes it.", size)
 	out, err = signals.Output(sh("exit 0"), long)
 	require.NoError(l, err, "Output() of a command that prints nothing")
 	require.Empty(l, out, "what it returned")

@@ -47,7 +47,7 @@ func TestReaperBesideExec(t *testing.T) {
 	require.Equal(l, fmt.Sprintf("orphan %d: exit status 5", early.PID()), said(p), "what orphan was called with, for a child that had ended before NewReaper()")
 
 	own := l.Other("a command of Reaper.Start() that has ended", pidSaid(l, p))
-	l.Until("a command that has ended and that nobody has waited for yet: a reaper that waits for any child (-1) steals its status", lab.IsZombie(own))
+	l.Until("a command that has ended and that nobody has waited for yet: a reaper that waits for any child (-1) steals its status.", lab.IsZombie(own))
 	for _, end := range []string{"exit status 0", "killed by SIGKILL"} {
 		p.Go()
 		orphan := l.Other("the orphan", pidSaid(l, p))
@@ -62,7 +62,7 @@ func TestReaperBesideExec(t *testing.T) {
 		l.Until("an orphan that has ended", lab.IsGone(orphan))
 	}
 	l.Rests()
-	l.Until("the command, after others were reaped: its status belongs to its Wait()", lab.IsZombie(own))
+	l.Until("the command, after others were reaped: its status belongs to its Wait().", lab.IsZombie(own))
 	p.Go()
 	require.Equal(l, "exit status 7: exit status 7", said(p), "the error of Wait(), and ExitOf() the command")
 	for n := range 20 {

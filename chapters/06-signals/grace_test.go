@@ -32,28 +32,30 @@ func TestDrainFinishesTheWork(t *testing.T) {
 	require.Equal(l, "SIGTERM: shutting down: no new work", said(p), "the signal that began the shutdown, and the error of Begin() then")
 	p.Blocks("two pieces of work are in flight")
 	p.Go()
+	require.Equal(l, "the first one ends", said(p), "what happens next, with two pieces of work in flight: Drain.Wait() must not return.")
 	p.Blocks("one of two pieces of work is in flight, and the end of the other one was told twice")
 	p.Go()
+	require.Equal(l, "the second one ends", said(p), "what happens next, with one piece of work in flight and the end of the other one told twice: Drain.Wait() must not return.")
 	for range 2 {
-		require.Equal(l, "wait: <nil>", said(p), "what Wait() returned, twice, when all work had ended")
+		require.Equal(l, "wait: <nil>", said(p), "what Drain.Wait() returned, twice, when all work had ended")
 	}
-	require.Equal(l, "wait: <nil>", said(p), "what Wait() returned that was called later")
+	require.Equal(l, "wait: <nil>", said(p), "what Drain.Wait() returned that was called later")
 	require.NoError(l, p.Wait(), "the process")
 
 	idle := started(l, hasNoWork)
 	idle.Blocks("no signal was sent")
 	require.NoError(l, unix.Kill(idle.PID(), unix.SIGINT), "kill(2)")
-	require.Equal(l, "wait: <nil>", said(idle), "what Wait() returned where there was no work")
+	require.Equal(l, "wait: <nil>", said(idle), "what Drain.Wait() returned where there was no work")
 	require.NoError(l, idle.Wait(), "the process")
 
 	slow := started(l, drainsTooLong)
 	require.NoError(l, unix.Kill(slow.PID(), unix.SIGTERM), "kill(2)")
 	text := said(slow)
-	require.Contains(l, text, signals.ErrGrace.Error(), "what Wait() returned where the work took longer than grace")
-	require.Regexp(l, `\b2\b`, text, "what Wait() returned where two pieces of work took longer than grace: does it say how many?")
+	require.Contains(l, text, signals.ErrGrace.Error(), "what Drain.Wait() returned where the work took longer than grace")
+	require.Regexp(l, `\b2\b`, text, "what Drain.Wait() returned where two pieces of work took longer than grace: does it say how many?")
 	require.NoError(l, slow.Wait(), "the process")
 
-	closed := started(l, closesDrain)
+	closed := started(l, closesDrain, lab.Dies())
 	require.Equal(l, "wait: file already closed, begin: file already closed, close: file already closed, signal: 0", said(closed), "what Wait(), Begin() and Close() returned after Close(), and Signal()")
 	require.NoError(l, unix.Kill(closed.PID(), unix.SIGTERM), "kill(2)")
 	require.Equal(l, "killed by SIGTERM", closed.Ended(), "how a process ended that got SIGTERM after Close()")
@@ -63,7 +65,8 @@ func TestDrainFinishesTheWork(t *testing.T) {
 	require.Equal(l, "close: <nil>", said(begun), "what Close() returned while the shutdown was under way")
 	begun.Blocks("Close() was called when the shutdown had begun, and there is work in flight")
 	begun.Go()
-	require.Equal(l, "wait: <nil>", said(begun), "what Wait() returned then")
+	require.Equal(l, "all ends, and waited: false", said(begun), "whether Drain.Wait() had returned, while there was work in flight")
+	require.Equal(l, "wait: <nil>", said(begun), "what Drain.Wait() returned then")
 	require.NoError(l, begun.Wait(), "the process")
 }
 
@@ -106,9 +109,11 @@ var drains = lab.NewRole("process that drains", func(c *lab.Child) error {
 	_, err = d.Begin()
 	c.Report(fmt.Sprintf("%s: %v", called(d.Signal()), err))
 	c.Wait()
+	c.Report("the first one ends")
 	first()
 	first()
 	c.Wait()
+	c.Report("the second one ends")
 	second()
 	<-done
 	<-done
@@ -117,7 +122,7 @@ var drains = lab.NewRole("process that drains", func(c *lab.Child) error {
 })
 
 var hasNoWork = lab.NewRole("process without work", func(c *lab.Child) error {
-	d, first, second, err := working(0)
+	d, first, second, err := working(long)
 	if err != nil {
 		return err
 	}
@@ -163,9 +168,10 @@ var closesInTheMiddle = lab.NewRole("process that closes its Drain in the middle
 	c.Report("ready")
 	<-d.Draining()
 	c.Report(fmt.Sprint("close: ", d.Close()))
-	waits := make(chan error)
+	waits := make(chan error, 1)
 	go func() { waits <- d.Wait() }()
 	c.Wait()
+	c.Report(fmt.Sprintf("all ends, and waited: %v", len(waits) > 0))
 	first()
 	second()
 	c.Report(fmt.Sprint("wait: ", <-waits))
@@ -185,12 +191,12 @@ func TestSecondSignalEndsAtOnce(t *testing.T) {
 		{unix.SIGTERM, unix.SIGUSR1, []string{"exit status 138"}},
 		{unix.SIGUSR1, unix.SIGTERM, []string{"killed by SIGTERM", "exit status 143"}},
 	} {
-		p := started(l, neverDone)
+		p := started(l, neverDone, lab.Dies())
 		require.NoError(l, unix.Kill(p.PID(), one.first), "kill(2)")
 		require.Equal(l, called(one.first), said(p), "the signal that began the shutdown")
 		p.Blocks("its work never ends, and only one signal was sent")
 		require.NoError(l, unix.Kill(p.PID(), one.second), "kill(2)")
-		l.Until(fmt.Sprintf("a process that got %s and then %s, while work is in flight: a Go program does nothing at SIGUSR1 by default", called(one.first), called(one.second)), lab.IsGone(p))
+		l.Until(fmt.Sprintf("a process that got %s and then %s, while work is in flight: a Go program does nothing at SIGUSR1 by default.", called(one.first), called(one.second)), lab.IsGone(p))
 		require.Contains(l, one.how, p.Ended(), "how a process ended that got %s and then %s", called(one.first), called(one.second))
 	}
 }

@@ -79,8 +79,8 @@ func TestWorkersAreStartedAgain(t *testing.T) {
 	require.NoError(l, err, "NewSupervisor() that tells nobody")
 	require.ErrorIs(l, s.Add("a", func() *exec.Cmd { return exec.Command("/no/such/program") }), os.ErrNotExist, "Add() of a program that is not there")
 	require.Empty(l, s.State(), "State() after Add() has returned an error")
-	require.NoError(l, s.Signal(unix.SIGHUP), "Signal() without workers")
-	require.ErrorIs(l, s.Signal(65), signals.ErrSignal, "Signal() of a number that is no signal")
+	require.NoError(l, s.Signal(unix.SIGHUP), "Supervisor.Signal() without workers")
+	require.ErrorIs(l, s.Signal(65), signals.ErrSignal, "Supervisor.Signal() of a number that is no signal")
 	require.NoError(l, s.Stop(0), "Stop() without workers")
 	require.ErrorIs(l, s.Stop(0), os.ErrClosed, "Stop(), the second time")
 	require.ErrorIs(l, s.Add("a", func() *exec.Cmd { return sh("exit 0") }), os.ErrClosed, "Add() after Stop()")
@@ -92,7 +92,7 @@ func TestWorkersAreStartedAgain(t *testing.T) {
 	var pids []int
 	for _, pause := range []string{"2ms", "4ms", "8ms", "11ms", "11ms"} {
 		worker := l.Other("the worker", now.PID)
-		l.Until("the worker: it leads a group of its own", lab.InGroup(worker, now.PID))
+		l.Until("the worker: it leads a group of its own.", lab.InGroup(worker, now.PID))
 		pids = append(pids, now.PID)
 		end := "killed by SIGKILL"
 		if pause == "8ms" {
@@ -102,7 +102,7 @@ func TestWorkersAreStartedAgain(t *testing.T) {
 		} else {
 			require.NoError(l, unix.Kill(now.PID, unix.SIGKILL), "kill(2) of the worker")
 		}
-		require.Equal(l, told{"a: ended, " + end + ", pause " + pause, now.PID}, event(p), "what Tell was told of the worker's end: the pause is twice the last one, from 2ms up to 11ms")
+		require.Equal(l, told{"a: ended, " + end + ", pause " + pause, now.PID}, event(p), "what Tell was told of the worker's end: the pause is twice the last one, from 2ms up to 11ms.")
 		now = event(p)
 		require.Equal(l, "a: started", now.Text, "what Tell was told next")
 		require.NotContains(l, pids, now.PID, "the process of a worker that was started again")
@@ -256,13 +256,13 @@ func TestStopTakesAllAlong(t *testing.T) {
 	slices.Sort(both)
 	require.Equal(l, []string{"hup a", "hup b"}, both, "what two workers say after Signal(SIGHUP)")
 	require.Equal(l, "signal: <nil>", said(p), "what Signal() returned")
-	p.Blocks("the workers have what they need: Signal() is for the worker alone, and not for what it has started")
+	p.Blocks("the workers have what they need: Signal() is for the worker alone, and not for what it has started.")
 	p.Go() // Stop
-	require.Equal(l, "b is told", line(l, log), "what the workers say when Stop() has begun: the last one is first")
+	require.Equal(l, "b is told", line(l, log), "what the workers say when Stop() has begun: the last one is first.")
 	p.Blocks("the last worker has not ended, and the first one's turn has not come")
 	n, err := lab.Waiting(log)
 	require.NoError(l, err, "FIONREAD")
-	require.Zero(l, n, "bytes that the workers have said: the first one is told when the last one has ended")
+	require.Zero(l, n, "bytes that the workers have said: the first one is told when the last one has ended.")
 	_, err = w.WriteString("\n")
 	require.NoError(l, err, "writing")
 	require.Equal(l, "b", line(l, log), "what the workers say next")
@@ -296,7 +296,7 @@ func TestStopTakesAllAlong(t *testing.T) {
 	p.Go()
 	require.Equal(l, "signal: <nil>", said(p), "what Signal() returned")
 	p.Go()
-	require.Equal(l, "a: ended, exit status 0, pause 0s", event(p).Text, "what Tell was told of a worker that was stopped (SIGSTOP) when Stop() was called: it has to go on (SIGCONT) to hear of SIGTERM")
+	require.Equal(l, "a: ended, exit status 0, pause 0s", event(p).Text, "what Tell was told of a worker that was stopped (SIGSTOP) when Stop() was called: it has to go on (SIGCONT) to hear of SIGTERM.")
 	require.Equal(l, "stop: <nil>", said(p), "what Stop() returned")
 	require.NoError(l, p.Wait(), "the supervisor")
 }

@@ -27,7 +27,7 @@ func TestForegroundGroupHasTheTerminal(t *testing.T) {
 	term := l.Terminal()
 	r, w := aPipe(l)
 	p := l.Start(hasAJob, lab.OnTerminal(term), lab.HandOver("r", r), lab.Tell("stranger", strconv.Itoa(unix.Getpgrp())))
-	require.Equal(l, "kept: true, shared: false", said(p), "what InGroup() made of a SysProcAttr that other commands have too: what it had is kept, and the others' is not changed")
+	require.Equal(l, "kept: true, shared: false", said(p), "what InGroup() made of a SysProcAttr that other commands have too: what it had is kept, and the others' is not changed.")
 	job := l.Other("the job", pidSaid(l, p))
 	l.Until("the job, after InGroup()", lab.InGroup(job, job.PID()))
 	require.Equal(l, p.PID(), term.Foreground(), "the terminal's foreground group at the start")
@@ -36,13 +36,13 @@ func TestForegroundGroupHasTheTerminal(t *testing.T) {
 	require.Equal(l, job.PID(), term.Foreground(), "the terminal's foreground group after Foreground()")
 	term.Type("\x03")
 	require.Equal(l, "killed by SIGINT", said(p), "how the job ended, when Ctrl-C was typed")
-	require.Equal(l, "foreground: <nil>", said(p), "what Foreground() returned in a process that was in the background: SIGTTOU stops it, unless the thread blocks that")
+	require.Equal(l, "foreground: <nil>", said(p), "what Foreground() returned in a process that was in the background: SIGTTOU stops it, unless the thread blocks that.")
 	require.Equal(l, p.PID(), term.Foreground(), "the terminal's foreground group after Foreground() from the background")
 	for _, tid := range append(threadsOf(l, p.PID()), p.PID()) {
 		for _, name := range []string{"SigBlk", "SigIgn"} {
 			bits, err := strconv.ParseUint(field(l, p.PID(), tid, name), 16, 64)
 			require.NoError(l, err, "the mask of thread %d", tid)
-			require.Zero(l, bits&(1<<(unix.SIGTTOU-1)), "SIGTTOU in %s of thread %d after Foreground(): it is to be as it was, for this process and for what it starts", name, tid)
+			require.Zero(l, bits&(1<<(unix.SIGTTOU-1)), "SIGTTOU in %s of thread %d after Foreground(): it is to be as it was, for this process and for what it starts.", name, tid)
 		}
 	}
 	p.Go()
@@ -104,13 +104,13 @@ func TestCtrlCIsToldOnce(t *testing.T) {
 	p := l.Start(ends, lab.OnTerminal(term), lab.HandOver("log", theirs))
 	worker := l.Other("the worker", pidOf(l, line(l, log)))
 	term.Type("\x03")
-	require.Equal(l, "TERM", line(l, log), "what the worker is told first, when Ctrl-C was typed: SIGINT goes to the foreground group, and a worker has a group of its own")
+	require.Equal(l, "TERM", line(l, log), "what the worker is told first, when Ctrl-C was typed: SIGINT goes to the foreground group, and a worker has a group of its own.")
 	worker.Ends("it was told")
 	require.Equal(l, "SIGINT: <nil>, <nil>", said(p), "the signal that began the shutdown, and what Stop() and Drain.Wait() returned")
 	require.NoError(l, p.Wait(), "the program")
 	rest, err := lab.Waiting(log)
 	require.NoError(l, err, "FIONREAD")
-	require.Zero(l, rest, "bytes that the worker has said besides: it is told once")
+	require.Zero(l, rest, "bytes that the worker has said besides: it is told once.")
 }
 
 func pidOf(l *lab.Lab, text string) int {
@@ -169,9 +169,9 @@ func TestProcessOneEnds(t *testing.T) {
 	}
 	require.NoError(l, p.Wait(), "process 1")
 
-	stuck := started(l, neverDone, lab.AsInit())
+	stuck := started(l, neverDone, lab.AsInit(), lab.Dies())
 	require.NoError(l, unix.Kill(stuck.PID(), unix.SIGTERM), "kill(2)")
 	require.Equal(l, "SIGTERM", said(stuck), "the signal that began the shutdown")
 	require.NoError(l, unix.Kill(stuck.PID(), unix.SIGTERM), "kill(2)")
-	require.Equal(l, "exit status 143", stuck.Ended(), "how process 1 ended at a second SIGTERM, while work was in flight: its default action does not reach it")
+	require.Equal(l, "exit status 143", stuck.Ended(), "how process 1 ended at a second SIGTERM, while work was in flight: its default action does not reach it.")
 }

@@ -7,9 +7,12 @@ import (
 	"golang.org/x/sys/unix"
 )
 
+// Dies lets a process end by a signal, or with any exit status: the test asks for that with
+// [Process.Ended]. Else who waits for a process that has crashed is told of the crash.
+func Dies() Handed { return Handed{begin: func(b *beginning) { b.dies = true }} }
+
 // Ended waits for the end of the process and says how that was: "exit status 143", "killed by
-// SIGTERM". For a role that ends itself, or that a signal should end: however it ends, that is
-// no failure.
+// SIGTERM". However it ends, that is no failure.
 func (p *Process) Ended() string {
 	<-p.ended
 	p.checked = true

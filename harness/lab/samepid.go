@@ -4,15 +4,19 @@ import (
 	"ipcworkbook/harness/verdict"
 )
 
-// SamePID starts a process that plays a role, as [Lab.Start] does, with the pid of one that has
-// ended: the kernel gives a pid again, once its process was waited for. Where the step has no
-// PID namespace of its own, or the kernel does not let the pid be chosen
+// SamePID starts a process that plays a role, as [Lab.Start] does, with the pid of one of several
+// that have ended, and returns which: the kernel gives a pid again, once its process was waited
+// for. Any thread that starts in between may take a pid, and keep it; so there should be several.
+// Where the step has no PID namespace of its own, or the kernel does not let the pid be chosen
 // (/proc/sys/kernel/ns_last_pid), the step is unsupported.
-func (l *Lab) SamePID(ended *Process, r *Role, handed ...Handed) *Process {
+func (l *Lab) SamePID(ended []*Process, r *Role, handed ...Handed) (again *Process, of int) {
 	l.t.Helper()
-	<-ended.ended
-	// A thread that starts in between takes the pid, and nobody has it when it has ended.
-	for range 20 {
+	for _, p := range ended {
+		<-p.ended
+	}
+	for try := range 5 * len(ended) {
+		of = try % len(ended)
+		ended := ended[of]
 		a, err := ask(verdict.Event{Kind: verdict.LastPID, PID: ended.PID()})
 		switch {
 		case err != nil:
@@ -23,10 +27,10 @@ func (l *Lab) SamePID(ended *Process, r *Role, handed ...Handed) *Process {
 		p := l.launch(r, handed)
 		if p.PID() == ended.PID() {
 			l.processes = append(l.processes, p)
-			return p
+			return p, of
 		}
 		p.Kill()
 	}
-	l.Fault("pid %d could not be had again", ended.PID())
-	return nil
+	l.Fault("none of %d pids could be had again", len(ended))
+	return nil, 0
 }
