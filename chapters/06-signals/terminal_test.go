@@ -38,6 +38,7 @@ func TestForegroundGroupHasTheTerminal(t *testing.T) {
 	require.Equal(l, "killed by SIGINT", said(p), "how the job ended, when Ctrl-C was typed")
 	require.Equal(l, "foreground: <nil>", said(p), "what Foreground() returned in a process that was in the background: SIGTTOU stops it, unless the thread blocks that.")
 	require.Equal(l, p.PID(), term.Foreground(), "the terminal's foreground group after Foreground() from the background")
+	l.Rests() // a thread that is only just born blocks all
 	for _, tid := range append(threadsOf(l, p.PID()), p.PID()) {
 		for _, name := range []string{"SigBlk", "SigIgn"} {
 			bits, err := strconv.ParseUint(field(l, p.PID(), tid, name), 16, 64)
