@@ -17,7 +17,7 @@ import (
 	"ipcworkbook/harness/lab"
 )
 
-// told is an Event in words, and the process.
+// told is an Event in words, and the process; or what a role says besides.
 type told struct {
 	Text string
 	PID  int
@@ -108,11 +108,11 @@ func TestWorkersAreStartedAgain(t *testing.T) {
 		require.NotContains(l, pids, now.PID, "the process of a worker that was started again")
 	}
 	p.Go()
-	require.Equal(l, fmt.Sprintf("[{a %d 5}]", now.PID), said(p), "State() after the worker was started again 5 times")
-	require.Equal(l, "file exists", said(p), "what Add() returned for a name that is there")
+	require.Equal(l, fmt.Sprintf("[{a %d 5}]", now.PID), event(p).Text, "State() after the worker was started again 5 times")
+	require.Equal(l, "file exists", event(p).Text, "what Add() returned for a name that is there")
 	require.Equal(l, told{"a: ended, killed by SIGTERM, pause 0s", now.PID}, event(p), "what Tell was told after Stop()")
-	require.Equal(l, "stop: <nil>", said(p), "what Stop() returned")
-	require.Equal(l, "[{a 0 5}]", said(p), "State() after Stop()")
+	require.Equal(l, "stop: <nil>", event(p).Text, "what Stop() returned")
+	require.Equal(l, "[{a 0 5}]", event(p).Text, "State() after Stop()")
 	require.NoError(l, p.Wait(), "the supervisor")
 
 	// A worker that was well for long enough begins anew; one that cannot be started waits longer.
@@ -139,10 +139,10 @@ func TestWorkersAreStartedAgain(t *testing.T) {
 	require.Equal(l, told{fmt.Sprint("a: ended, exit status 3, pause ", long), now.PID}, event(resting), "what Tell was told of the worker's end")
 	resting.Blocks("the pause is long")
 	resting.Go()
-	require.Equal(l, "[{a 0 0}]", said(resting), "State() while the worker is not there")
-	require.Equal(l, "file exists", said(resting), "what Add() returned for a name that is there")
-	require.Equal(l, "stop: <nil>", said(resting), "what Stop() returned while a worker was to be started again much later")
-	require.Equal(l, "[{a 0 0}]", said(resting), "State() after Stop()")
+	require.Equal(l, "[{a 0 0}]", event(resting).Text, "State() while the worker is not there")
+	require.Equal(l, "file exists", event(resting).Text, "what Add() returned for a name that is there")
+	require.Equal(l, "stop: <nil>", event(resting).Text, "what Stop() returned while a worker was to be started again much later")
+	require.Equal(l, "[{a 0 0}]", event(resting).Text, "State() after Stop()")
 	require.NoError(l, resting.Wait(), "the supervisor")
 
 	// What a worker leaves behind is killed.
@@ -165,7 +165,7 @@ func line(l *lab.Lab, r *os.File) string {
 	var text []byte
 	for b := make([]byte, 1); ; {
 		_, err := r.Read(b)
-		require.NoError(l, err, "reading what a worker has written")
+		require.NoError(l, err, "what a worker says next: EOF is that all who could say something have ended without a word.")
 		if b[0] == '\n' {
 			return string(text)
 		}
@@ -191,10 +191,10 @@ var supervises = lab.NewRole("supervisor", func(c *lab.Child) error {
 		return fmt.Errorf("Add(): %w", err)
 	}
 	c.Wait()
-	c.Report(fmt.Sprint(s.State()))
-	c.Report(fmt.Sprint(cause(add())))
-	c.Report(fmt.Sprint("stop: ", s.Stop(long)))
-	c.Report(fmt.Sprint(s.State()))
+	c.Report(told{Text: fmt.Sprint(s.State())})
+	c.Report(told{Text: fmt.Sprint(cause(add()))})
+	c.Report(told{Text: fmt.Sprint("stop: ", s.Stop(long))})
+	c.Report(told{Text: fmt.Sprint(s.State())})
 	return nil
 })
 
@@ -255,7 +255,7 @@ func TestStopTakesAllAlong(t *testing.T) {
 	both := []string{line(l, log), line(l, log)}
 	slices.Sort(both)
 	require.Equal(l, []string{"hup a", "hup b"}, both, "what two workers say after Signal(SIGHUP)")
-	require.Equal(l, "signal: <nil>", said(p), "what Signal() returned")
+	require.Equal(l, "signal: <nil>", event(p).Text, "what Signal() returned")
 	p.Blocks("the workers have what they need: Signal() is for the worker alone, and not for what it has started.")
 	p.Go() // Stop
 	require.Equal(l, "b is told", line(l, log), "what the workers say when Stop() has begun: the last one is first.")
@@ -269,19 +269,19 @@ func TestStopTakesAllAlong(t *testing.T) {
 	require.Equal(l, "a", line(l, log), "what the workers say next")
 	require.Equal(l, "b: ended, exit status 0, pause 0s", event(p).Text, "what Tell was told")
 	require.Equal(l, "a: ended, exit status 0, pause 0s", event(p).Text, "what Tell was told")
-	require.Equal(l, "stop: <nil>", said(p), "what Stop() returned")
+	require.Equal(l, "stop: <nil>", event(p).Text, "what Stop() returned")
 	require.NoError(l, p.Wait(), "the supervisor")
 
 	// One that does not listen is killed, and all that it has started.
 	p, log, _, pids := stopping(l, "deaf: trap '' TERM HUP", "a: trap 'echo a >&4; exit 0' TERM; trap : HUP")
 	other := l.Other("what the worker had started", pids["deaf"])
 	p.Go()
-	require.Equal(l, "signal: <nil>", said(p), "what Signal() returned")
+	require.Equal(l, "signal: <nil>", event(p).Text, "what Signal() returned")
 	p.Go()
 	require.Equal(l, "a", line(l, log), "what the workers say")
 	require.Equal(l, "a: ended, exit status 0, pause 0s", event(p).Text, "what Tell was told")
 	require.Equal(l, "deaf: ended, killed by SIGKILL, pause 0s", event(p).Text, "what Tell was told of a worker that ignores SIGTERM")
-	text := said(p)
+	text := event(p).Text
 	require.Contains(l, text, signals.ErrGrace.Error(), "what Stop() returned where one worker ignored SIGTERM")
 	require.Contains(l, text, "deaf", "what Stop() returned where one worker ignored SIGTERM: does it name the worker?")
 	other.Ends("its worker was killed, and the whole group should be")
@@ -294,10 +294,10 @@ func TestStopTakesAllAlong(t *testing.T) {
 	require.NoError(l, unix.Kill(group, unix.SIGSTOP), "stopping the worker")
 	l.Until("the worker", lab.IsStopped(l.Other("the worker", group)))
 	p.Go()
-	require.Equal(l, "signal: <nil>", said(p), "what Signal() returned")
+	require.Equal(l, "signal: <nil>", event(p).Text, "what Signal() returned")
 	p.Go()
 	require.Equal(l, "a: ended, exit status 0, pause 0s", event(p).Text, "what Tell was told of a worker that was stopped (SIGSTOP) when Stop() was called: it has to go on (SIGCONT) to hear of SIGTERM.")
-	require.Equal(l, "stop: <nil>", said(p), "what Stop() returned")
+	require.Equal(l, "stop: <nil>", event(p).Text, "what Stop() returned")
 	require.NoError(l, p.Wait(), "the supervisor")
 }
 
@@ -334,12 +334,12 @@ var stops = lab.NewRole("supervisor that stops", func(c *lab.Child) error {
 		}
 	}
 	c.Wait()
-	c.Report(fmt.Sprint("signal: ", s.Signal(unix.SIGHUP)))
+	c.Report(told{Text: fmt.Sprint("signal: ", s.Signal(unix.SIGHUP))})
 	c.Wait()
 	grace := long
 	if strings.Contains(c.Text("workers"), "deaf") {
 		grace = 20 * ms
 	}
-	c.Report(fmt.Sprint("stop: ", s.Stop(grace)))
+	c.Report(told{Text: fmt.Sprint("stop: ", s.Stop(grace))})
 	return nil
 })

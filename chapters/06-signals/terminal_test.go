@@ -36,7 +36,7 @@ func TestForegroundGroupHasTheTerminal(t *testing.T) {
 	require.Equal(l, job.PID(), term.Foreground(), "the terminal's foreground group after Foreground()")
 	term.Type("\x03")
 	require.Equal(l, "killed by SIGINT", said(p), "how the job ended, when Ctrl-C was typed")
-	require.Equal(l, "foreground: <nil>", said(p), "what Foreground() returned in a process that was in the background: SIGTTOU stops it, unless the thread blocks that.")
+	require.Equal(l, "foreground: <nil>", said(p), "what Foreground() returned in a process that was in the background: SIGTTOU stops it, unless the thread blocks that. Where nobody could let it go on again, as here, the kernel says ENOTTY.")
 	require.Equal(l, p.PID(), term.Foreground(), "the terminal's foreground group after Foreground() from the background")
 	l.Rests() // a thread that is only just born blocks all
 	for _, tid := range append(threadsOf(l, p.PID()), p.PID()) {
