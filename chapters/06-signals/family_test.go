@@ -4,6 +4,7 @@ import (
 	"bufio"
 	"errors"
 	"fmt"
+	"io"
 	"os"
 	"os/exec"
 	"strconv"
@@ -176,12 +177,15 @@ func TestManyThatEndTogetherAreReaped(t *testing.T) {
 	const many = 50
 	l := lab.New(t)
 	r, w := aPipe(l)
-	p := started(l, reapsMany, lab.HandOver("r", r), lab.Tell("many", strconv.Itoa(many)))
+	note, noted := aPipe(l)
+	p := started(l, reapsMany, lab.HandOver("r", r), lab.HandOver("note", noted), lab.Tell("many", strconv.Itoa(many)))
 	l.Rests()
 	require.NoError(l, unix.Kill(p.PID(), unix.SIGSTOP), "stopping the process with kill(2)")
 	l.Until("the process that has the children", lab.IsStopped(p))
 	require.NoError(l, w.Close(), "closing the pipe from which all of the children read")
-	l.Until("children that end while their parent is stopped", lab.HasZombies(p, many+1))
+	_, err := note.Read(make([]byte, 1))
+	require.ErrorIs(l, err, io.EOF, "reading from a pipe that all of the children have open: now all have ended")
+	l.Rests()
 	require.NoError(l, unix.Kill(p.PID(), unix.SIGCONT), "letting the process go on")
 	require.Equal(l, "the command: exit status 0", said(p), "how the command ended, among 50 other children")
 	l.Until("children that ended while one SIGCHLD was pending", lab.HasZombies(p, 0))
@@ -198,8 +202,8 @@ var reapsMany = lab.NewRole("process with many children", func(c *lab.Child) err
 	}
 	starts := sh("i=0; while [ $i -lt " + c.Text("many") + " ]; do cat <&3 & i=$((i+1)); done")
 	main := exec.Command("cat")
-	line := c.File("r")
-	starts.ExtraFiles, main.Stdin = []*os.File{line}, line
+	line, note := c.File("r"), c.File("note")
+	starts.ExtraFiles, main.Stdin = []*os.File{line, note}, line
 	if err := r.Start(main); err != nil {
 		return fmt.Errorf("Start(): %w", err)
 	}
@@ -208,6 +212,9 @@ var reapsMany = lab.NewRole("process with many children", func(c *lab.Child) err
 	}
 	if err := r.Wait(starts); err != nil {
 		return fmt.Errorf("Wait(): %w", err)
+	}
+	if err := note.Close(); err != nil {
+		return err
 	}
 	c.Report("ready")
 	err = r.Wait(main)
