@@ -48,6 +48,8 @@ func TestReaperBesideExec(t *testing.T) {
 	require.Equal(l, fmt.Sprintf("orphan %d: exit status 5", early.PID()), said(p), "what orphan was called with, for a child that had ended before NewReaper()")
 
 	own := l.Other("a command of Reaper.Start() that has ended", pidSaid(l, p))
+	own.Ends("it is a command that ends at once")
+	l.Rests() // whoever would take its status has had the time
 	l.Until("a command that has ended and that nobody has waited for yet: a reaper that waits for any child (-1) steals its status.", lab.IsZombie(own))
 	for _, end := range []string{"exit status 0", "killed by SIGKILL"} {
 		p.Go()
