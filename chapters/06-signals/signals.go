@@ -22,8 +22,8 @@
 // Signals 1 to 31 are the standard ones: one of a kind is pending, or none. From 32 to
 // [MaxSignal] they are real-time ones: each is kept, with its number and its sender. C libraries
 // keep some of them for themselves. What programs in C call SIGRTMIN is 34 then. Go's runtime
-// leaves 34 to the C library too, and never delivers it, so for a Go program they begin
-// with [MinReal].
+// leaves 34 to the C library too: it kills a Go program, and no channel gets it. So for a Go
+// program they begin with [MinReal].
 //
 // The kernel reads 32 bits of a pid and of a signal. And to it some pids are many: 0 is the
 // caller's own group, -1 is every process that the caller may signal, and a pid below that
