@@ -7,7 +7,10 @@ import (
 	"math"
 	"os"
 	"os/signal"
+	"regexp"
+	"runtime"
 	"strconv"
+	"strings"
 	"syscall"
 	"testing"
 
@@ -96,6 +99,18 @@ func waitFor(s *signals.Listener, want syscall.Signal) error {
 	return err
 }
 
+// inPackage are the functions of the package in which goroutines stand. Ask when none is to be
+// there any more.
+func inPackage() (functions []string) {
+	buf := make([]byte, 1<<20)
+	for line := range strings.Lines(string(buf[:runtime.Stack(buf, true)])) {
+		if _, function, is := strings.Cut(line, "ipcworkbook/chapters/06-signals."); is && !strings.HasPrefix(function, "TestMain") {
+			functions = append(functions, strings.TrimSpace(function))
+		}
+	}
+	return functions
+}
+
 // notOne are numbers that are none of a single process. The kernel takes 0 for the caller's
 // group, -1 for everybody, and of the large ones it looks at 32 bits.
 func notOne(of int) []int {
@@ -133,6 +148,9 @@ func TestKernelNeverSeesWhatCannotBe(t *testing.T) {
 		require.ErrorIs(l, f.send(0, 0), signals.ErrPID, f.name+", which are both wrong: the pid is looked at first.", 0, 0)
 	}
 	require.ErrorIs(l, signals.SendGroup(unix.Getpgrp(), unix.SIGWINCH), signals.ErrPID, "SendGroup() to the caller's own group")
+	moved := l.Start(movesAway)
+	require.Equal(l, "refused", said(moved), "SendGroup() to the caller's own group, in a process that has moved to another one (setpgid(2)) since it began")
+	require.NoError(l, moved.Wait(), "the process that has moved")
 	for _, bad := range notOne(pid) {
 		_, err := signals.Open(bad)
 		require.ErrorIs(l, err, signals.ErrPID, "Open(%d)", bad)
@@ -151,6 +169,19 @@ func TestKernelNeverSeesWhatCannotBe(t *testing.T) {
 	require.Empty(l, hit, "signals that have come to this process: a call that returns the right error must not have sent anything before.")
 	other.Kill()
 }
+
+var movesAway = lab.NewRole("process that moves to a group of its own", func(c *lab.Child) error {
+	if err := unix.Setpgid(0, 0); err != nil {
+		return fmt.Errorf("setpgid(0, 0): %w", err)
+	}
+	err := signals.SendGroup(unix.Getpgrp(), unix.SIGWINCH)
+	if errors.Is(err, signals.ErrPID) {
+		c.Report("refused")
+	} else {
+		c.Report(fmt.Sprint(err))
+	}
+	return nil
+})
 
 // Step 3: a process of another user is EPERM.
 func TestAnotherUsersProcessIsEPERM(t *testing.T) {
@@ -191,10 +222,17 @@ var stranger = lab.NewRole("process of another user", func(c *lab.Child) error {
 		signals.Send(pid, unix.SIGWINCH), signals.SendGroup(pid, unix.SIGWINCH), signals.SendThread(pid, pid, unix.SIGWINCH),
 		signals.Queue(pid, unix.SIGWINCH, 7), p.Signal(unix.SIGWINCH),
 	} {
+		if names := regexp.MustCompile(fmt.Sprintf(`\b%d\b`, pid)); err != nil && !(names.MatchString(err.Error()) && namesWinch.MatchString(err.Error())) {
+			c.Report(fmt.Sprintf("%q, which does not name process %d and SIGWINCH", err, pid))
+			continue
+		}
 		c.Report(errno(err))
 	}
 	return p.Close()
 })
+
+// namesWinch finds SIGWINCH, however it is called.
+var namesWinch = regexp.MustCompile(`SIGWINCH|window changed|\b28\b`)
 
 // errno is the kernel's error alone, or else all of it.
 func errno(err error) string {

@@ -87,10 +87,15 @@ func TestListenerEnds(t *testing.T) {
 	s, err := signals.Listen(unix.SIGUSR1, unix.SIGUSR2)
 	require.NoError(l, err, "Listen()")
 	ctx, cancel := context.WithCancel(forever)
-	wait := l.Call("Listener.Wait() whose context ends", func() error { _, err := s.Wait(ctx); return err })
+	beside := l.Call("Listener.Wait() without an end, beside others", func() error { return waitFor(s, unix.SIGUSR1) })
+	beside.Blocks("no signal was sent")
+	wait := l.Call("Listener.Wait() whose context ends, while another one waits", func() error { _, err := s.Wait(ctx); return err })
 	wait.Blocks("no signal was sent, and the context has not ended")
 	cancel()
 	wait.ReturnsSoon(context.Canceled)
+	beside.Blocks("no signal was sent, and only the other one's context has ended")
+	toOneself(l, unix.SIGUSR1)
+	beside.ReturnsSoon(nil)
 	late, stop := context.WithTimeout(forever, 0)
 	defer stop()
 	l.Call("Listener.Wait() whose deadline has passed", func() error { _, err := s.Wait(late); return err }).ReturnsSoon(context.DeadlineExceeded)
@@ -132,17 +137,22 @@ func TestListenerEnds(t *testing.T) {
 	_, err = single.Wait(ctx)
 	require.ErrorIs(l, err, os.ErrClosed, "Listener.Wait() after Close(), with a context that has ended")
 
-	p := started(l, listensTwice, lab.Dies())
-	require.NoError(l, unix.Kill(p.PID(), unix.SIGTERM), "kill(2)")
-	require.Equal(l, "SIGTERM", said(p), "what the other Listener gets when one was closed")
-	p.Go()
-	said(p)
-	require.NoError(l, unix.Kill(p.PID(), unix.SIGTERM), "kill(2)")
-	require.Equal(l, "killed by SIGTERM", p.Ended(), "how a process ended that got SIGTERM after both were closed")
+	l.Rests()
+	require.Empty(l, inPackage(), "the goroutines that are left when all Listeners are closed")
+
+	for _, sig := range []syscall.Signal{unix.SIGTERM, unix.SIGINT, unix.SIGHUP} {
+		p := started(l, listensTwice, lab.Dies())
+		require.NoError(l, unix.Kill(p.PID(), unix.SIGTERM), "kill(2)")
+		require.Equal(l, "SIGTERM", said(p), "what the other Listener gets when one was closed")
+		p.Go()
+		said(p)
+		require.NoError(l, unix.Kill(p.PID(), sig), "kill(2)")
+		require.Equal(l, "killed by "+called(sig), p.Ended(), "how a process ended that got %s after both were closed: each kind is given back.", called(sig))
+	}
 }
 
 var listensTwice = lab.NewRole("process that closes what listens", func(c *lab.Child) error {
-	first, err := signals.Listen(unix.SIGTERM, unix.SIGINT)
+	first, err := signals.Listen(unix.SIGTERM, unix.SIGINT, unix.SIGHUP)
 	if err != nil {
 		return fmt.Errorf("Listen(): %w", err)
 	}
@@ -188,12 +198,15 @@ func TestIgnoredStaysIgnored(t *testing.T) {
 	require.NoError(l, p.Wait(), "the process that listens")
 
 	// All that it listens for is ignored.
-	deaf := started(l, listensForIgnored, lab.Ignored(unix.SIGHUP, unix.SIGINT))
-	for _, sig := range []syscall.Signal{unix.SIGHUP, unix.SIGINT} {
-		require.NoError(l, unix.Kill(deaf.PID(), sig), "kill(2)")
+	for _, deaf := range []*lab.Process{
+		started(l, listensForIgnored, lab.Ignored(unix.SIGHUP, unix.SIGINT), lab.Tell("itself", "")), started(l, listensForIgnored, lab.Tell("itself", "ignores")),
+	} {
+		for _, sig := range []syscall.Signal{unix.SIGHUP, unix.SIGINT} {
+			require.NoError(l, unix.Kill(deaf.PID(), sig), "kill(2)")
+		}
+		deaf.Blocks("all signals of Listen() were ignored when it was called, by who started the process or by signal.Ignore in it", lab.Ignores(deaf, unix.SIGHUP, unix.SIGINT))
+		deaf.Kill()
 	}
-	deaf.Blocks("all signals of Listen() were ignored when it was called", lab.Ignores(deaf, unix.SIGHUP, unix.SIGINT))
-	deaf.Kill()
 
 	// One that was not ignored arrives.
 	other := started(l, listens)
@@ -203,11 +216,14 @@ func TestIgnoredStaysIgnored(t *testing.T) {
 }
 
 var listensForIgnored = lab.NewRole("process that ignores all", func(c *lab.Child) error {
+	if c.Text("itself") != "" {
+		signal.Ignore(unix.SIGHUP, unix.SIGINT)
+	}
 	s, err := signals.Listen(unix.SIGHUP, unix.SIGINT)
 	if err != nil {
 		return fmt.Errorf("Listen(): %w", err)
 	}
 	c.Report("listens")
 	sig, err := s.Wait(forever)
-	return fmt.Errorf("Listener.Wait() returned %s, which was ignored from the start, and the error %v", called(sig), err)
+	return fmt.Errorf("Listener.Wait() returned %s, which was ignored when Listen() was called, and the error %v", called(sig), err)
 })

@@ -5,6 +5,7 @@ import (
 	"fmt"
 	"math"
 	"os"
+	"regexp"
 	"runtime"
 	"strconv"
 	"strings"
@@ -80,11 +81,16 @@ func TestQueueCarriesANumber(t *testing.T) {
 	got[0].Value = 0
 	require.Equal(l, signals.Info{Signal: real1, PID: os.Getpid(), UID: os.Getuid()}, got[0], "what RecvUntil() returned of one that Send() has sent")
 
-	// Sent by the bare system call.
-	other := l.Start(queuesRaw, lab.Tell("pid", strconv.Itoa(p.PID())))
-	require.NoError(l, other.Wait(), "a process that sends by rt_sigqueueinfo(2)")
-	require.Equal(l, []signals.Info{{Signal: real2, Value: -77, PID: other.PID(), UID: os.Getuid(), Queued: true}}, received(p),
-		"what RecvUntil() returned of one that another process has sent by rt_sigqueueinfo(2)")
+	// By a process whose group and whose effective user have other numbers than its user, where it may have that.
+	other := l.Start(queuesAsAnother, lab.Tell("pid", strconv.Itoa(p.PID())))
+	require.NoError(l, other.Wait(), "a process that sends by Queue()")
+	require.Equal(l, []signals.Info{{Signal: real2, Value: 8, PID: other.PID(), UID: os.Getuid(), Queued: true}}, received(p),
+		"what RecvUntil() returned of one that another process has sent by Queue(): is the user that of getuid(2)?")
+
+	// Sent by the bare system call. The kernel checks neither pid nor user.
+	require.NoError(l, l.Start(queuesRaw, lab.Tell("pid", strconv.Itoa(p.PID()))).Wait(), "a process that sends by rt_sigqueueinfo(2)")
+	require.Equal(l, []signals.Info{{Signal: real2, Value: -77, PID: aPID, UID: aUser, Queued: true}}, received(p),
+		"what RecvUntil() returned of one that another process has sent by rt_sigqueueinfo(2), with a large pid and a large number of a user")
 	require.Empty(l, received(p), "what RecvUntil() returned when there is nothing more")
 	require.NoError(l, p.Wait(), "the process with the inbox")
 
@@ -105,13 +111,27 @@ type rawInfo struct {
 	_                     [96]byte
 }
 
+// The sender of a signal as it says itself.
+const aPID, aUser = 4_000_037, 1_000_003
+
+var queuesAsAnother = lab.NewRole("process that sends as another group", func(c *lab.Child) error {
+	pid, err := strconv.Atoi(c.Text("pid"))
+	if err != nil {
+		return err
+	}
+	uid, gid := syscall.Getuid(), syscall.Getgid()
+	_ = syscall.Setresgid(gid+1, gid+1, gid) // only root may
+	_ = syscall.Setresuid(uid, uid+1, uid)
+	return errors.Join(signals.Queue(pid, real2, 8), syscall.Setresuid(uid, uid, uid), syscall.Setresgid(gid, gid, gid))
+})
+
 var queuesRaw = lab.NewRole("process that sends by itself", func(c *lab.Child) error {
 	pid, err := strconv.Atoi(c.Text("pid"))
 	if err != nil {
 		return err
 	}
 	number := int32(-77)
-	info := rawInfo{signo: int32(real2), code: -1, pid: int32(os.Getpid()), uid: int32(os.Getuid()), value: uint64(uint32(number))}
+	info := rawInfo{signo: int32(real2), code: -1, pid: aPID, uid: aUser, value: uint64(uint32(number))}
 	if _, _, errno := unix.RawSyscall(unix.SYS_RT_SIGQUEUEINFO, uintptr(pid), uintptr(real2), uintptr(unsafe.Pointer(&info))); errno != 0 {
 		return fmt.Errorf("rt_sigqueueinfo(): %w", errno)
 	}
@@ -174,11 +194,16 @@ func TestRealTimeSignalsQueue(t *testing.T) {
 	require.Equal(l, []int{12, 36, 36, 37}, order, "signals in the order in which RecvUntil() returned them")
 	p.Kill()
 
-	// Read by hand, one is taken at a time: the next look is at what is there then.
+	// What came before there was an Inbox is kept.
 	one := started(l, takesOne, lab.Blocked(boxed...))
 	for n := range 3 {
-		require.NoError(l, signals.Queue(one.PID(), real2, n), "Queue()")
+		require.NoError(l, signals.Queue(one.PID(), real2, n), "Queue() to a process that blocks the signal, and has no Inbox yet")
 	}
+	one.Go()
+	require.Equal(l, "open", said(one), "what the process reports after OpenInbox()")
+	one.Blocks("three signals were sent before OpenInbox(), and nobody has called Recv() yet", lab.HasPending(one, real2))
+
+	// Read by hand, one is taken at a time: the next look is at what is there then.
 	one.Go()
 	require.Equal(l, "real-time signal 37 with 0", said(one), "what Recv() returned first of three")
 	require.NoError(l, signals.Queue(one.PID(), real0, 9), "Queue() of a lower one, when two of the higher are left")
@@ -188,6 +213,8 @@ func TestRealTimeSignalsQueue(t *testing.T) {
 }
 
 var takesOne = lab.NewRole("process that takes one at a time", func(c *lab.Child) error {
+	c.Report("not open yet")
+	c.Wait()
 	b, err := signals.OpenInbox(boxed...)
 	if err != nil {
 		return fmt.Errorf("OpenInbox(): %w", err)
@@ -212,30 +239,55 @@ func TestOnlyWhatIsBlocked(t *testing.T) {
 	}
 	_, err := signals.OpenInbox(unix.SIGUSR1)
 	require.ErrorIs(l, err, signals.ErrNotBlocked, "OpenInbox() in a process that blocks nothing")
+	both := []syscall.Signal{unix.SIGUSR1, unix.SIGUSR2, real1}
 	for _, one := range []struct {
-		what string
-		role *lab.Role
+		what, names string
+		role        *lab.Role
+		blocks      []syscall.Signal
 	}{
-		{"in a process that blocks SIGUSR1 and real-time signal 36, for these two and SIGUSR2", opensTooMany},
-		{"in a process of which one thread alone does not block SIGUSR2: a mask belongs to a thread.", opensBesideOne},
-		{"after Listen() for the same signal: the runtime lets one thread take it then", opensAfterListen},
+		{"in a process that blocks SIGUSR1 and real-time signal 36, for these two and SIGUSR2", "SIGUSR2", opensTooMany, []syscall.Signal{unix.SIGUSR1, real1}},
+		{"in a process that blocks SIGUSR1 alone, for this one and signal 64: a mask has 64 bits.", `SIGRTMIN\+30|\b64\b`, opensLast, []syscall.Signal{unix.SIGUSR1}},
+		{"in a process of which one thread alone does not block SIGUSR2: a mask belongs to a thread.", "SIGUSR2", opensBesideOne, both},
+		{"after Listen() for the same signal: the runtime lets one thread take it then", "SIGUSR2", opensAfterListen, both},
 	} {
-		blocks := []syscall.Signal{unix.SIGUSR1, unix.SIGUSR2, real1}
-		if one.role == opensTooMany {
-			blocks = []syscall.Signal{unix.SIGUSR1, real1}
-		}
-		p := l.Start(one.role, lab.Blocked(blocks...))
+		p := l.Start(one.role, lab.Blocked(one.blocks...))
 		text := said(p)
 		require.Contains(l, text, signals.ErrNotBlocked.Error(), "the error of OpenInbox() "+one.what)
-		require.Contains(l, text, "SIGUSR2", "the error of OpenInbox() "+one.what+": does it name the signal that is not blocked?")
+		require.Regexp(l, regexp.MustCompile(one.names), text, "the error of OpenInbox() "+one.what+": does it name the signal that is not blocked?")
 		require.NoError(l, p.Wait(), "the process with the inbox")
 	}
 	own := l.Start(opensInOwnThread)
 	require.Contains(l, said(own), signals.ErrNotBlocked.Error(), "the error of OpenInbox() in a process of which only the calling thread blocks SIGUSR2")
 	require.NoError(l, own.Wait(), "the process with the inbox")
+
+	// Where nobody can look at the threads there is no Inbox.
+	for n, isHeld := 0, true; isHeld; n++ {
+		calls := l.Calls()
+		blind := l.Start(opensBlindly, calls.HandOver())
+		calls.Of(blind)
+		isHeld = calls.Hold(n)
+		calls.Refuse(unix.EMFILE, -1, "", "openat")
+		calls.Go()
+		calls.Reports("an error", "OpenInbox() of a signal that no thread blocks, in a process that may not open the files in /proc any more: are the errors of the look returned?")
+		blind.Kill()
+	}
 	p := started(l, inbox, lab.Blocked(boxed...))
 	p.Kill()
 }
+
+var opensBlindly = lab.NewRole("process that cannot look at its threads", func(c *lab.Child) error {
+	if err := c.ShowCalls(); err != nil {
+		return err
+	}
+	c.Wait()
+	_, _ = os.Stat("/") // held here, it may open nothing at all
+	if b, err := signals.OpenInbox(unix.SIGUSR1); err == nil {
+		c.Report("no error")
+		return b.Close()
+	}
+	c.Report("an error")
+	return nil
+})
 
 // opening reports the error of OpenInbox, and looks that no descriptor is left.
 func opening(c *lab.Child, sigs ...syscall.Signal) error {
@@ -275,6 +327,10 @@ func links(fds []os.DirEntry) (all []string) {
 
 var opensTooMany = lab.NewRole("process that blocks too few", func(c *lab.Child) error {
 	return opening(c, unix.SIGUSR1, unix.SIGUSR2, real1)
+})
+
+var opensLast = lab.NewRole("process that does not block the last one", func(c *lab.Child) error {
+	return opening(c, unix.SIGUSR1, signals.MaxSignal)
 })
 
 var opensBesideOne = lab.NewRole("process with one thread that does not block", func(c *lab.Child) error {

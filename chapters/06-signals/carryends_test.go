@@ -54,13 +54,15 @@ func TestRecvWaits(t *testing.T) {
 		require.Equal(l, "0, file already closed", said(p), "what %s() returned that waited while Close() was called", how)
 		require.Equal(l, "0, file already closed", said(p), "what Recv() returned after Close()")
 		require.Equal(l, "close: file already closed", said(p), "what Close() returned the second time")
+		require.Equal(l, "file already closed", said(p), "what SyscallConn() returned after Close()")
 		require.NoError(l, signals.Queue(p.PID(), real1, 1), "Queue()")
 		p.Blocks("the signals stay blocked after Close()", lab.HasPending(p, real1), lab.HasBlocked(p, boxed...))
 		p.Exit()
 	}
 
+	l.RefusesCalls()
 	polled := l.Start(polls, lab.Blocked(boxed...))
-	require.Equal(l, "readable: false, close-on-exec: true", said(polled), "the descriptor of an Inbox for which nothing is pending")
+	require.Equal(l, "readable: false, close-on-exec: true", said(polled), "the descriptor of an Inbox for which nothing is pending: it has to be close-on-exec from its first moment, and not by a second call (fcntl(2) with F_SETFD), before which another goroutine may start a program.")
 	require.NoError(l, signals.Send(polled.PID(), unix.SIGUSR2), "Send()")
 	polled.Go()
 	require.Equal(l, "readable: true, close-on-exec: true", said(polled), "the descriptor of an Inbox for which a signal is pending")
@@ -105,6 +107,10 @@ func bare(err error) error {
 }
 
 var closesInside = lab.NewRole("process that closes its inbox", func(c *lab.Child) error {
+	before, err := openWithPoller()
+	if err != nil {
+		return err
+	}
 	b, err := signals.OpenInbox(boxed...)
 	if err != nil {
 		return fmt.Errorf("OpenInbox(): %w", err)
@@ -123,11 +129,44 @@ var closesInside = lab.NewRole("process that closes its inbox", func(c *lab.Chil
 	c.Report(<-returned)
 	c.Report(outcome(b.Recv()))
 	c.Report(fmt.Sprint("close: ", bare(b.Close())))
-	c.Wait()
-	return nil
+	_, err = b.SyscallConn()
+	c.Report(fmt.Sprint(bare(err)))
+	c.Wait() // until all sleeps
+	return nothingLeft("Inbox.Close()", before)
 })
 
+// openWithPoller is how many descriptors there are, with those of Go's poller, which it has from
+// the first file on.
+func openWithPoller() (int, error) {
+	r, w, err := os.Pipe()
+	if err != nil {
+		return 0, err
+	}
+	if err := errors.Join(r.Close(), w.Close()); err != nil {
+		return 0, err
+	}
+	all, err := os.ReadDir("/proc/self/fd")
+	return len(all), err
+}
+
+// nothingLeft is an error if there is a goroutine of the package, or a descriptor more than before.
+func nothingLeft(after string, before int) error {
+	if left := inPackage(); len(left) > 0 {
+		return fmt.Errorf("after %s a goroutine is left, in %s", after, left[0])
+	}
+	all, err := os.ReadDir("/proc/self/fd")
+	if err == nil && len(all) != before {
+		err = fmt.Errorf("after %s %d descriptors are open, and before there were %d: %v", after, len(all), before, links(all))
+	}
+	return err
+}
+
+// polls asks that a second call makes no descriptor close-on-exec: a program that another
+// goroutine starts in between would inherit it.
 var polls = lab.NewRole("process that polls its inbox", func(c *lab.Child) error {
+	if err := c.RefuseCloseOnExec(); err != nil {
+		return err
+	}
 	b, err := signals.OpenInbox(boxed...)
 	if err != nil {
 		return fmt.Errorf("OpenInbox(): %w", err)

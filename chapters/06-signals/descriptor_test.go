@@ -2,9 +2,11 @@ package signals_test
 
 import (
 	"context"
+	"errors"
 	"fmt"
 	"os"
 	"os/exec"
+	"strconv"
 	"syscall"
 	"testing"
 
@@ -50,6 +52,12 @@ func TestProcessIsHeldByItsPidfd(t *testing.T) {
 	require.NoError(l, err, "Open() of a process that has ended and that nobody has waited for")
 	require.True(l, late.Ended(), "Ended() of it")
 	require.NoError(l, late.Close(), "Process.Close()")
+	for range 100 {
+		again, err := signals.Open(pid)
+		require.NoError(l, err, "Open() of a process that has ended and that nobody has waited for")
+		require.True(l, again.Ended(), "Ended() at once after Open(), of a process that has ended: is it a goroutine that sees the end, some time later?")
+		require.NoError(l, again.Close(), "Process.Close()")
+	}
 	parent.Go() // it waits for it
 	require.Equal(l, "exit status 3", said(parent), "the status that the child's parent gets")
 	require.ErrorIs(l, p.Signal(unix.SIGWINCH), unix.ESRCH, "Process.Signal() to a process that is gone")
@@ -57,12 +65,20 @@ func TestProcessIsHeldByItsPidfd(t *testing.T) {
 	require.NoError(l, p.Wait(forever), "Process.Wait() of a process that is gone")
 	_, err = signals.Open(pid)
 	require.ErrorIs(l, err, unix.ESRCH, "Open() of a process that is gone")
+	require.Contains(l, err.Error(), strconv.Itoa(pid), "the error of Open(): does it name the process?")
 	require.NoError(l, parent.Wait(), "the parent")
 	require.NoError(l, p.Close(), "Process.Close()")
 
 	other := started(l, listens)
+	before, err := openWithPoller()
+	require.NoError(l, err, "looking at the descriptors")
 	open, err := signals.Open(other.PID())
 	require.NoError(l, err, "Open()")
+	timed, stop := context.WithCancel(forever)
+	leaves := l.Call("Process.Wait() whose context ends, the only one", func() error { return open.Wait(timed) })
+	leaves.Blocks("the process has not ended")
+	stop()
+	leaves.ReturnsSoon(context.Canceled)
 	require.NoError(l, open.Signal(unix.SIGUSR1), "Process.Signal()")
 	require.Equal(l, "SIGUSR1", said(other), "what came there")
 	waits := l.Call("Process.Wait() while Close() is called", func() error { return open.Wait(forever) })
@@ -73,10 +89,50 @@ func TestProcessIsHeldByItsPidfd(t *testing.T) {
 	require.ErrorIs(l, open.Signal(unix.SIGUSR1), os.ErrClosed, "Process.Signal() after Close()")
 	require.ErrorIs(l, open.Wait(ctx), os.ErrClosed, "Process.Wait() after Close(), with a context that has ended")
 	require.False(l, open.Ended(), "Ended() after Close()")
+	_, err = open.SyscallConn()
+	require.ErrorIs(l, err, os.ErrClosed, "Process.SyscallConn() after Close()")
+	l.Rests()
+	require.NoError(l, nothingLeft("Process.Close(), while the process goes on,", before), "what is left")
 	require.NoError(l, signals.Send(other.PID(), unix.SIGUSR2), "Send()")
 	require.Equal(l, "SIGUSR2", said(other), "what came after SIGUSR1: Signal() after Close() must not have sent anything.")
 	require.NoError(l, other.Wait(), "the process that listens")
+	require.NoError(l, l.Start(opensWithoutRoom).Wait(), "Open() in a process that may have no more descriptors: is the error the kernel's, and is nothing left open?")
 }
+
+// opensWithoutRoom opens itself while it may have no descriptor more, then one, then two.
+var opensWithoutRoom = lab.NewRole("process without a free descriptor", func(c *lab.Child) error {
+	before, err := openWithPoller()
+	if err != nil {
+		return err
+	}
+	free, err := unix.FcntlInt(0, unix.F_DUPFD_CLOEXEC, 0)
+	if err != nil {
+		return err
+	}
+	var limit unix.Rlimit
+	if err := errors.Join(unix.Close(free), unix.Getrlimit(unix.RLIMIT_NOFILE, &limit)); err != nil {
+		return err
+	}
+	for more := range 3 {
+		if err := unix.Setrlimit(unix.RLIMIT_NOFILE, &unix.Rlimit{Cur: uint64(free + more), Max: limit.Max}); err != nil {
+			return err
+		}
+		p, opened := signals.Open(os.Getpid())
+		if err := unix.Setrlimit(unix.RLIMIT_NOFILE, &limit); err != nil {
+			return err
+		}
+		if opened == nil {
+			return p.Close()
+		}
+		if !errors.Is(opened, unix.EMFILE) {
+			return fmt.Errorf("Open() with room for %d descriptors: expected EMFILE, and got: %w", more, opened)
+		}
+		if err := nothingLeft(fmt.Sprintf("an Open() with room for %d descriptors", more), before); err != nil {
+			return err
+		}
+	}
+	return nil
+})
 
 // hasAChild has one that ends at the first word, and is waited for at the second one.
 var hasAChild = lab.NewRole("process that has a child", func(c *lab.Child) error {

@@ -30,7 +30,7 @@ func TestHowAProcessEnded(t *testing.T) {
 		name string
 	}{
 		{1, "SIGHUP"}, {9, "SIGKILL"}, {11, "SIGSEGV"}, {15, "SIGTERM"}, {31, "SIGSYS"}, {32, "signal 32"}, {33, "signal 33"}, {34, "SIGRTMIN"}, {35, "SIGRTMIN+1"},
-		{64, "SIGRTMIN+30"}, {0, "signal 0"}, {-1, "signal -1"}, {65, "signal 65"}, {1<<32 + 9, "signal 4294967305"},
+		{36, "SIGRTMIN+2"}, {49, "SIGRTMIN+15"}, {50, "SIGRTMIN+16"}, {63, "SIGRTMIN+29"}, {64, "SIGRTMIN+30"}, {0, "signal 0"}, {-1, "signal -1"}, {65, "signal 65"}, {1<<32 + 9, "signal 4294967305"},
 	} {
 		require.Equal(l, one.name, signals.Name(one.sig), "Name() of signal %d", int(one.sig))
 	}

@@ -42,8 +42,8 @@
 // another user (kill(2)). What was closed returns os.ErrClosed, in every method and for a
 // second Close too. A call that waits does so without using the processor, it survives
 // signals (EINTR), and it ends with its context's error, or with
-// os.ErrDeadlineExceeded. Where a signal is there already it is returned, also if that context
-// is done or that deadline has passed. All may be used by several goroutines at once, apart
+// os.ErrDeadlineExceeded. os.ErrClosed comes before the error of a context. Where a signal is there
+// already it is returned, also if that context is done or that deadline has passed. All may be used by several goroutines at once, apart
 // from the receiving of one Inbox.
 //
 // Every descriptor is close-on-exec. When something was closed none is left, and no goroutine.
@@ -80,7 +80,8 @@ var (
 )
 
 // Send sends a signal to a process: kill(2). It returns when the signal is pending there, and
-// nobody learns when it is delivered, or whether. One to this process itself is allowed.
+// nobody learns when it is delivered, or whether. One to this process itself is allowed, unless it
+// is process 1.
 //
 // ErrPID and ErrSignal come first, in this order, before the kernel sees the numbers; then ESRCH
 // and EPERM. A process that has ended and that nobody has waited for still takes signals.
@@ -90,7 +91,7 @@ func Send(pid int, sig syscall.Signal) error {
 
 // SendGroup sends a signal to every process of a group, and to nobody else: kill(2) with a
 // negative number. The errors are those of Send. The caller's own group is ErrPID: who signals
-// it signals himself.
+// it signals himself. A process may move to another group (setpgid(2)), so look each time.
 func SendGroup(pgid int, sig syscall.Signal) error {
 	return todo.Err("SendGroup")
 }
@@ -109,7 +110,7 @@ func SendThread(pid, tid int, sig syscall.Signal) error {
 // the three that are looked at before the kernel is called.
 //
 // The kernel takes the sender's pid and user from the caller's siginfo_t (sigaction(2)) and does not
-// check them: they are those of this process here, and the code is SI_QUEUE.
+// check them: they are those of this process here (getpid(2), getuid(2)), and the code is SI_QUEUE.
 //
 // If too many signals are queued, for all processes of the receiver's user, the error is EAGAIN.
 // Its text names the limit, RLIMIT_SIGPENDING, and says how many are queued and how many may be,
@@ -132,7 +133,8 @@ type Listener struct{}
 // process: it does not end at SIGTERM any more.
 //
 // A signal that the process ignores when Listen is called stays ignored, and Wait will not
-// return it. Who started the program has decided that (nohup(1)). Go knows it of SIGHUP and SIGINT.
+// return it. Who started the program has decided that (nohup(1)), or the program itself by
+// signal.Ignore. Of the first Go knows at SIGHUP and SIGINT alone.
 //
 // Without any signal it is ErrSignal, and so it is for those that a Go program cannot catch:
 // SIGKILL and SIGSTOP, and 32 to 34.
@@ -142,7 +144,7 @@ func Listen(sigs ...syscall.Signal) (*Listener, error) {
 
 // Wait waits for one of the signals, and takes it. One that came while nobody waited is kept.
 // Several of one kind may have become one. But one of each kind is kept, however many of the
-// others came before and were not taken.
+// others came before and were not taken. Several may wait at once, each with its own context.
 func (l *Listener) Wait(ctx context.Context) (syscall.Signal, error) {
 	return 0, todo.Err("Listener.Wait")
 }
@@ -169,8 +171,12 @@ type Inbox struct{}
 // process. Go has no call for that: a thread that does not block the signal would get it, and
 // the runtime's handler would run. So the process was started that way, and its threads have
 // their masks from their starter. OpenInbox looks at every thread and returns ErrNotBlocked if
-// there is one that does not block all of the signals. It names the signal. Other errors are
-// those of Listen.
+// there is one that does not block all of the signals. It names the signal. If it cannot look, that
+// error is returned, and there is no Inbox. Other errors are those of Listen. What was sent before,
+// and is pending, is for the Inbox.
+//
+// Some signals Go's runtime unblocks in every thread, whatever the process began with: those that
+// an instruction raises, such as SIGSEGV, and SIGCHLD, SIGPROF and SIGURG. No Inbox is for them.
 func OpenInbox(sigs ...syscall.Signal) (*Inbox, error) {
 	return nil, todo.Err("OpenInbox")
 }
@@ -201,7 +207,7 @@ func (b *Inbox) Close() error {
 type Process struct{}
 
 // Open opens a process. One that nobody has waited for yet is still there. ErrPID comes before
-// the kernel's ESRCH.
+// the kernel's errors: ESRCH, and EMFILE if there is no descriptor left.
 func Open(pid int) (*Process, error) {
 	return nil, todo.Err("Open")
 }
@@ -217,8 +223,8 @@ func (p *Process) Signal(sig syscall.Signal) error {
 	return todo.Err("Process.Signal")
 }
 
-// Ended reports whether the process has ended, also if nobody has waited for it yet. After Close
-// it is false.
+// Ended reports whether the process has ended by now, also if nobody has waited for it yet. After
+// Close it is false.
 func (p *Process) Ended() bool {
 	return false
 }

@@ -129,7 +129,12 @@ func (b *Inbox) read(fd uintptr) bool {
 	}
 }
 
-func (b *Inbox) SyscallConn() (syscall.RawConn, error) { return b.f.SyscallConn() }
+func (b *Inbox) SyscallConn() (syscall.RawConn, error) {
+	if b.closed.Load() {
+		return nil, os.ErrClosed
+	}
+	return b.f.SyscallConn()
+}
 
 func (b *Inbox) Close() error {
 	if b.closed.Swap(true) {

@@ -96,7 +96,12 @@ func (p *Process) Wait(ctx context.Context) error {
 	}
 }
 
-func (p *Process) SyscallConn() (syscall.RawConn, error) { return p.f.SyscallConn() }
+func (p *Process) SyscallConn() (syscall.RawConn, error) {
+	if p.closed.Load() {
+		return nil, os.ErrClosed
+	}
+	return p.f.SyscallConn()
+}
 
 func (p *Process) Close() error {
 	if p.closed.Swap(true) {

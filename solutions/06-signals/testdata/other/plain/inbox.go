@@ -102,6 +102,6 @@ func (b *Inbox) RecvUntil(deadline time.Time) (Info, error) {
 	}, nil
 }
 
-func (b *Inbox) SyscallConn() (syscall.RawConn, error) { return lend{b.w}, nil }
+func (b *Inbox) SyscallConn() (syscall.RawConn, error) { return b.w.conn() }
 
 func (b *Inbox) Close() error { return b.w.close() }

@@ -84,6 +84,6 @@ func (p *Process) Wait(ctx context.Context) error {
 	}
 }
 
-func (p *Process) SyscallConn() (syscall.RawConn, error) { return lend{p.w}, nil }
+func (p *Process) SyscallConn() (syscall.RawConn, error) { return p.w.conn() }
 
 func (p *Process) Close() error { return p.w.close() }

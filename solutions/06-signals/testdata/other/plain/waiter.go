@@ -4,6 +4,7 @@ import (
 	"math"
 	"os"
 	"sync"
+	"syscall"
 	"time"
 
 	"golang.org/x/sys/unix"
@@ -74,6 +75,14 @@ func (w *waiter) close() error {
 	w.users.Wait()
 	unix.Close(w.wake)
 	return unix.Close(w.fd)
+}
+
+func (w *waiter) conn() (syscall.RawConn, error) {
+	if err := w.use(); err != nil {
+		return nil, err
+	}
+	defer w.users.Done()
+	return lend{w}, nil
 }
 
 // lend is a syscall.RawConn of the descriptor.
