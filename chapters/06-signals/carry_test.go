@@ -264,9 +264,58 @@ func TestOnlyWhatIsBlocked(t *testing.T) {
 		calls.Reports("an error", "OpenInbox() of a signal that no thread blocks, in a process that may not open the files in /proc any more: are the errors of the look returned?")
 		blind.Kill()
 	}
+
+	// A thread may end between the list of threads and the look at it.
+	for n := range 6 {
+		r, w := aPipe(l)
+		calls := l.Calls()
+		p := l.Start(opensWhileOneEnds, lab.Blocked(unix.SIGUSR1), lab.HandOver("pipe", r), calls.HandOver())
+		calls.Of(p)
+		calls.Hold(n)
+		require.NoError(l, w.Close(), "closing, so that the thread ends")
+		l.Rests()
+		calls.Go()
+		calls.Reports("open", "OpenInbox() while a thread of the process ends: one that is gone is no error, and needs no mask.")
+		p.Kill()
+	}
 	p := started(l, inbox, lab.Blocked(boxed...))
 	p.Kill()
 }
+
+// opensWhileOneEnds has threads more, which end with the pipe. A program's first thread never ends:
+// of three that goroutines hold it is one at most.
+var opensWhileOneEnds = lab.NewRole("process of which a thread ends", func(c *lab.Child) error {
+	raw, err := c.File("pipe").SyscallConn()
+	if err != nil {
+		return err
+	}
+	runtime.LockOSThread()
+	defer runtime.UnlockOSThread()
+	ready := make(chan bool)
+	for range 2 {
+		go func() {
+			runtime.LockOSThread()
+			ready <- true
+			_ = raw.Control(func(fd uintptr) {
+				for p := []unix.PollFd{{Fd: int32(fd)}}; p[0].Revents == 0; {
+					_, _ = unix.Poll(p, -1)
+				}
+			})
+		}()
+		<-ready
+	}
+	if err := c.ShowCalls(); err != nil {
+		return err
+	}
+	c.Wait()
+	b, err := signals.OpenInbox(unix.SIGUSR1)
+	if err != nil {
+		c.Report(fmt.Sprint(err))
+		return nil
+	}
+	c.Report("open")
+	return b.Close()
+})
 
 var opensBlindly = lab.NewRole("process that cannot look at its threads", func(c *lab.Child) error {
 	if err := c.ShowCalls(); err != nil {
