@@ -70,6 +70,7 @@ func TestProcessIsHeldByItsPidfd(t *testing.T) {
 	require.NoError(l, p.Close(), "Process.Close()")
 
 	other := started(l, listens)
+	l.Rests()
 	before, err := openWithPoller()
 	require.NoError(l, err, "looking at the descriptors")
 	open, err := signals.Open(other.PID())
