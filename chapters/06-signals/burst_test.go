@@ -46,7 +46,7 @@ func TestNoKindIsLost(t *testing.T) {
 	}
 	for len(missing) > 0 {
 		var sig syscall.Signal
-		wait := l.Call(fmt.Sprintf("Listener.Wait(), where 200 SIGUSR1 came and then one each of %d other kinds; %d kinds are missing: what does signal.Notify do when a channel is full?", len(quiet)-1, len(missing)),
+		wait := l.Call(fmt.Sprintf("Listener.Wait(), where 200 SIGUSR1 came and then one each of %d other kinds; %d kinds are missing: what does signal.Notify do when the channel is full?", len(quiet)-1, len(missing)),
 			func() (err error) { sig, err = s.Wait(forever); return err })
 		wait.ReturnsSoon(nil)
 		delete(missing, sig)
