@@ -43,7 +43,8 @@ func (e Exit) String() string {
 // exec.ErrWaitDelay, and what has come is returned with it.
 //
 // A command that did not end with status 0 is an *exec.ExitError, which counts more, with all
-// output too. cmd.Stdout has to be nil, else it is EINVAL and nothing is started.
+// output too. cmd.Stdout has to be nil, else it is EINVAL and nothing is started. A cmd.Stderr that
+// is no *os.File is read by os/exec: how long that waits for its end is up to cmd.WaitDelay.
 func Output(cmd *exec.Cmd, delay time.Duration) ([]byte, error) {
 	return nil, todo.Err("Output")
 }
@@ -58,8 +59,8 @@ func Output(cmd *exec.Cmd, delay time.Duration) ([]byte, error) {
 type Reaper struct{}
 
 // NewReaper makes the process's reaper; a second one at the same time is EBUSY. For each orphan
-// that was reaped it calls orphan, if that is not nil, one at a time. What had ended before is
-// reaped too.
+// that was reaped it calls orphan, if that is not nil, one at a time; orphan may call all methods
+// but Close. What had ended before is reaped too.
 func NewReaper(orphan func(Exit)) (*Reaper, error) {
 	return nil, todo.Err("NewReaper")
 }
@@ -70,7 +71,8 @@ func (r *Reaper) Start(cmd *exec.Cmd) error {
 }
 
 // Wait is cmd.Wait for a command that Start has started: the status is there, in cmd.ProcessState,
-// and so is the error. It works after Close, too. A command that was not started is an error.
+// and so is the error. It works after Close, too, also if there is a new Reaper by then. A command
+// that was not started is an error.
 func (r *Reaper) Wait(cmd *exec.Cmd) error {
 	return todo.Err("Reaper.Wait")
 }
@@ -90,7 +92,7 @@ type Policy struct {
 	// Reaper starts the workers and waits for them, if it is not nil.
 	Reaper *Reaper
 	// Tell is told of what happens, if it is not nil, one Event at a time, those of one worker in
-	// order. It may call all methods but Stop.
+	// order. It may call all methods but Stop, so Add may return before its worker was told of.
 	Tell func(Event)
 }
 

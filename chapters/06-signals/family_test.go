@@ -2,6 +2,7 @@ package signals_test
 
 import (
 	"bufio"
+	"context"
 	"errors"
 	"fmt"
 	"io"
@@ -9,6 +10,7 @@ import (
 	"os/exec"
 	"strconv"
 	"strings"
+	"sync/atomic"
 	"testing"
 	"unsafe"
 
@@ -49,7 +51,7 @@ func TestReaperBesideExec(t *testing.T) {
 
 	own := l.Other("a command of Reaper.Start() that has ended", pidSaid(l, p))
 	own.Ends("it is a command that ends at once")
-	l.Rests() // whoever would take its status has had the time
+	p.Blocks("its command has ended, and nobody has asked for the status yet: a loop that looks again and again burns a core.")
 	l.Until("a command that has ended and that nobody has waited for yet: a reaper that waits for any child (-1) steals its status.", lab.IsZombie(own))
 	for _, end := range []string{"exit status 0", "killed by SIGKILL"} {
 		p.Go()
@@ -64,7 +66,7 @@ func TestReaperBesideExec(t *testing.T) {
 		require.Equal(l, fmt.Sprintf("orphan %d: %s", orphan.PID(), end), said(p), "what orphan was called with, while a command that has ended waits for its Wait()")
 		l.Until("an orphan that has ended", lab.IsGone(orphan))
 	}
-	l.Rests()
+	p.Blocks("all orphans were reaped")
 	l.Until("the command, after others were reaped: its status belongs to its Wait().", lab.IsZombie(own))
 	p.Go()
 	require.Equal(l, "exit status 7: exit status 7", said(p), "the error of Wait(), and ExitOf() the command")
@@ -77,6 +79,118 @@ func TestReaperBesideExec(t *testing.T) {
 		"after Close(): Close() again, Start(), whether that has started a process, whether this process is a subreaper, and Wait() for what was started before")
 	require.Equal(l, "made again: <nil>, <nil>", said(p), "NewReaper() after the first one was closed, and its Close()")
 	require.NoError(l, p.Wait(), "the process with a reaper")
+	reapsSlowly(l)
+}
+
+// reapsSlowly closes a reaper whose orphan does not return, beside others who listen to SIGCHLD.
+func reapsSlowly(l *lab.Lab) {
+	r, w := aPipe(l)
+	gate, opens := aPipe(l)
+	p := l.Start(slowReaper, lab.HandOver("r", r), lab.HandOver("gate", gate))
+	own := l.Other("a command of Reaper.Start() that has ended", event(p).PID)
+	own.Ends("it is a command that ends at once")
+	_, err := w.WriteString("x\n")
+	require.NoError(l, err, "letting an orphan end")
+	const one = "orphan: calls 1, start <nil>, wait exit status 4"
+	require.Equal(l, one, event(p).Text, "what orphan was called with, how many calls of it are under way, and what Start() and Wait() returned in it: is a lock held meanwhile?")
+	_, err = w.WriteString("x\n")
+	require.NoError(l, err, "letting another orphan end")
+	l.Rests() // another call has had the time to begin
+	_, err = opens.WriteString("\n")
+	require.NoError(l, err, "letting orphan return")
+	require.Equal(l, one, event(p).Text, "what orphan was called with next: it is called one at a time.")
+	p.Go()
+	p.Blocks("Close() was called, and a call of orphan is under way")
+	p.Go()
+	require.Equal(l, "closed: 0, another one: device or resource busy, close: file already closed", event(p).Text, "how many Close() have returned while a call of orphan is under way, and what NewReaper() and Close() return then: Close() waits for the call, and the process has a reaper until it returns.")
+	_, err = opens.WriteString("\n")
+	require.NoError(l, err, "letting orphan return")
+	require.Equal(l, "close: <nil>, a subreaper: 1", event(p).Text, "what Close() returned, and whether the process is a subreaper, which was one before NewReaper()")
+	l.Rests() // each SIGCHLD has come
+	p.Go()
+	require.Equal(l, "SIGCHLD", event(p).Text, "what a Listener for SIGCHLD gets after Close(): signal.Reset would take it away from everybody.")
+	orphan := l.Other("an orphan", event(p).PID)
+	_, err = w.WriteString("x\n")
+	require.NoError(l, err, "letting an orphan end")
+	l.Until("an orphan that has ended, where NewReaper() was given no function", lab.IsGone(orphan))
+	l.Rests()
+	l.Until("a command of the first reaper, after a second one has looked: its status belongs to its Wait().", lab.IsZombie(own))
+	p.Go()
+	require.Equal(l, "wait: exit status 9, close: <nil>", event(p).Text, "what Wait() returned for a command of the first reaper, and Close() of the second one")
+	nothingIsLeft(l, p, "Close()")
+}
+
+var slowReaper = lab.NewRole("process whose orphan is slow", func(c *lab.Child) error {
+	if err := unix.Prctl(unix.PR_SET_CHILD_SUBREAPER, 1, 0, 0, 0); err != nil {
+		return err
+	}
+	s, err := signals.Listen(unix.SIGCHLD)
+	if err != nil {
+		return fmt.Errorf("Listen(): %w", err)
+	}
+	var r *signals.Reaper
+	var calls atomic.Int32
+	line, gate := c.File("r"), c.File("gate")
+	made := make(chan bool)
+	r, err = signals.NewReaper(func(signals.Exit) {
+		<-made
+		n, cmd := calls.Add(1), sh("exit 4")
+		started, waited := r.Start(cmd), r.Wait(cmd)
+		c.Report(told{Text: fmt.Sprintf("orphan: calls %d, start %v, wait %v", n, started, waited)})
+		_, _ = gate.Read(make([]byte, 1))
+		calls.Add(-1)
+	})
+	if err != nil {
+		return fmt.Errorf("NewReaper(): %w", err)
+	}
+	close(made)
+	own := sh("exit 9")
+	if err := r.Start(own); err != nil {
+		return fmt.Errorf("Start(): %w", err)
+	}
+	for range 2 {
+		if _, err := leavesOrphan(r, line); err != nil {
+			return err
+		}
+	}
+	c.Report(told{PID: own.Process.Pid})
+	c.Wait()
+	closed := make(chan error, 1)
+	go func() { closed <- r.Close() }()
+	c.Wait()
+	_, another := signals.NewReaper(nil)
+	c.Report(told{Text: fmt.Sprintf("closed: %d, another one: %v, close: %v", len(closed), cause(another), bare(r.Close()))})
+	err = <-closed
+	is, prctlErr := isSubreaper()
+	c.Report(told{Text: fmt.Sprintf("close: %v, a subreaper: %d", err, is)})
+	c.Wait()
+	done, cancel := context.WithCancel(forever)
+	cancel()
+	for err = nil; err == nil; {
+		_, err = s.Wait(done) // what has come before
+	}
+	_ = sh("exit 0").Run()
+	sig, err := s.Wait(forever)
+	c.Report(told{Text: called(sig)})
+	second, made2 := signals.NewReaper(nil)
+	if err := errors.Join(err, prctlErr, made2, s.Close()); err != nil {
+		return err
+	}
+	pid, err := leavesOrphan(second, line)
+	if err != nil {
+		return err
+	}
+	orphan, err := strconv.Atoi(pid)
+	c.Report(told{PID: orphan})
+	c.Wait()
+	c.Report(told{Text: fmt.Sprintf("wait: %v, close: %v", r.Wait(own), second.Close())})
+	leftNothing(c)
+	return err
+})
+
+func isSubreaper() (is int32, err error) {
+	err = unix.Prctl(unix.PR_GET_CHILD_SUBREAPER, uintptr(unsafe.Pointer(&is)), 0, 0, 0)
+	return is, err
 }
 
 var reaps = lab.NewRole("process with a reaper", func(c *lab.Child) error {
@@ -133,8 +247,8 @@ var reaps = lab.NewRole("process with a reaper", func(c *lab.Child) error {
 	}
 	closed, again := r.Close(), r.Close()
 	started := r.Start(late)
-	var is int32
-	if err := unix.Prctl(unix.PR_GET_CHILD_SUBREAPER, uintptr(unsafe.Pointer(&is)), 0, 0, 0); err != nil {
+	is, err := isSubreaper()
+	if err != nil {
 		return err
 	}
 	c.Report(fmt.Sprintf("close: %v, again: %v, start: %v, a process: %v, a subreaper: %d, wait: %v", closed, bare(again), bare(started), late.Process != nil, is, r.Wait(last)))

@@ -1,6 +1,7 @@
 package signals_test
 
 import (
+	"errors"
 	"fmt"
 	"os"
 	"os/exec"
@@ -85,6 +86,17 @@ func TestWorkersAreStartedAgain(t *testing.T) {
 	require.ErrorIs(l, s.Stop(0), os.ErrClosed, "Stop(), the second time")
 	require.ErrorIs(l, s.Add("a", func() *exec.Cmd { return sh("exit 0") }), os.ErrClosed, "Add() after Stop()")
 
+	one, err := signals.NewSupervisor(signals.Policy{First: long, Most: long})
+	require.NoError(l, err, "NewSupervisor()")
+	other, err := signals.NewSupervisor(signals.Policy{First: long, Most: long})
+	require.NoError(l, err, "NewSupervisor()")
+	require.ErrorIs(l, one.Add("a", func() *exec.Cmd { return exec.Command("/no/such/program") }), os.ErrNotExist, "Add() of a program that is not there")
+	require.NoError(l, one.Add("a", func() *exec.Cmd { return sh("exit 0") }), "Add() of a name whose first start has failed before: there is no such worker.")
+	require.NoError(l, other.Add("a", func() *exec.Cmd { return sh("exit 0") }), "Add() of a name that another Supervisor has")
+	require.NoError(l, errors.Join(one.Stop(long), other.Stop(long)), "Stop() of two")
+	require.Equal(l, "file already closed", said(l.Start(hasAClosedReaper)), "Add() where Policy.Reaper was closed: it is the Reaper that starts the workers.")
+	isAsked(l)
+
 	r, w := aPipe(l)
 	p := l.Start(supervises, append(policy(2*ms, 11*ms, 0), lab.HandOver("r", r))...)
 	now := event(p)
@@ -125,9 +137,15 @@ func TestWorkersAreStartedAgain(t *testing.T) {
 	}
 	healthy.Kill()
 	missing := l.Start(missesOne, policy(2*ms, 11*ms, 0)...)
-	for _, text := range []string{"a: started", "a: ended, exit status 0, pause 2ms", "a: no such file or directory, pause 4ms", "a: started", "a: ended, exit status 0, pause 8ms"} {
-		require.Equal(l, text, event(missing).Text, "what Tell was told of a worker whose program is missing for one start")
-	}
+	require.Equal(l, "a: started", event(missing).Text, "the first event")
+	require.Equal(l, "a: ended, exit status 0, pause 2ms", event(missing).Text, "what Tell was told of a worker whose program is missing for one start")
+	require.Equal(l, told{Text: "a: no such file or directory, pause 4ms"}, event(missing), "what Tell was told of a start for which there is no program: it has no process.")
+	now = event(missing)
+	require.Equal(l, "a: started", now.Text, "what Tell was told, when there was a program again")
+	missing.Go()
+	require.Equal(l, fmt.Sprintf("[{a %d 1}]", now.PID), event(missing).Text, "State() after one start that has failed, and one that has not")
+	require.NoError(l, unix.Kill(now.PID, unix.SIGKILL), "kill(2) of the worker")
+	require.Equal(l, told{"a: ended, killed by SIGKILL, pause 8ms", now.PID}, event(missing), "what Tell was told of the worker's end")
 	missing.Kill()
 
 	// A pause is no sleep that Stop waits for, and nothing runs meanwhile.
@@ -203,15 +221,20 @@ var missesOne = lab.NewRole("supervisor whose program is missing once", func(c *
 	if err != nil {
 		return err
 	}
-	starts := 0
+	starts, nobody := 0, never()
 	if err := s.Add("a", func() *exec.Cmd {
-		if starts++; starts == 2 {
+		switch starts++; starts {
+		case 1:
+			return sh("exit 0")
+		case 2:
 			return exec.Command("/no/such/program")
 		}
-		return sh("exit 0")
+		return workerOf("read x <&3", nobody)()
 	}); err != nil {
 		return fmt.Errorf("Add(): %w", err)
 	}
+	c.Wait()
+	c.Report(told{Text: fmt.Sprint(s.State())})
 	c.Wait()
 	return nil
 })
@@ -249,17 +272,23 @@ func never() *os.File {
 // Step 22: Stop ends the workers one after the other, the last one first, and takes all along.
 func TestStopTakesAllAlong(t *testing.T) {
 	l := lab.New(t)
-	p, log, w, _ := stopping(l, "a: trap 'echo a >&4; exit 0' TERM; trap 'echo hup a >&4' HUP",
+	p, log, w, pids := stopping(l, "a: trap 'echo a >&4; exit 0' TERM; trap 'echo hup a >&4' HUP",
 		"b: trap 'echo b is told >&4; read x <&3; echo b >&4; exit 0' TERM; trap 'echo hup b >&4' HUP")
+	bs := l.Other("what the last worker had started", pids["b"])
 	p.Go() // Signal(SIGHUP)
 	both := []string{line(l, log), line(l, log)}
 	slices.Sort(both)
 	require.Equal(l, []string{"hup a", "hup b"}, both, "what two workers say after Signal(SIGHUP)")
 	require.Equal(l, "signal: <nil>", event(p).Text, "what Signal() returned")
 	p.Blocks("the workers have what they need: Signal() is for the worker alone, and not for what it has started.")
+	_, err := os.Stat(fmt.Sprintf("/proc/%d", bs.PID()))
+	require.NoError(l, err, "looking for what the last worker had started, after Signal(): it is for the worker alone.")
 	p.Go() // Stop
 	require.Equal(l, "b is told", line(l, log), "what the workers say when Stop() has begun: the last one is first.")
+	bs.Ends("its group was told: SIGTERM is for all of it, and not for the worker alone.")
 	p.Blocks("the last worker has not ended, and the first one's turn has not come")
+	p.Go()
+	require.Equal(l, "state: a b, signal: <nil>, stop: file already closed", event(p).Text, "what State(), Signal() and a second Stop() returned, while Stop() waits for a worker")
 	n, err := lab.Waiting(log)
 	require.NoError(l, err, "FIONREAD")
 	require.Zero(l, n, "bytes that the workers have said: the first one is told when the last one has ended.")
@@ -270,25 +299,28 @@ func TestStopTakesAllAlong(t *testing.T) {
 	require.Equal(l, "b: ended, exit status 0, pause 0s", event(p).Text, "what Tell was told")
 	require.Equal(l, "a: ended, exit status 0, pause 0s", event(p).Text, "what Tell was told")
 	require.Equal(l, "stop: <nil>", event(p).Text, "what Stop() returned")
-	require.NoError(l, p.Wait(), "the supervisor")
+	nothingIsLeft(l, p, "Stop()")
 
 	// One that does not listen is killed, and all that it has started.
-	p, log, _, pids := stopping(l, "deaf: trap '' TERM HUP", "a: trap 'echo a >&4; exit 0' TERM; trap : HUP")
+	p, log, _, pids = stopping(l, "deaf: trap '' TERM HUP", "calm: trap 'echo calm >&4; exit 0' TERM; trap : HUP")
 	other := l.Other("what the worker had started", pids["deaf"])
 	p.Go()
 	require.Equal(l, "signal: <nil>", event(p).Text, "what Signal() returned")
 	p.Go()
-	require.Equal(l, "a", line(l, log), "what the workers say")
-	require.Equal(l, "a: ended, exit status 0, pause 0s", event(p).Text, "what Tell was told")
+	require.Equal(l, "calm", line(l, log), "what the workers say")
+	require.Equal(l, "calm: ended, exit status 0, pause 0s", event(p).Text, "what Tell was told")
 	require.Equal(l, "deaf: ended, killed by SIGKILL, pause 0s", event(p).Text, "what Tell was told of a worker that ignores SIGTERM")
 	text := event(p).Text
-	require.Contains(l, text, signals.ErrGrace.Error(), "what Stop() returned where one worker ignored SIGTERM")
+	require.Contains(l, text, "ErrGrace: ", "what Stop() returned where one worker ignored SIGTERM: is it an error for errors.Is?")
 	require.Contains(l, text, "deaf", "what Stop() returned where one worker ignored SIGTERM: does it name the worker?")
+	require.NotContains(l, text, "calm", "what Stop() returned where one worker ignored SIGTERM, and another one did not")
 	other.Ends("its worker was killed, and the whole group should be")
-	require.NoError(l, p.Wait(), "the supervisor")
+	nothingIsLeft(l, p, "Stop()")
 
-	// One that is stopped hears of it.
-	p, _, _, pids = stopping(l, "a: trap 'echo a >&4; exit 0' TERM; trap : HUP")
+	// One that is stopped hears of it. What it leaves behind is killed here, too.
+	p, _, _, pids = stopping(l, "a: cat() { trap '' TERM; command cat; }; trap 'echo a >&4; exit 0' TERM; trap : HUP")
+	left := l.Other("what the worker had started", pids["a"])
+	l.Until("what the worker has started", lab.Ignores(left, unix.SIGTERM))
 	group, err := unix.Getpgid(pids["a"])
 	require.NoError(l, err, "getpgid(2)")
 	require.NoError(l, unix.Kill(group, unix.SIGSTOP), "stopping the worker")
@@ -297,8 +329,9 @@ func TestStopTakesAllAlong(t *testing.T) {
 	require.Equal(l, "signal: <nil>", event(p).Text, "what Signal() returned")
 	p.Go()
 	require.Equal(l, "a: ended, exit status 0, pause 0s", event(p).Text, "what Tell was told of a worker that was stopped (SIGSTOP) when Stop() was called: it has to go on (SIGCONT) to hear of SIGTERM.")
+	left.Ends("it ignores SIGTERM, but its worker has ended: what is left of the group is killed.")
 	require.Equal(l, "stop: <nil>", event(p).Text, "what Stop() returned")
-	require.NoError(l, p.Wait(), "the supervisor")
+	nothingIsLeft(l, p, "Stop()")
 }
 
 // stopping starts a supervisor with these workers, each "name: script", and waits until each is
@@ -340,6 +373,13 @@ var stops = lab.NewRole("supervisor that stops", func(c *lab.Child) error {
 	if strings.Contains(c.Text("workers"), "deaf") {
 		grace = 20 * ms
 	}
-	c.Report(told{Text: fmt.Sprint("stop: ", s.Stop(grace))})
+	stopped := make(chan error)
+	go func() { stopped <- s.Stop(grace) }()
+	if strings.Contains(c.Text("workers"), "is told") {
+		c.Wait()
+		c.Report(told{Text: fmt.Sprintf("state: %s, signal: %v, stop: %v", names(s.State()), s.Signal(unix.SIGWINCH), bare(s.Stop(0)))})
+	}
+	c.Report(told{Text: "stop: " + inTime(<-stopped)})
+	leftNothing(c)
 	return nil
 })

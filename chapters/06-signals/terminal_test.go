@@ -4,7 +4,9 @@ import (
 	"fmt"
 	"os"
 	"os/exec"
+	"runtime"
 	"strconv"
+	"strings"
 	"syscall"
 	"testing"
 
@@ -37,17 +39,13 @@ func TestForegroundGroupHasTheTerminal(t *testing.T) {
 	term.Type("\x03")
 	require.Equal(l, "killed by SIGINT", said(p), "how the job ended, when Ctrl-C was typed")
 	require.Equal(l, "foreground: <nil>", said(p), "what Foreground() returned in a process that was in the background: SIGTTOU stops it, unless the thread blocks that. Where nobody could let it go on again, as here, the kernel says ENOTTY.")
+	require.Equal(l, "a thread for others, too: false", said(p), "whether other goroutines may run on the thread that blocks SIGTTOU, or this one may go on on another thread: a mask belongs to a thread.")
 	require.Equal(l, p.PID(), term.Foreground(), "the terminal's foreground group after Foreground() from the background")
-	l.Rests() // a thread that is only just born blocks all
-	for _, tid := range append(threadsOf(l, p.PID()), p.PID()) {
-		for _, name := range []string{"SigBlk", "SigIgn"} {
-			bits, err := strconv.ParseUint(field(l, p.PID(), tid, name), 16, 64)
-			require.NoError(l, err, "the mask of thread %d", tid)
-			require.Zero(l, bits&(1<<(unix.SIGTTOU-1)), "SIGTTOU in %s of thread %d after Foreground(): it is to be as it was, for this process and for what it starts.", name, tid)
-		}
-	}
+	asItWas(l, p)
 	p.Go()
 	require.Equal(l, "gone: no such process, a stranger's: operation not permitted", said(p), "what Foreground() returned for a group that is gone, and for one of another session")
+	asItWas(l, p)
+	p.Go()
 	require.Equal(l, "it listens", said(p), "what the process does next")
 	term.Type("\x03")
 	require.Equal(l, "SIGINT", said(p), "what a Listener got when Ctrl-C was typed, in a process that has the terminal again")
@@ -57,13 +55,84 @@ func TestForegroundGroupHasTheTerminal(t *testing.T) {
 	require.Equal(l, "SIGHUP", said(p), "what a Listener got when the terminal was closed")
 	require.NoError(l, w.Close(), "closing")
 	require.NoError(l, p.Wait(), "the process at the terminal")
+
+	own := l.Terminal()
+	blocks := l.Start(blocksSIGTTOU, lab.OnTerminal(own), lab.Blocked(unix.SIGTTOU))
+	require.Equal(l, "foreground: <nil>", said(blocks), "what Foreground() returned in a process that blocks SIGTTOU")
+	require.Equal(l, "blocked: true, locked: false", said(blocks), "whether the thread blocks SIGTTOU after Foreground(), as it did before, and whether the goroutine is still locked to it")
+	require.Equal(l, "no group: no such process, blocked: true", said(blocks), "what Foreground() returned for a group that is not there, and whether the thread blocks SIGTTOU then")
+	require.NoError(l, blocks.Wait(), "the process that blocks SIGTTOU")
 }
 
-var hasAJob = lab.NewRole("process with a job", func(c *lab.Child) error {
+// asItWas asserts of all threads of a process that they neither block nor ignore SIGTTOU.
+func asItWas(l *lab.Lab, p *lab.Process) {
+	l.Rests()
+	for _, tid := range append(threadsOf(l, p.PID()), p.PID()) {
+		for _, name := range []string{"SigBlk", "SigIgn"} {
+			bits, err := strconv.ParseUint(field(l, p.PID(), tid, name), 16, 64)
+			require.NoError(l, err, "the mask of thread %d", tid)
+			if name == "SigBlk" && bits&(1<<(unix.SIGTERM-1)) != 0 {
+				continue // it is only just born
+			}
+			require.Zero(l, bits&(1<<(unix.SIGTTOU-1)), "SIGTTOU in %s of thread %d after Foreground(): it is to be as it was, for this process and for what it starts.", name, tid)
+		}
+	}
+}
+
+// looksAtIt is a terminal that looks at the goroutine that has to do with it: does its thread block
+// SIGTTOU, and is it not locked to it?
+type looksAtIt struct {
+	syscall.Conn
+	loose *bool
+}
+
+type looking struct {
+	syscall.RawConn
+	loose *bool
+}
+
+func (t looksAtIt) SyscallConn() (syscall.RawConn, error) {
+	raw, err := t.Conn.SyscallConn()
+	return looking{raw, t.loose}, err
+}
+
+func (t looking) Control(f func(fd uintptr)) error {
+	return t.RawConn.Control(func(fd uintptr) {
+		*t.loose = *t.loose || blocksTTOU() && !isLocked()
+		f(fd)
+	})
+}
+
+// isLocked reports whether this goroutine is locked to its thread (runtime.LockOSThread).
+func isLocked() bool {
+	stack := make([]byte, 200)
+	first, _, _ := strings.Cut(string(stack[:runtime.Stack(stack, false)]), "\n")
+	return strings.Contains(first, "locked to thread")
+}
+
+// blocksTTOU reports whether this thread blocks SIGTTOU.
+func blocksTTOU() bool {
+	var now unix.Sigset_t
+	err := unix.PthreadSigmask(unix.SIG_BLOCK, nil, &now)
+	return err == nil && now.Val[0]&(1<<(unix.SIGTTOU-1)) != 0
+}
+
+var blocksSIGTTOU = lab.NewRole("process that blocks SIGTTOU", func(c *lab.Child) error {
 	tty := c.File("terminal")
+	err := signals.Foreground(tty, unix.Getpgrp())
+	c.Report(fmt.Sprint("foreground: ", err))
+	c.Report(fmt.Sprintf("blocked: %v, locked: %v", blocksTTOU(), isLocked()))
+	err = signals.Foreground(tty, 1<<30)
+	c.Report(fmt.Sprintf("no group: %s, blocked: %v", errno(err), blocksTTOU()))
+	return nil
+})
+
+var hasAJob = lab.NewRole("process with a job", func(c *lab.Child) error {
+	var loose bool
+	tty := looksAtIt{c.File("terminal"), &loose}
 	job := exec.Command("cat")
 	job.Stdin = c.File("r")
-	shared := &syscall.SysProcAttr{Pdeathsig: syscall.SIGKILL}
+	shared := &syscall.SysProcAttr{Pdeathsig: syscall.SIGKILL, Pgid: unix.Getpgrp()}
 	job.SysProcAttr = shared
 	signals.InGroup(job)
 	c.Report(fmt.Sprintf("kept: %v, shared: %v", job.SysProcAttr.Pdeathsig == syscall.SIGKILL, shared.Setpgid))
@@ -76,12 +145,14 @@ var hasAJob = lab.NewRole("process with a job", func(c *lab.Child) error {
 	_ = job.Wait()
 	c.Report(signals.ExitOf(job).String())
 	c.Report(fmt.Sprint("foreground: ", signals.Foreground(tty, unix.Getpgrp())))
+	c.Report(fmt.Sprint("a thread for others, too: ", loose))
 	c.Wait()
 	stranger, err := strconv.Atoi(c.Text("stranger"))
 	if err != nil {
 		return err
 	}
 	c.Report(fmt.Sprintf("gone: %s, a stranger's: %s", errno(signals.Foreground(tty, job.Process.Pid)), errno(signals.Foreground(tty, stranger))))
+	c.Wait()
 	s, err := signals.Listen(unix.SIGINT, unix.SIGWINCH, unix.SIGHUP)
 	if err != nil {
 		return fmt.Errorf("Listen(): %w", err)

@@ -7,7 +7,6 @@ import (
 	"io"
 	"os"
 	"os/exec"
-	"syscall"
 	"time"
 
 	"golang.org/x/sys/unix"
@@ -41,7 +40,7 @@ func Output(cmd *exec.Cmd, delay time.Duration) ([]byte, error) {
 	}
 	held := <-read
 	if errors.Is(held, os.ErrDeadlineExceeded) {
-		held = errors.Join(exec.ErrWaitDelay, rest(&all, r))
+		held = rest(&all, r, exec.ErrWaitDelay)
 	}
 	if err == nil {
 		err = held
@@ -49,23 +48,35 @@ func Output(cmd *exec.Cmd, delay time.Duration) ([]byte, error) {
 	return all.Bytes(), err
 }
 
-// rest takes what is in the pipe, and does not wait.
-func rest(all *bytes.Buffer, r *os.File) error {
+// rest takes what is in the pipe at this moment, and no more: who has it open may write for ever.
+// Where nobody has it open there is no error.
+func rest(all *bytes.Buffer, r *os.File, held error) error {
 	raw, err := r.SyscallConn()
 	if err != nil {
 		return err
 	}
-	return raw.Control(func(fd uintptr) {
-		p := make([]byte, 64<<10)
-		for {
-			n, err := syscall.Read(int(fd), p)
-			if err == syscall.EINTR {
+	if err := raw.Control(func(fd uintptr) {
+		var left int
+		if left, err = unix.IoctlGetInt(int(fd), unix.TIOCINQ); err != nil {
+			return
+		}
+		p := make([]byte, left+1)
+		for left >= 0 {
+			n, readErr := unix.Read(int(fd), p[:left+1])
+			switch {
+			case readErr == unix.EINTR:
 				continue
-			}
-			if n <= 0 {
+			case n == 0:
+				held = nil // it is at its end
+				return
+			case n < 0:
 				return
 			}
 			all.Write(p[:n])
+			left -= n
 		}
-	})
+	}); err != nil {
+		return err
+	}
+	return errors.Join(err, held)
 }

@@ -14,7 +14,7 @@ func InGroup(cmd *exec.Cmd) {
 	if cmd.SysProcAttr != nil {
 		attr = *cmd.SysProcAttr // it may serve other commands, too
 	}
-	attr.Setpgid, attr.Pgid = true, 0
+	attr.Setpgid, attr.Pgid = !attr.Setsid, 0 // who leads a session leads a group, and must not make one
 	cmd.SysProcAttr = &attr
 }
 

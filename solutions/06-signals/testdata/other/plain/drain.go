@@ -22,6 +22,7 @@ type Drain struct {
 	work   int
 	drains bool
 	first  syscall.Signal
+	over   time.Time // of the grace
 	closed bool
 }
 
@@ -44,7 +45,7 @@ func (d *Drain) run() {
 		return
 	}
 	d.mu.Lock()
-	d.drains, d.first = true, first
+	d.drains, d.first, d.over = true, first, time.Now().Add(d.grace)
 	close(d.started)
 	if d.work == 0 {
 		close(d.idle)
@@ -110,7 +111,7 @@ func (d *Drain) Wait() error {
 			return os.ErrClosed
 		}
 	}
-	over := time.NewTimer(d.grace)
+	over := time.NewTimer(time.Until(d.over)) // written before started was closed
 	defer over.Stop()
 	select {
 	case <-d.idle:

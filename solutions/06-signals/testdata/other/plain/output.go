@@ -49,6 +49,9 @@ func Output(cmd *exec.Cmd, delay time.Duration) ([]byte, error) {
 	if !whole {
 		all, whole = readUntil(fd, -1, time.Now().Add(max(delay, 0)), all)
 	}
+	if !whole {
+		all, whole = rest(fd, all)
+	}
 	if err == nil && !whole {
 		err = exec.ErrWaitDelay
 	}
@@ -60,16 +63,6 @@ func Output(cmd *exec.Cmd, delay time.Duration) ([]byte, error) {
 func readUntil(fd, stop int, deadline time.Time, all []byte) ([]byte, bool) {
 	p := make([]byte, 64<<10)
 	for {
-		n, err := unix.Read(fd, p)
-		switch {
-		case err == unix.EINTR:
-			continue
-		case err == nil && n == 0:
-			return all, true
-		case err == nil:
-			all = append(all, p[:n]...)
-			continue
-		}
 		timeout := -1
 		if !deadline.IsZero() {
 			if timeout = int(min(time.Until(deadline).Milliseconds(), 1<<30)); timeout < 0 || !time.Now().Before(deadline) {
@@ -80,5 +73,30 @@ func readUntil(fd, stop int, deadline time.Time, all []byte) ([]byte, bool) {
 		if _, err := unix.Poll(polled, timeout); err == nil && polled[1].Revents != 0 {
 			return all, false
 		}
+		n, err := unix.Read(fd, p)
+		if err == nil && n == 0 {
+			return all, true
+		}
+		all = append(all, p[:max(n, 0)]...)
 	}
+}
+
+// rest reads what is in the pipe now, and reports whether that is its end.
+func rest(fd int, all []byte) ([]byte, bool) {
+	left, _ := unix.IoctlGetInt(fd, unix.TIOCINQ)
+	p := make([]byte, left+1)
+	for left >= 0 {
+		n, err := unix.Read(fd, p[:left+1])
+		switch {
+		case err == unix.EINTR:
+			continue
+		case err != nil:
+			return all, false
+		case n == 0:
+			return all, true
+		}
+		all = append(all, p[:n]...)
+		left -= n
+	}
+	return all, false
 }

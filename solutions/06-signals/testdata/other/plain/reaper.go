@@ -20,14 +20,18 @@ type Reaper struct {
 	orphan func(Exit)
 	before uintptr // was the process a subreaper already?
 
-	mu     sync.Mutex
-	own    map[int]bool // commands that somebody waits for
-	closed bool
+	closed bool // with the mutex of own
 
 	look chan os.Signal
 	stop chan struct{}
 	done chan struct{}
 }
+
+// own are the commands that somebody waits for, those of a reaper that was closed too.
+var own = struct {
+	sync.Mutex
+	pids map[int]bool
+}{pids: map[int]bool{}}
 
 // reapers counts them: two would take each other's.
 var reapers atomic.Int32
@@ -36,7 +40,7 @@ func NewReaper(orphan func(Exit)) (*Reaper, error) {
 	if !reapers.CompareAndSwap(0, 1) {
 		return nil, fmt.Errorf("this process has a reaper: %w", unix.EBUSY)
 	}
-	r := &Reaper{orphan: orphan, own: map[int]bool{}, look: make(chan os.Signal, 1), stop: make(chan struct{}), done: make(chan struct{})}
+	r := &Reaper{orphan: orphan, look: make(chan os.Signal, 1), stop: make(chan struct{}), done: make(chan struct{})}
 	err := unix.Prctl(unix.PR_GET_CHILD_SUBREAPER, uintptr(unsafe.Pointer(&r.before)), 0, 0, 0)
 	if err == nil {
 		err = unix.Prctl(unix.PR_SET_CHILD_SUBREAPER, 1, 0, 0, 0)
@@ -76,13 +80,12 @@ func (r *Reaper) again() {
 func (r *Reaper) reap() {
 	for _, pid := range zombies() {
 		var status syscall.WaitStatus
-		r.mu.Lock()
-		own := r.own[pid]
+		own.Lock()
 		n := 0
-		if !own {
+		if !own.pids[pid] {
 			n, _ = syscall.Wait4(pid, &status, syscall.WNOHANG, nil)
 		}
-		r.mu.Unlock()
+		own.Unlock()
 		if n == pid && r.orphan != nil {
 			r.orphan(Exit{PID: pid, Status: status})
 		}
@@ -108,15 +111,15 @@ func zombies() (pids []int) {
 }
 
 func (r *Reaper) Start(cmd *exec.Cmd) error {
-	r.mu.Lock()
-	defer r.mu.Unlock()
+	own.Lock()
+	defer own.Unlock()
 	if r.closed {
 		return os.ErrClosed
 	}
 	if err := cmd.Start(); err != nil {
 		return err
 	}
-	r.own[cmd.Process.Pid] = true
+	own.pids[cmd.Process.Pid] = true
 	return nil
 }
 
@@ -125,18 +128,18 @@ func (r *Reaper) Wait(cmd *exec.Cmd) error {
 		return errors.New("the command was not started")
 	}
 	err := cmd.Wait()
-	r.mu.Lock()
-	delete(r.own, cmd.Process.Pid)
-	r.mu.Unlock()
+	own.Lock()
+	delete(own.pids, cmd.Process.Pid)
+	own.Unlock()
 	r.again() // the number may belong to an orphan by now
 	return err
 }
 
 func (r *Reaper) Close() error {
-	r.mu.Lock()
+	own.Lock()
 	closed := r.closed
 	r.closed = true
-	r.mu.Unlock()
+	own.Unlock()
 	if closed {
 		return os.ErrClosed
 	}
