@@ -49,8 +49,10 @@ func TestReaperBesideExec(t *testing.T) {
 	require.Equal(l, "made: <nil>, another one: device or resource busy", said(p), "what NewReaper() returned, and a second one beside it")
 	require.Equal(l, fmt.Sprintf("orphan %d: exit status 5", early.PID()), said(p), "what orphan was called with, for a child that had ended before NewReaper()")
 
-	own := l.Other("a command of Reaper.Start() that has ended", pidSaid(l, p))
-	own.Ends("it is a command that ends at once")
+	own := l.Other("a command of Reaper.Start()", pidSaid(l, p))
+	_, err := w.WriteString("x\n")
+	require.NoError(l, err, "letting the command end")
+	own.Ends("it is a command that ends after a line")
 	p.Blocks("its command has ended, and nobody has asked for the status yet: a loop that looks again and again burns a core.")
 	l.Until("a command that has ended and that nobody has waited for yet: a reaper that waits for any child (-1) steals its status.", lab.IsZombie(own))
 	for _, end := range []string{"exit status 0", "killed by SIGKILL"} {
@@ -209,7 +211,8 @@ var reaps = lab.NewRole("process with a reaper", func(c *lab.Child) error {
 	c.Report(fmt.Sprintf("made: %v, another one: %v", err, cause(another)))
 	c.Report(<-orphans)
 
-	own := sh("exit 7")
+	own := sh("read line; exit 7")
+	own.Stdin = c.File("r")
 	if err := r.Start(own); err != nil {
 		return fmt.Errorf("Start(): %w", err)
 	}

@@ -61,9 +61,9 @@ type siginfo struct {
 
 const siQueue = -1
 
-// own is this process's pid. It stays the same, since a Go program does not fork; and os.Getpid
+// self is this process's pid. It stays the same, since a Go program does not fork; and os.Getpid
 // is a system call each time.
-var own = int32(os.Getpid())
+var self = int32(os.Getpid())
 
 func Queue(pid int, sig syscall.Signal, value int) error {
 	if err := check(pid, sig); err != nil {
@@ -72,7 +72,7 @@ func Queue(pid int, sig syscall.Signal, value int) error {
 	if value < math.MinInt32 || value > math.MaxInt32 {
 		return fmt.Errorf("%d: %w", value, ErrValue)
 	}
-	info := siginfo{signo: int32(sig), code: siQueue, pid: own, uid: int32(os.Getuid()), value: int64(uint32(value))}
+	info := siginfo{signo: int32(sig), code: siQueue, pid: self, uid: int32(os.Getuid()), value: int64(uint32(value))}
 	_, _, errno := unix.RawSyscall(unix.SYS_RT_SIGQUEUEINFO, uintptr(pid), uintptr(sig), uintptr(unsafe.Pointer(&info)))
 	if errno == unix.EAGAIN {
 		return fmt.Errorf("sigqueue of %s to process %d: %s: %w", Name(sig), pid, queued(pid), errno)
