@@ -53,12 +53,13 @@ func policy(first, most, healthy time.Duration) []lab.Handed {
 
 func supervisorOf(c *lab.Child) (*signals.Supervisor, error) {
 	p := signals.Policy{Tell: tell(c)}
-	for name, to := range map[string]*time.Duration{"first": &p.First, "most": &p.Most, "healthy": &p.Healthy} {
+	to := []*time.Duration{&p.First, &p.Most, &p.Healthy}
+	for i, name := range []string{"first", "most", "healthy"} {
 		d, err := time.ParseDuration(c.Text(name))
 		if err != nil {
 			return nil, err
 		}
-		*to = d
+		*to[i] = d
 	}
 	s, err := signals.NewSupervisor(p)
 	if err != nil {
