@@ -97,6 +97,7 @@ func TestPredict(t *testing.T) {
 	c.SendLine("n")
 	c.Expect(`Next: task predict chapter=1\n`)
 	require.Equal(t, 0, c.Wait())
+	require.NotContains(t, c.Transcript(), "\x1b", "NO_COLOR is set")
 
 	c, _ = terminal(t, root, program, "predict")
 	c.Expect(`experiment 2 of 3: Elsewhere`)

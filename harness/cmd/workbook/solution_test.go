@@ -23,6 +23,7 @@ func TestSolutionAtATerminal(t *testing.T) {
 		c, _ := terminal(t, root, "sh", "-c", "stty cols 60; exec "+program+" "+strings.Join(args, " "))
 		require.Equal(t, 0, c.Wait())
 		require.Contains(t, c.Transcript(), "yours, pipe.go:")
+		require.NotContains(t, c.Transcript(), "\x1b", "NO_COLOR is set")
 		for line := range strings.Lines(c.Transcript()) {
 			require.LessOrEqual(t, len([]rune(strings.TrimRight(line, "\n"))), 60, line)
 		}
