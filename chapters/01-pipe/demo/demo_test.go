@@ -9,7 +9,6 @@ package main
 
 import (
 	"fmt"
-	"os"
 	"os/exec"
 	"path/filepath"
 	"strconv"
@@ -21,26 +20,10 @@ import (
 	"ipcworkbook/harness/lab/console"
 )
 
-// The test builds nothing. The test binary is the program too, when this
-// variable says so. The producer's own child, the consumer, inherits it.
-const asProgram = "IPCWORKBOOK_DEMO_TEST"
-
-func TestMain(m *testing.M) {
-	if os.Getenv(asProgram) != "" {
-		main()
-		os.Exit(0)
-	}
-	os.Exit(m.Run())
-}
-
-func demo(args ...string) *exec.Cmd {
-	cmd := exec.Command(os.Args[0], args...)
-	cmd.Env = append(os.Environ(), asProgram+"=1")
-	return cmd
-}
+func TestMain(m *testing.M) { console.Main(m, main) }
 
 func TestLinesArriveAndCtrlDEndsTheTalk(t *testing.T) {
-	c := console.Start(t, demo())
+	c := console.Start(t, console.Program())
 	c.Expect(`Type a line`)
 
 	c.SendLine("hello")
@@ -56,14 +39,14 @@ func TestLinesArriveAndCtrlDEndsTheTalk(t *testing.T) {
 }
 
 func TestCtrlDAtOnceIsAnEndToo(t *testing.T) {
-	c := console.Start(t, demo())
+	c := console.Start(t, console.Program())
 	c.EndOfFile()
 	c.Expect(`end of file after 0 messages, no writer is left\n`)
 	assert.Equal(t, 0, c.Wait())
 }
 
 func TestCtrlCLeavesNoProcess(t *testing.T) {
-	c := console.Start(t, demo())
+	c := console.Start(t, console.Program())
 	c.SendLine("hello")
 	consumer := console.Watch(t, c.Expect(`consumer \(pid (\d+)\) received`)[1])
 
@@ -91,7 +74,7 @@ func TestAKilledProducerLeavesNoConsumer(t *testing.T) {
 }
 
 func TestAKilledConsumerEndsTheProducer(t *testing.T) {
-	c := console.Start(t, demo())
+	c := console.Start(t, console.Program())
 	c.SendLine("hello")
 	consumer := console.Watch(t, c.Expect(`consumer \(pid (\d+)\) received 5 bytes`)[1])
 
@@ -107,9 +90,9 @@ func TestTwoTerminalsTalkThroughAFIFO(t *testing.T) {
 			fifo := filepath.Join(t.TempDir(), "fifo")
 			second := map[string]string{"read": "write", "write": "read"}[first]
 			side := map[string]*console.Console{}
-			side[first] = console.Start(t, demo("-fifo", fifo, first))
+			side[first] = console.Start(t, console.Program("-fifo", fifo, first))
 			side[first].Expect(`It waits until a (reader|writer) opens the FIFO\.\n`)
-			side[second] = console.Start(t, demo("-fifo", fifo, second))
+			side[second] = console.Start(t, console.Program("-fifo", fifo, second))
 			r, w := side["read"], side["write"]
 
 			w.Expect(`A reader is there\.`)
@@ -126,8 +109,8 @@ func TestTwoTerminalsTalkThroughAFIFO(t *testing.T) {
 
 func TestAWriterOfAFIFOIsToldWhenNoReaderIsLeft(t *testing.T) {
 	fifo := filepath.Join(t.TempDir(), "fifo")
-	r := console.Start(t, demo("-fifo", fifo, "read"))
-	w := console.Start(t, demo("-fifo", fifo, "write"))
+	r := console.Start(t, console.Program("-fifo", fifo, "read"))
+	w := console.Start(t, console.Program("-fifo", fifo, "write"))
 	w.Expect(`A reader is there\.`)
 	r.Expect(`A writer is there\.`)
 
@@ -140,7 +123,7 @@ func TestAWriterOfAFIFOIsToldWhenNoReaderIsLeft(t *testing.T) {
 }
 
 func TestTheTransferArrivesWhole(t *testing.T) {
-	c := console.Start(t, demo("-transfer"))
+	c := console.Start(t, console.Program("-transfer"))
 	c.Expect(`received 8192 messages, 8388608 bytes\. The checksum is right\.\n`)
 	c.Expect(`This one run: \d+ KB/s`)
 	assert.Equal(t, 0, c.Wait())
@@ -151,7 +134,7 @@ func TestWrongArgumentsGiveTheUsage(t *testing.T) {
 		{"-nonsense"}, {"nonsense"}, {"-fifo"}, {"-fifo", "/tmp/x"}, {"-fifo", "/tmp/x", "listen"}, {"-transfer", "now"},
 	} {
 		t.Run(strings.Join(args, " "), func(t *testing.T) {
-			c := console.Start(t, demo(args...))
+			c := console.Start(t, console.Program(args...))
 			c.Expect(`Usage:\n  demo  `)
 			assert.Equal(t, 2, c.Wait())
 		})
@@ -160,7 +143,7 @@ func TestWrongArgumentsGiveTheUsage(t *testing.T) {
 
 // inShell runs a script in which "$0" is the program.
 func inShell(script string) *exec.Cmd {
-	program := demo()
+	program := console.Program()
 	cmd := exec.Command("sh", "-c", script, program.Path)
 	cmd.Env = program.Env
 	return cmd

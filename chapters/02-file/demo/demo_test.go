@@ -23,24 +23,14 @@ import (
 	"ipcworkbook/harness/lab/console"
 )
 
-// The test builds nothing. The test binary is the program too, when this
-// variable says so. The producer's own child, the consumer, inherits it.
-const asProgram = "IPCWORKBOOK_DEMO_TEST"
-
-func TestMain(m *testing.M) {
-	if os.Getenv(asProgram) != "" {
-		main()
-		os.Exit(0)
-	}
-	os.Exit(m.Run())
-}
+func TestMain(m *testing.M) { console.Main(m, main) }
 
 // demo is the program, with a folder for temporary files in which nothing may stay.
 func demo(t *testing.T, args ...string) *exec.Cmd {
 	t.Helper()
 	tmp := t.TempDir()
-	cmd := exec.Command(os.Args[0], args...)
-	cmd.Env = append(os.Environ(), asProgram+"=1", "TMPDIR="+tmp)
+	cmd := console.Program(args...)
+	cmd.Env = append(cmd.Env, "TMPDIR="+tmp)
 	t.Cleanup(func() {
 		left, err := os.ReadDir(tmp)
 		assert.NoError(t, err)

@@ -20,23 +20,7 @@ import (
 	"ipcworkbook/harness/lab/console"
 )
 
-// The test builds nothing. The test binary is the program too, when this
-// variable says so. The program's own child, the second process, inherits it.
-const asProgram = "IPCWORKBOOK_DEMO_TEST"
-
-func TestMain(m *testing.M) {
-	if os.Getenv(asProgram) != "" {
-		main()
-		os.Exit(0)
-	}
-	os.Exit(m.Run())
-}
-
-func demo(args ...string) *exec.Cmd {
-	cmd := exec.Command(os.Args[0], args...)
-	cmd.Env = append(os.Environ(), asProgram+"=1")
-	return cmd
-}
+func TestMain(m *testing.M) { console.Main(m, main) }
 
 // address is a path for a socket, which has to be short: t.TempDir has the test's
 // name in it.
@@ -55,7 +39,7 @@ func address(t *testing.T) string {
 // server starts a server and waits until it listens.
 func server(t *testing.T, at string) *console.Console {
 	t.Helper()
-	s := console.Start(t, demo("-serve", at))
+	s := console.Start(t, console.Program("-serve", at))
 	s.Expect(`It listens at .*\n`)
 	s.Expect(`Ctrl-C ends the server\.\n`)
 	return s
@@ -64,13 +48,13 @@ func server(t *testing.T, at string) *console.Console {
 // client starts a client and waits until it is connected.
 func client(t *testing.T, at string) *console.Console {
 	t.Helper()
-	c := console.Start(t, demo("-talk", at))
+	c := console.Start(t, console.Program("-talk", at))
 	c.Expect(`Ctrl-D ends the input\.\n`)
 	return c
 }
 
 func TestLinesComeBackAndCtrlDEndsTheTalk(t *testing.T) {
-	c := console.Start(t, demo())
+	c := console.Start(t, console.Program())
 	second := c.Expect(`The server is a second process \(pid (\d+)\)\.\n`)[1]
 	c.Expect(`Type a line`)
 
@@ -88,14 +72,14 @@ func TestLinesComeBackAndCtrlDEndsTheTalk(t *testing.T) {
 }
 
 func TestCtrlDAtOnceIsAnEndToo(t *testing.T) {
-	c := console.Start(t, demo())
+	c := console.Start(t, console.Program())
 	c.EndOfFile()
 	c.Expect(`goodbye after 0 messages\n`)
 	assert.Equal(t, 0, c.Wait())
 }
 
 func TestCtrlCLeavesNoProcess(t *testing.T) {
-	c := console.Start(t, demo())
+	c := console.Start(t, console.Program())
 	second := console.Watch(t, c.Expect(`The server is a second process \(pid (\d+)\)`)[1])
 	c.SendLine("hello")
 	c.Expect(`HELLO\n`)
@@ -123,7 +107,7 @@ func TestAKilledClientLeavesNoServer(t *testing.T) {
 }
 
 func TestAKilledServerEndsTheClient(t *testing.T) {
-	c := console.Start(t, demo())
+	c := console.Start(t, console.Program())
 	second := console.Watch(t, c.Expect(`The server is a second process \(pid (\d+)\)`)[1])
 	c.SendLine("hello")
 	c.Expect(`HELLO\n`)
@@ -172,7 +156,7 @@ func TestCtrlCClosesTheServerAndRemovesItsFile(t *testing.T) {
 
 func TestAClientMayComeFirst(t *testing.T) {
 	at := address(t)
-	c := console.Start(t, demo("-talk", at))
+	c := console.Start(t, console.Program("-talk", at))
 	c.Expect(`It waits for a server at .*\n`)
 	server(t, at)
 	c.Expect(`The server is there\.\n`)
@@ -189,7 +173,7 @@ func TestTheFileOfAKilledServerIsReplacedAndALiveOneStays(t *testing.T) {
 
 	server(t, at)
 
-	third := console.Start(t, demo("-serve", at))
+	third := console.Start(t, console.Program("-serve", at))
 	third.Expect(`demo: the server cannot start: .*address already in use\n`)
 	assert.Equal(t, 1, third.Wait())
 	client(t, at)
@@ -199,7 +183,7 @@ func TestALentFileIsReadAfterItsNameIsGone(t *testing.T) {
 	at := address(t)
 	file := filepath.Join(t.TempDir(), "poem")
 	require.NoError(t, os.WriteFile(file, []byte("first line\nsecond line\n"), 0o600))
-	lender := console.Start(t, demo("-lend", file, at))
+	lender := console.Start(t, console.Program("-lend", file, at))
 	lender.Expect(`It waits for a server`)
 	require.NoError(t, os.Remove(file))
 
@@ -212,7 +196,7 @@ func TestALentFileIsReadAfterItsNameIsGone(t *testing.T) {
 
 func TestTheTransferArrivesWhole(t *testing.T) {
 	for _, args := range [][]string{{"-transfer"}, {"-transfer", "tcp"}} {
-		c := console.Start(t, demo(args...))
+		c := console.Start(t, console.Program(args...))
 		c.Expect(`received 8192 messages, 8388608 bytes\. The checksum is right\.\n`)
 		c.Expect(`This one run: \d+ KB/s`)
 		assert.Equal(t, 0, c.Wait())
@@ -221,7 +205,7 @@ func TestTheTransferArrivesWhole(t *testing.T) {
 
 // AF_UNIX needs no network interface.
 func TestASocketPairNeedsNoLo(t *testing.T) {
-	c := console.Start(t, demo("-lo"))
+	c := console.Start(t, console.Program("-lo"))
 	if c.Expect(`(While lo is down:|There is no network namespace here)`)[1] == "While lo is down:" {
 		c.Expect(`8 MiB through AF_UNIX: +it arrives\n`)
 		c.Expect(`8 MiB through TCP on 127\.0\.0\.1: connect: network is unreachable\n`)
@@ -238,7 +222,7 @@ func TestWrongArgumentsGiveTheUsage(t *testing.T) {
 		{"-serve", "-talk", "/tmp/x"}, {"-transfer", "udp"}, {"-lo", "up"},
 	} {
 		t.Run(strings.Join(args, " "), func(t *testing.T) {
-			c := console.Start(t, demo(args...))
+			c := console.Start(t, console.Program(args...))
 			c.Expect(`Usage:\n  demo  `)
 			assert.Equal(t, 2, c.Wait())
 		})
@@ -247,7 +231,7 @@ func TestWrongArgumentsGiveTheUsage(t *testing.T) {
 
 // inShell runs a script in which "$0" is the program.
 func inShell(script string) *exec.Cmd {
-	program := demo()
+	program := console.Program()
 	cmd := exec.Command("sh", "-c", script, program.Path)
 	cmd.Env = program.Env
 	return cmd

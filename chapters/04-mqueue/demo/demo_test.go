@@ -8,7 +8,6 @@ import (
 	"fmt"
 	"math/rand/v2"
 	"os"
-	"os/exec"
 	"strconv"
 	"strings"
 	"testing"
@@ -18,23 +17,7 @@ import (
 	"ipcworkbook/harness/lab/console"
 )
 
-// The test builds nothing. The test binary is the program too, when this
-// variable says so. The program's own child, the worker, inherits it.
-const asProgram = "IPCWORKBOOK_DEMO_TEST"
-
-func TestMain(m *testing.M) {
-	if os.Getenv(asProgram) != "" {
-		main()
-		os.Exit(0)
-	}
-	os.Exit(m.Run())
-}
-
-func demo(args ...string) *exec.Cmd {
-	cmd := exec.Command(os.Args[0], args...)
-	cmd.Env = append(os.Environ(), asProgram+"=1")
-	return cmd
-}
+func TestMain(m *testing.M) { console.Main(m, main) }
 
 // kinds are the flags of a queue of each kind, which is new and goes with the test.
 func kinds(t *testing.T, run func(t *testing.T, flags []string)) {
@@ -43,7 +26,7 @@ func kinds(t *testing.T, run func(t *testing.T, flags []string)) {
 		{"-key", strconv.Itoa(1 + int(rand.Int32()))},
 	} {
 		t.Run(flags[0], func(t *testing.T) {
-			t.Cleanup(func() { demo(append(flags, "remove")...).Run() }) // where the test has failed
+			t.Cleanup(func() { console.Program(append(flags, "remove")...).Run() }) // where the test has failed
 			run(t, flags)
 		})
 	}
@@ -51,7 +34,7 @@ func kinds(t *testing.T, run func(t *testing.T, flags []string)) {
 
 func TestAWorkerDoesWhatIsTyped(t *testing.T) {
 	kinds(t, func(t *testing.T, flags []string) {
-		c := console.Start(t, demo(flags...))
+		c := console.Start(t, console.Program(flags...))
 		worker := c.Expect(`The worker is a second process \(pid (\d+)\)\.\n`)[1]
 		c.Expect(`Ctrl-D ends the input\.\n`)
 		c.SendLine("dishes")
@@ -69,7 +52,7 @@ func TestAWorkerDoesWhatIsTyped(t *testing.T) {
 		c.Expect(`the worker has ended: exit status 0\n`)
 		assert.Equal(t, 0, c.Wait())
 
-		removed := console.Start(t, demo(append(flags, "remove")...))
+		removed := console.Start(t, console.Program(append(flags, "remove")...))
 		removed.Expect(`removing the queue: .*no such file or directory\n`)
 		assert.Equal(t, 1, removed.Wait())
 	})
@@ -79,7 +62,7 @@ func TestAWorkerDoesWhatIsTyped(t *testing.T) {
 func TestJobsSurviveEveryRestart(t *testing.T) {
 	kinds(t, func(t *testing.T, flags []string) {
 		command := func(word string) *console.Console {
-			return console.Start(t, demo(append(flags, word)...))
+			return console.Start(t, console.Program(append(flags, word)...))
 		}
 		producer := command("send")
 		producer.Expect(`Ctrl-D ends the input\.\n`)
@@ -126,10 +109,10 @@ func TestJobsSurviveEveryRestart(t *testing.T) {
 
 func TestTheWorkerMayComeFirst(t *testing.T) {
 	kinds(t, func(t *testing.T, flags []string) {
-		worker := console.Start(t, demo(append(flags, "work")...))
+		worker := console.Start(t, console.Program(append(flags, "work")...))
 		worker.Expect(`waits for jobs\n`)
 
-		c := console.Start(t, demo(append(flags, "send")...))
+		c := console.Start(t, console.Program(append(flags, "send")...))
 		c.Expect(`Ctrl-D ends the input\.\n`)
 		c.SendLine("dishes")
 		worker.Expect(`does: dishes\n`)
@@ -137,7 +120,7 @@ func TestTheWorkerMayComeFirst(t *testing.T) {
 		producer.Kill()
 		c.Wait()
 
-		c = console.Start(t, demo(append(flags, "send")...))
+		c = console.Start(t, console.Program(append(flags, "send")...))
 		c.Expect(`Ctrl-D ends the input\.\n`)
 		c.SendLine("laundry")
 		worker.Expect(`does: laundry\n`)
@@ -146,7 +129,7 @@ func TestTheWorkerMayComeFirst(t *testing.T) {
 		worker.Interrupt()
 		assert.NotEqual(t, 0, worker.Wait())
 
-		removed := console.Start(t, demo(append(flags, "remove")...))
+		removed := console.Start(t, console.Program(append(flags, "remove")...))
 		removed.Expect(`The queue is gone`)
 		assert.Equal(t, 0, removed.Wait())
 	})
@@ -155,7 +138,7 @@ func TestTheWorkerMayComeFirst(t *testing.T) {
 func TestWrongArgumentsGiveTheUsage(t *testing.T) {
 	for _, args := range [][]string{{"-nonsense"}, {"nonsense"}, {"-queue"}, {"-key", "x", "send"}, {"send", "now"}} {
 		t.Run(strings.Join(args, " "), func(t *testing.T) {
-			c := console.Start(t, demo(args...))
+			c := console.Start(t, console.Program(args...))
 			c.Expect(`Usage:\n  demo  `)
 			assert.Equal(t, 2, c.Wait())
 		})

@@ -8,7 +8,6 @@ import (
 	"fmt"
 	"math/rand/v2"
 	"os"
-	"os/exec"
 	"strconv"
 	"strings"
 	"testing"
@@ -19,23 +18,7 @@ import (
 	"ipcworkbook/harness/lab/console"
 )
 
-// The test builds nothing. The test binary is the program too, when this
-// variable says so. The program's own children inherit it.
-const asProgram = "IPCWORKBOOK_DEMO_TEST"
-
-func TestMain(m *testing.M) {
-	if os.Getenv(asProgram) != "" {
-		main()
-		os.Exit(0)
-	}
-	os.Exit(m.Run())
-}
-
-func demo(args ...string) *exec.Cmd {
-	cmd := exec.Command(os.Args[0], args...)
-	cmd.Env = append(os.Environ(), asProgram+"=1")
-	return cmd
-}
+func TestMain(m *testing.M) { console.Main(m, main) }
 
 // named is a name of a table that goes with the test.
 func named(t *testing.T) string {
@@ -45,7 +28,7 @@ func named(t *testing.T) string {
 }
 
 func TestWithoutTheLockSomeAreLost(t *testing.T) {
-	c := console.Start(t, demo("-name", named(t), "without"))
+	c := console.Start(t, console.Program("-name", named(t), "without"))
 	got, err := strconv.Atoi(c.Expect(`It should be 200000, and is (\d+)\.\n`)[1])
 	require.NoError(t, err)
 	lost, err := strconv.Atoi(c.Expect(`(\d+) are lost`)[1])
@@ -56,18 +39,18 @@ func TestWithoutTheLockSomeAreLost(t *testing.T) {
 
 func TestWithTheLockNoneIsLost(t *testing.T) {
 	name := named(t)
-	c := console.Start(t, demo("-name", name, "with"))
+	c := console.Start(t, console.Program("-name", name, "with"))
 	c.Expect(`It should be 200000, and is 200000\.\n`)
 	assert.Equal(t, 0, c.Wait())
 
 	// The table outlives all of them.
-	shown := console.Start(t, demo("-name", name, "show"))
+	shown := console.Start(t, console.Program("-name", name, "show"))
 	shown.Expect(`The number is 200000\. The accounts have 100 and 0, which makes 100\.\n`)
 	assert.Equal(t, 0, shown.Wait())
-	removed := console.Start(t, demo("-name", name, "remove"))
+	removed := console.Start(t, console.Program("-name", name, "remove"))
 	removed.Expect(`The table is gone\.\n`)
 	assert.Equal(t, 0, removed.Wait())
-	again := console.Start(t, demo("-name", name, "show"))
+	again := console.Start(t, console.Program("-name", name, "show"))
 	again.Expect(`opening the table: .*no such file or directory\n`)
 	assert.Equal(t, 1, again.Wait())
 }
@@ -75,7 +58,7 @@ func TestWithTheLockNoneIsLost(t *testing.T) {
 func TestTheNextOneIsToldOfADeath(t *testing.T) {
 	for _, how := range []string{"by Enter", "from another terminal"} {
 		t.Run(how, func(t *testing.T) {
-			c := console.Start(t, demo("-name", named(t), "killed"))
+			c := console.Start(t, console.Program("-name", named(t), "killed"))
 			c.Expect(`100 and 0, which makes 100\.\n`)
 			holder := c.Expect(`Process (\d+) holds the lock\.`)[1]
 			next := c.Expect(`Process (\d+) wants the lock, and waits\.\n`)[1]
@@ -97,7 +80,7 @@ func TestTheNextOneIsToldOfADeath(t *testing.T) {
 }
 
 func TestAllOfItInARow(t *testing.T) {
-	c := console.Start(t, demo("-name", named(t)))
+	c := console.Start(t, console.Program("-name", named(t)))
 	c.Expect(`Without the lock:\n`)
 	c.Expect(`With the lock:\n`)
 	c.Expect(`and is 200000\.\n`)
@@ -111,7 +94,7 @@ func TestAllOfItInARow(t *testing.T) {
 func TestWrongArgumentsGiveTheUsage(t *testing.T) {
 	for _, args := range [][]string{{"-nonsense"}, {"nonsense"}, {"-name"}, {"with", "out"}} {
 		t.Run(strings.Join(args, " "), func(t *testing.T) {
-			c := console.Start(t, demo(args...))
+			c := console.Start(t, console.Program(args...))
 			c.Expect(`Usage:\n  demo  `)
 			assert.Equal(t, 2, c.Wait())
 		})
