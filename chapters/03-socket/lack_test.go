@@ -1,6 +1,7 @@
 package socket_test
 
 import (
+	"context"
 	"errors"
 	"fmt"
 	"io/fs"
@@ -24,6 +25,7 @@ func lackOfDescriptors(l *lab.Lab) {
 		require.NoError(l, closes.Wait(), "Close() of a Listener %s", where)
 	}
 	require.NoError(l, l.Start(receivesWithoutDescriptors).Wait(), "RecvFile() in a process that has no descriptor left")
+	require.NoError(l, l.Start(acceptsWithoutDescriptors, lab.Tell("path", l.SocketPath("room"))).Wait(), "Accept() in a process that has few descriptors left")
 }
 
 const (
@@ -46,11 +48,11 @@ var closesElsewhere = lab.NewRole("server that closes", func(c *lab.Child) error
 		}
 	} else {
 		reason = "does Close need a descriptor for that, which it could have kept since Listen?"
-		giveBack, err := noDescriptorLeft()
+		lack, err := noDescriptorLeft()
 		if err != nil {
 			return err
 		}
-		defer giveBack()
+		defer lack.end()
 	}
 	closeErr := s.Close()
 	if _, err := os.Lstat(filepath.Join(c.Text("folder"), "closed")); !errors.Is(err, fs.ErrNotExist) {
@@ -75,7 +77,7 @@ var receivesWithoutDescriptors = lab.NewRole("receiver without a descriptor", fu
 			return fmt.Errorf("SendFile(): %w", err)
 		}
 	}
-	giveBack, err := noDescriptorLeft()
+	lack, err := noDescriptorLeft()
 	if err != nil {
 		return err
 	}
@@ -89,7 +91,7 @@ var receivesWithoutDescriptors = lab.NewRole("receiver without a descriptor", fu
 	if err := expect(b, "not asked for"); err != nil {
 		return fmt.Errorf("Recv(), which asks for no file, of a message for whose file there is no descriptor: %w", err)
 	}
-	if err := giveBack(); err != nil {
+	if err := lack.end(); err != nil {
 		return err
 	}
 	p, f, err = b.RecvFile()
@@ -99,20 +101,63 @@ var receivesWithoutDescriptors = lab.NewRole("receiver without a descriptor", fu
 	return nil
 })
 
-// noDescriptorLeft makes each call fail that wants a descriptor in this process (EMFILE),
-// until they are given back.
-func noDescriptorLeft() (giveBack func() error, err error) {
-	var limit unix.Rlimit
-	if err := unix.Getrlimit(unix.RLIMIT_NOFILE, &limit); err != nil {
-		return nil, err
+// acceptsWithoutDescriptors has a client in the backlog, and first no descriptor, then
+// one, then two, until there are enough for the client.
+var acceptsWithoutDescriptors = lab.NewRole("server without a descriptor", func(c *lab.Child) error {
+	s, err := socket.Listen(c.Text("path"))
+	if err != nil {
+		return fmt.Errorf("Listen(): %w", err)
 	}
-	// Every number up to the highest one is taken, and the limit is there.
-	var taken []*os.File
-	giveBack = func() error {
-		for _, f := range taken {
-			f.Close()
+	client, err := socket.Dial(context.Background(), c.Text("path"))
+	if err != nil {
+		return fmt.Errorf("Dial(): %w", err)
+	}
+	if err := client.Send([]byte("before it is accepted")); err != nil {
+		return fmt.Errorf("Send(): %w", err)
+	}
+	lack, err := noDescriptorLeft()
+	if err != nil {
+		return err
+	}
+	free := 0
+	accepted, err := s.Accept()
+	for errors.Is(err, unix.EMFILE) && free < enoughForAClient {
+		if err := client.Send([]byte("still there")); err != nil {
+			return fmt.Errorf("Send() of a client after Accept() has returned EMFILE (descriptors left: %d): %w: does the client stay in the backlog until there is a descriptor for all that it needs?", free, err)
 		}
-		return unix.Setrlimit(unix.RLIMIT_NOFILE, &limit)
+		if err := lack.giveOneBack(); err != nil {
+			return err
+		}
+		free++
+		accepted, err = s.Accept()
+	}
+	if err != nil {
+		return fmt.Errorf("Accept() (descriptors left: %d): %w", free, err)
+	}
+	if err := lack.end(); err != nil {
+		return err
+	}
+	if err := expect(accepted, "before it is accepted"); err != nil {
+		return fmt.Errorf("Recv() from a client that Accept() has returned (descriptors left: %d): %w", free, err)
+	}
+	return errors.Join(accepted.Close(), client.Close(), s.Close())
+})
+
+// enoughForAClient is more descriptors than a connection needs.
+const enoughForAClient = 8
+
+// A lack is that every call fails that wants a descriptor in this process (EMFILE).
+type lack struct {
+	taken  []*os.File
+	before unix.Rlimit
+}
+
+// noDescriptorLeft takes every number up to the highest one that is used, and sets the
+// limit there.
+func noDescriptorLeft() (*lack, error) {
+	l := &lack{}
+	if err := unix.Getrlimit(unix.RLIMIT_NOFILE, &l.before); err != nil {
+		return nil, err
 	}
 	entries, err := os.ReadDir("/proc/self/fd")
 	if err != nil {
@@ -121,11 +166,27 @@ func noDescriptorLeft() (giveBack func() error, err error) {
 	for {
 		n, err := unix.FcntlInt(0, unix.F_DUPFD_CLOEXEC, 0)
 		if err != nil {
-			return giveBack, err
+			return nil, errors.Join(err, l.end())
 		}
-		taken = append(taken, os.NewFile(uintptr(n), "taken"))
-		if !slices.ContainsFunc(entries, func(e os.DirEntry) bool { used, _ := strconv.Atoi(e.Name()); return used > n }) {
-			return giveBack, unix.Setrlimit(unix.RLIMIT_NOFILE, &unix.Rlimit{Cur: uint64(n) + 1, Max: limit.Max})
+		l.taken = append(l.taken, os.NewFile(uintptr(n), "taken"))
+		if len(l.taken) >= enoughForAClient && !slices.ContainsFunc(entries, func(e os.DirEntry) bool { used, _ := strconv.Atoi(e.Name()); return used > n }) {
+			return l, unix.Setrlimit(unix.RLIMIT_NOFILE, &unix.Rlimit{Cur: uint64(n) + 1, Max: l.before.Max})
 		}
 	}
+}
+
+// giveOneBack leaves room for one descriptor more.
+func (l *lack) giveOneBack() error {
+	last := l.taken[len(l.taken)-1]
+	l.taken = l.taken[:len(l.taken)-1]
+	return last.Close()
+}
+
+// end gives all of them back.
+func (l *lack) end() error {
+	var err error
+	for _, f := range l.taken {
+		err = errors.Join(err, f.Close())
+	}
+	return errors.Join(err, unix.Setrlimit(unix.RLIMIT_NOFILE, &l.before))
 }

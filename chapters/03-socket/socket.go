@@ -166,7 +166,9 @@ func (l *Listener) Close() error {
 	return todo.Err("Listener.Close")
 }
 
-// Accept waits for the next client and returns the connection to it.
+// Accept waits for the next client and returns the connection to it. When the process
+// has no descriptor left for that, the error is unix.EMFILE, and the client stays in the
+// backlog for the next Accept.
 func (l *Listener) Accept() (*Conn, error) {
 	return nil, todo.Err("Listener.Accept")
 }

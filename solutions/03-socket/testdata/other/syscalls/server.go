@@ -241,17 +241,19 @@ func (l *Listener) Close() error {
 	return errors.Join(err, l.e.Close())
 }
 
+// Accept has the eventfd before the client: a client that it has taken cannot be put
+// back.
 func (l *Listener) Accept() (*Conn, error) {
-	var fd int
-	err := l.e.do("accept4", unix.POLLIN, func() (err error) {
-		fd, _, err = unix.Accept4(l.e.fd, unix.SOCK_CLOEXEC)
-		return err
-	})
+	e, err := newEnd(-1)
 	if err != nil {
 		return nil, err
 	}
-	e, err := newEnd(fd)
+	err = l.e.do("accept4", unix.POLLIN, func() (err error) {
+		e.fd, _, err = unix.Accept4(l.e.fd, unix.SOCK_CLOEXEC)
+		return err
+	})
 	if err != nil {
+		unix.Close(e.wake)
 		return nil, err
 	}
 	return &Conn{e}, nil
