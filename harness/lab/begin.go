@@ -20,6 +20,7 @@ type beginning struct {
 	group    bool
 	terminal *Terminal
 	prepare  preparation
+	dies     bool // see Dies
 }
 
 // Blocked lets a process begin with these signals blocked in every thread: a thread inherits

@@ -158,7 +158,7 @@ func (l *Lab) endProcesses() {
 		} else {
 			<-p.ended
 		}
-		if p.err == nil || p.killed || (p.checked && !failed) {
+		if p.err == nil || p.killed || p.dies || (p.checked && !failed) {
 			continue
 		}
 		if failed {

@@ -23,12 +23,9 @@ func (l *Lab) Other(what string, pid int) *Other {
 	l.t.Helper()
 	fd, err := unix.PidfdOpen(pid, 0)
 	if err != nil {
-		var reason string
-		if err == unix.ESRCH {
-			reason = "Somebody has waited for it already: who waits for any child (-1) steals its status."
-		}
-		l.fail(failure{Verdict: verdict.Wrong, Call: fmt.Sprintf("%s (pid %d)", what, pid), Reason: reason,
-			Detail: []string{"expected: a process that is there", "got:      " + err.Error()}})
+		l.fail(failure{Verdict: verdict.Wrong, Call: fmt.Sprintf("%s (pid %d)", what, pid),
+			Detail: []string{"expected: a process that is there", "got:      " + err.Error()},
+			Reason: "Somebody has waited for it already: who waits for any child (-1) steals its status."})
 	}
 	o := &Other{l, what, pid, fd}
 	l.closers = append(l.closers, func() {

@@ -38,6 +38,7 @@ type Process struct {
 	crash   verdict.Finding      // set if it crashed
 	killed  bool                 // it was, by SIGKILL; read after ended is closed
 	doomed  atomic.Bool          // it is to be killed by SIGKILL: that is no failure
+	dies    bool                 // how it ends is the test's question: that is no failure either
 	checked bool                 // the test has looked at how it ended
 }
 
@@ -156,6 +157,7 @@ func (p *Process) start(handed []Handed) error {
 		return err
 	}
 	p.cmd.Env = append(p.cmd.Env, preparing...)
+	p.dies = how.dies
 	if err := how.apply(p.cmd.SysProcAttr, g.Files); err != nil {
 		return err
 	}
@@ -227,6 +229,9 @@ func (p *Process) follow() {
 	cause := p.crash
 	if p.err != nil && !p.killed && cause.Verdict == "" {
 		cause = finding(cause, p.name()+" ended with an error", p.err).finding()
+	}
+	if p.dies {
+		cause = verdict.Finding{}
 	}
 	up.send(verdict.Event{Kind: verdict.Child, Role: p.role, PID: p.cmd.Process.Pid, How: how, Finding: cause})
 	close(p.ended)

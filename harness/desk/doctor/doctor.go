@@ -66,7 +66,7 @@ func (m Machine) Look(ctx context.Context) []Finding {
 		m.temporary(), m.pages(), m.inotify(),
 		m.sharedMemory(), m.queues(), m.systemV(), m.pipes(),
 		m.files(), m.tasks(), m.memory(), m.processors(), m.anotherUser(), m.usedUp(),
-		m.signals(),
+		m.terminals(), m.pids(), m.signals(),
 	}
 	all = append(all, m.programs(ctx)...)
 	return append(all, m.terminal())

@@ -172,7 +172,7 @@ func (m Machine) usedUp() Finding {
 
 // anotherUser looks whether a step may change its user, to show what permissions are for.
 func (m Machine) anotherUser() Finding {
-	f := finding("another user", "who may not use a queue, chapter 4", "all but the end of one step")
+	f := finding("another user", "who may not do what, chapters 4 and 6", "all but the ends of two steps")
 	if f.Found = "possible"; os.Geteuid() != 0 {
 		f.but(Less, "only root may become one", "run the chapter as root: ./task test chapter=4")
 	}

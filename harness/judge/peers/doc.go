@@ -3,10 +3,10 @@
 // library only), and as a limit what the bytes alone cost (limit/main.go). NAME is
 // a mechanism: pipe, fifo; file; unix, seqpacket and tcp for sockets, and duplex for a
 // socket pair; posix-queue and sysv-queue; ring, buffer, sysv-buffer and semaphore for shared
-// memory. And free-lock, free-semaphore and sysv-semaphore send nothing. What those of one
-// language share is in peer.h, stream.h, file.h, folder.h, address.h, queue.h, slots.h and
-// operation.h, and in peer.py, file.py, stream.py, address.py, queues.py, slots.py, semaphores.py
-// and operation.py. [Prepare] makes one ready to run.
+// memory; signal-queue and signal-wait. And free-lock, free-semaphore and sysv-semaphore send
+// nothing. What those of one language share is in peer.h, stream.h, file.h, folder.h, address.h,
+// queue.h, slots.h, sigpair.h and operation.h, and in peer.py, file.py, stream.py, address.py,
+// queues.py, slots.py, semaphores.py, sigpair.py and operation.py. [Prepare] makes one ready to run.
 //
 // # The command line
 //
@@ -68,6 +68,12 @@
 // slots with a lock and two semaphores. buffer is that in both languages, and sysv-buffer
 // with semaphores of System V. semaphore has one slot. In C the memory has no name. In Python it
 // loses it when both processes have it.
+//
+// # Signals
+//
+// A signal is a message of one byte, and they are measured as a ping-pong only. In signal-queue
+// the byte is the number that sigqueue(3) sends, and signalfd(2) receives it. In signal-wait
+// there is no byte: who receives counts. Another signal is the end.
 //
 // # What is measured
 //

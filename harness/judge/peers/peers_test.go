@@ -178,6 +178,26 @@ func TestOneMessageIsEnough(t *testing.T) {
 	}
 }
 
+// signals are the peers that send no more than a byte, and only as a ping-pong.
+var signals = []string{"signal-queue", "signal-wait"}
+
+func TestSignalsGoToAndFro(t *testing.T) {
+	for _, name := range signals {
+		for _, language := range []string{peers.C, peers.Python} {
+			t.Run(language+"/"+name, func(t *testing.T) {
+				t.Parallel()
+				p := prepare(t, kind{name, language})
+				for _, count := range []int{1, 1000} {
+					l := runPeer(t, p.Argv, "pingpong", 1, count).measured(t)
+					assert.Equal(t, count, l.Messages)
+					assert.Positive(t, l.Seconds)
+				}
+				assert.Contains(t, runPeer(t, p.Argv, "transfer", 1, 1).errors, "ping-pong only")
+			})
+		}
+	}
+}
+
 func TestOperationsAreDoneByOneProcess(t *testing.T) {
 	for _, name := range operations {
 		for _, language := range []string{peers.C, peers.Python} {

@@ -7,7 +7,7 @@
 #define QUEUE_H
 
 /* The size of the messages, which the queues are made for. */
-static size_t queue_message_size(int argc, char **argv)
+static inline size_t queue_message_size(int argc, char **argv)
 {
 	return argc == 4 ? strtoul(argv[2], NULL, 10) : 1;
 }
