@@ -174,7 +174,7 @@ func (m Machine) usedUp() Finding {
 func (m Machine) anotherUser() Finding {
 	f := finding("another user", "who may not do what, chapters 4 and 6", "all but the ends of two steps")
 	if f.Found = "possible"; os.Geteuid() != 0 {
-		f.but(Less, "only root may become one", "run the chapter as root: ./task test chapter=4")
+		f.but(Less, "only root may become one", "run the chapter as root: ./task test chapter=4, chapter=6")
 	}
 	return f
 }

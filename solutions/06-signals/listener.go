@@ -1,0 +1,95 @@
+package signals
+
+import (
+	"context"
+	"os"
+	"os/signal"
+	"reflect"
+	"sync"
+	"syscall"
+)
+
+// Listener has a channel for each kind. One that is in it already stands for all others of
+// its kind: so none of another kind is ever dropped because of them.
+type Listener struct {
+	kinds  []chan os.Signal
+	closed chan struct{}
+	once   sync.Once
+}
+
+func Listen(sigs ...syscall.Signal) (*Listener, error) {
+	if err := catchable(sigs); err != nil {
+		return nil, err
+	}
+	l := &Listener{closed: make(chan struct{})}
+	for _, sig := range sigs {
+		if signal.Ignored(sig) {
+			continue
+		}
+		kind := make(chan os.Signal, 1)
+		signal.Notify(kind, sig)
+		l.kinds = append(l.kinds, kind)
+	}
+	return l, nil
+}
+
+func (l *Listener) Wait(ctx context.Context) (syscall.Signal, error) {
+	select {
+	case <-l.closed:
+		return 0, os.ErrClosed
+	default:
+	}
+	if len(l.kinds) == 1 {
+		return l.single(ctx)
+	}
+	for _, kind := range l.kinds {
+		select {
+		case sig := <-kind:
+			return sig.(syscall.Signal), nil
+		default:
+		}
+	}
+	cases := []reflect.SelectCase{
+		{Dir: reflect.SelectRecv, Chan: reflect.ValueOf(ctx.Done())},
+		{Dir: reflect.SelectRecv, Chan: reflect.ValueOf(l.closed)},
+	}
+	for _, kind := range l.kinds {
+		cases = append(cases, reflect.SelectCase{Dir: reflect.SelectRecv, Chan: reflect.ValueOf(kind)})
+	}
+	switch n, value, _ := reflect.Select(cases); n {
+	case 0:
+		return 0, ctx.Err()
+	case 1:
+		return 0, os.ErrClosed
+	default:
+		return value.Interface().(syscall.Signal), nil
+	}
+}
+
+func (l *Listener) single(ctx context.Context) (syscall.Signal, error) {
+	select {
+	case sig := <-l.kinds[0]:
+		return sig.(syscall.Signal), nil
+	default:
+	}
+	select {
+	case sig := <-l.kinds[0]:
+		return sig.(syscall.Signal), nil
+	case <-ctx.Done():
+		return 0, ctx.Err()
+	case <-l.closed:
+		return 0, os.ErrClosed
+	}
+}
+
+func (l *Listener) Close() error {
+	err := os.ErrClosed
+	l.once.Do(func() {
+		for _, kind := range l.kinds {
+			signal.Stop(kind)
+		}
+		close(l.closed)
+		err = nil
+	})
+	return err
+}
