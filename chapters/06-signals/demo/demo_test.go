@@ -20,23 +20,7 @@ import (
 	"ipcworkbook/harness/lab/console"
 )
 
-// The test builds nothing. The test binary is the program too, when this
-// variable says so. The program's own children inherit it.
-const asProgram = "IPCWORKBOOK_DEMO_TEST"
-
-func TestMain(m *testing.M) {
-	if os.Getenv(asProgram) != "" {
-		main()
-		os.Exit(0)
-	}
-	os.Exit(m.Run())
-}
-
-func demo(args ...string) *exec.Cmd {
-	cmd := exec.Command(os.Args[0], args...)
-	cmd.Env = append(os.Environ(), asProgram+"=1")
-	return cmd
-}
+func TestMain(m *testing.M) { console.Main(m, main) }
 
 // begun waits until both workers say that they work: before that SIGTERM kills them. It returns the pid of a.
 func begun(t *testing.T, c *console.Console) int {
@@ -57,7 +41,7 @@ func kill(t *testing.T, pid int, sig syscall.Signal) {
 }
 
 func TestAPersonAndTheSupervisor(t *testing.T) {
-	c := console.Start(t, demo())
+	c := console.Start(t, console.Program())
 	require.Equal(t, strconv.Itoa(c.Pid()), c.Expect(`The supervisor is process (\d+)\.\n`)[1])
 	a := begun(t, c)
 	for n, pause := range []string{"200ms", "400ms", "800ms"} {
@@ -85,7 +69,7 @@ func ended(c *console.Console, sig string) {
 }
 
 func TestCtrlCIsToldToTheSupervisorAlone(t *testing.T) {
-	c := console.Start(t, demo())
+	c := console.Start(t, console.Program())
 	begun(t, c)
 	c.Interrupt()
 	ended(c, "SIGINT")
@@ -93,7 +77,7 @@ func TestCtrlCIsToldToTheSupervisorAlone(t *testing.T) {
 }
 
 func TestASecondCtrlCEndsItAtOnce(t *testing.T) {
-	c := console.Start(t, demo("-job", "1h"))
+	c := console.Start(t, console.Program("-job", "1h"))
 	a := console.Watch(t, strconv.Itoa(begun(t, c)))
 	c.Interrupt()
 	c.Expect(`SIGINT: the workers are to end`)
@@ -104,7 +88,7 @@ func TestASecondCtrlCEndsItAtOnce(t *testing.T) {
 
 // The supervisor is stopped by Ctrl-Z and goes on with fg. Its workers have groups of their own, and work on.
 func TestCtrlZAndFg(t *testing.T) {
-	shell := demo()
+	shell := console.Program()
 	shell.Path, shell.Args = "/bin/sh", []string{"sh", "-i"}
 	shell.Env = append(shell.Env, "ENV=", "PS1=> ")
 	c := console.Start(t, shell)
@@ -126,7 +110,7 @@ func TestCtrlZAndFg(t *testing.T) {
 
 // At Ctrl-\ a Go program tells where all its goroutines are. Nobody has asked for SIGQUIT here.
 func TestCtrlBackslash(t *testing.T) {
-	c := console.Start(t, demo())
+	c := console.Start(t, console.Program())
 	begun(t, c)
 	c.Quit()
 	c.Expect(`SIGQUIT: quit`)
@@ -141,7 +125,7 @@ func TestAClosedTerminal(t *testing.T) {
 		t.Log("there is no nohup(1) on this machine")
 		return
 	}
-	cmd := demo()
+	cmd := console.Program()
 	cmd.Args = append([]string{nohup}, os.Args[0])
 	cmd.Path = nohup
 	cmd.Dir = t.TempDir()
@@ -167,7 +151,7 @@ func TestAsProcessOne(t *testing.T) {
 		t.Logf("no PID namespace on this machine: unshare: %v", err)
 		return
 	}
-	cmd := demo()
+	cmd := console.Program()
 	unshare, err := exec.LookPath("unshare")
 	require.NoError(t, err)
 	cmd.Path, cmd.Args = unshare, []string{"unshare", "--user", "--map-root-user", "--pid", "--fork", "--kill-child", "--mount-proc", os.Args[0]}
@@ -184,7 +168,7 @@ func TestAsProcessOne(t *testing.T) {
 func TestWrongArgumentsGiveTheUsage(t *testing.T) {
 	for _, args := range [][]string{{"-nonsense"}, {"nonsense"}, {"work"}, {"-job"}} {
 		t.Run(strings.Join(args, " "), func(t *testing.T) {
-			c := console.Start(t, demo(args...))
+			c := console.Start(t, console.Program(args...))
 			c.Expect(`Usage:\n  demo  `)
 			assert.Equal(t, 2, c.Wait())
 		})
