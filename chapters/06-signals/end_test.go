@@ -119,7 +119,25 @@ func TestOutputIsWhole(t *testing.T) {
 	require.NoError(l, w.Close(), "closing")
 	call.ReturnsSoon(nil)
 	manyAtOnce(l)
+	l.RefusesCalls()
+	require.NoError(l, l.Start(runsOne).Wait(), "Output() in a process in which no second call makes a descriptor close-on-exec")
 }
+
+// runsOne asks that the pipe is close-on-exec from the start: a program that another goroutine
+// starts in between would inherit it, and hold it open.
+var runsOne = lab.NewRole("process that runs a command", func(c *lab.Child) error {
+	if err := c.RefuseCloseOnExec(); err != nil {
+		return err
+	}
+	out, err := signals.Output(exec.Command("echo", "hello"), long)
+	if err != nil {
+		return fmt.Errorf("Output(): %w: is the pipe close-on-exec from its first moment?", err)
+	}
+	if string(out) != "hello\n" {
+		return fmt.Errorf("Output() returned %q, and not hello", out)
+	}
+	return nil
+})
 
 // manyAtOnce runs commands side by side, every second one of which leaves a process behind that has
 // its output open. All end while the one who reads is stopped.

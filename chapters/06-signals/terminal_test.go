@@ -245,5 +245,5 @@ func TestProcessOneEnds(t *testing.T) {
 	require.NoError(l, unix.Kill(stuck.PID(), unix.SIGTERM), "kill(2)")
 	require.Equal(l, "SIGTERM", said(stuck), "the signal that began the shutdown")
 	require.NoError(l, unix.Kill(stuck.PID(), unix.SIGTERM), "kill(2)")
-	require.Equal(l, "exit status 143", stuck.Ended(), "how process 1 ended at a second SIGTERM, while work was in flight: its default action does not reach it.")
+	require.Equal(l, "exit status 143", stuck.Ended(), "how process 1 ended at a second SIGTERM, while work was in flight: the kernel has no default action for process 1. Who leaves the end to it goes on, and Go's runtime makes status 2 of that.")
 }

@@ -12,15 +12,16 @@ import (
 )
 
 // RefuseCloseOnExec makes each second call fail with EPERM, in all threads of this process
-// and for good, that would make a descriptor close-on-exec (F_SETFD, FIOCLEX). So it is
-// that only if the call that made it asked for it. The moment between two calls, in
-// which another goroutine may start a program, is never seen otherwise.
+// and for good, that would make a descriptor close-on-exec (F_SETFD with FD_CLOEXEC,
+// FIOCLEX). So it is that only if the call that made it asked for it. The moment between two
+// calls, in which another goroutine may start a program, is never seen otherwise. F_SETFD
+// with 0 passes: os/exec has it for a descriptor that a program is to inherit.
 //
 // A test that starts such a process calls [Lab.RefusesCalls] first.
 func (c *Child) RefuseCloseOnExec() error {
 	const fioclex = 0x5451 // ioctl_tty(2); the same on both architectures
 	return errors.Join(
-		refuse(unix.EPERM, unix.SYS_FCNTL, jump(unix.BPF_JEQ, unix.F_SETFD)),
+		refuse(unix.EPERM, unix.SYS_FCNTL, jump(unix.BPF_JEQ, unix.F_SETFD), seccomp.Argument(2), jump(unix.BPF_JSET, unix.FD_CLOEXEC)),
 		refuse(unix.EPERM, unix.SYS_IOCTL, jump(unix.BPF_JEQ, fioclex)))
 }
 

@@ -17,7 +17,7 @@ func TestFlagsBySecondCallsAreRefused(t *testing.T) {
 	var got []string
 	l.Start(changesFlags).Report(&got)
 	require.Equal(l, []string{
-		"F_SETFD: operation not permitted", "FIOCLEX: operation not permitted",
+		"F_SETFD: operation not permitted", "F_SETFD with 0: <nil>", "FIOCLEX: operation not permitted",
 		"F_SETFL without O_NONBLOCK: operation not permitted", "F_SETFL with O_NONBLOCK: <nil>",
 		"F_GETFD: 0", "F_GETFD after O_CLOEXEC: 1", "umask: permission denied",
 	}, got)
@@ -39,6 +39,8 @@ var changesFlags = NewRole("changes flags", func(c *Child) error {
 	fd := uintptr(plain[0])
 	_, err := unix.FcntlInt(fd, unix.F_SETFD, unix.FD_CLOEXEC)
 	show("F_SETFD", err)
+	_, err = unix.FcntlInt(fd, unix.F_SETFD, 0)
+	show("F_SETFD with 0", err)
 	show("FIOCLEX", unix.IoctlSetInt(plain[0], 0x5451, 0))
 	_, err = unix.FcntlInt(fd, unix.F_SETFL, os.O_RDONLY)
 	show("F_SETFL without O_NONBLOCK", err)
