@@ -30,7 +30,7 @@ func TestDrainFinishesTheWork(t *testing.T) {
 	require.NoError(l, unix.Kill(p.PID(), unix.SIGHUP), "kill(2)")
 	p.Blocks("only SIGHUP was sent, which was ignored when the process began", lab.Ignores(p, unix.SIGHUP))
 	require.NoError(l, unix.Kill(p.PID(), unix.SIGTERM), "kill(2)")
-	require.Equal(l, "SIGTERM: ErrDraining", said(p), "the signal that began the shutdown, and the error of Begin() then: is new work refused, by an error for errors.Is?")
+	require.Equal(l, "SIGTERM: ErrDraining", said(p), "the signal that began the shutdown, and the error of Begin() then, with two pieces of work in flight: is new work refused, by an error for errors.Is? Drain.Wait() must not return yet.")
 	p.Blocks("two pieces of work are in flight")
 	p.Go()
 	require.Equal(l, "the first one ends", said(p), "what happens next, with two pieces of work in flight: Drain.Wait() must not return.")

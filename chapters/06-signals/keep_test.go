@@ -289,13 +289,13 @@ func TestStopTakesAllAlong(t *testing.T) {
 	bs.Ends("its group was told: SIGTERM is for all of it, and not for the worker alone.")
 	p.Blocks("the last worker has not ended, and the first one's turn has not come")
 	p.Go()
-	require.Equal(l, "state: a b, signal: <nil>, stop: file already closed", event(p).Text, "what State(), Signal() and a second Stop() returned, while Stop() waits for a worker")
+	require.Equal(l, "state: a b, signal: <nil>, stop: file already closed", event(p).Text, "what State(), Signal() and a second Stop() returned, while Stop() waits for a worker: the last one is first, and the other one is told when that has ended.")
 	n, err := lab.Waiting(log)
 	require.NoError(l, err, "FIONREAD")
-	require.Zero(l, n, "bytes that the workers have said: the first one is told when the last one has ended.")
+	require.Zero(l, n, "bytes that the workers have said: the last one is first, and the other one is told when that has ended.")
 	_, err = w.WriteString("\n")
 	require.NoError(l, err, "writing")
-	require.Equal(l, "b", line(l, log), "what the workers say next")
+	require.Equal(l, "b", line(l, log), "what the workers say next: the last one is first.")
 	require.Equal(l, "a", line(l, log), "what the workers say next")
 	require.Equal(l, "b: ended, exit status 0, pause 0s", event(p).Text, "what Tell was told")
 	require.Equal(l, "a: ended, exit status 0, pause 0s", event(p).Text, "what Tell was told")
@@ -350,6 +350,7 @@ func stopping(l *lab.Lab, workers ...string) (p *lab.Process, log, w *os.File, p
 		require.NoError(l, err, "what a worker says")
 		pids[name] = pid
 	}
+	p.Blocks("no signal was sent, and its workers wait") // what they have started is what it will be, too
 	return p, log, w, pids
 }
 
