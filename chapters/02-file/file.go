@@ -116,7 +116,8 @@ func (w *Writer) SyscallConn() (syscall.RawConn, error) { return w.f.SyscallConn
 // folder (fsync(2)). Close need not do it again. When the disk refuses that, it is an
 // error.
 //
-// Errors, after which no descriptor stays open, and the file is as it was:
+// Errors, after which no descriptor stays open, and the file is as it was (a new one may
+// stay, and be empty):
 //   - ErrLocked when another writer has the file, in this process or in another
 //     one. A Reader is no hindrance;
 //   - ErrEnded when the file has its end mark;

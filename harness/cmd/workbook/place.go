@@ -119,6 +119,9 @@ func (f implFlag) open(p place, c book.Chapter) (overlay.Impl, error) {
 			return overlay.Impl{}, wrongUsage("the folder %s is missing; git restore %s brings it back", c.Dir(), c.Dir())
 		}
 	case "reference":
+		if err := hasReference(p, c); err != nil {
+			return overlay.Impl{}, err
+		}
 		dir = filepath.Join(p.root, c.Solution())
 	}
 	if kind, name, cut := strings.Cut(dir, "/"); cut && slices.Contains([]string{"wrong", "slow", "other"}, kind) {
@@ -133,8 +136,20 @@ func (f implFlag) open(p place, c book.Chapter) (overlay.Impl, error) {
 	return impl, nil
 }
 
+// hasReference is an error where a chapter's solutions are not in this copy: who hands the chapter
+// out as an assignment keeps them.
+func hasReference(p place, c book.Chapter) error {
+	if exists(filepath.Join(p.root, c.Solution())) {
+		return nil
+	}
+	return wrongUsage("the reference of chapter %d is not in this copy of the workbook: the folder %s is missing. In a course ask who handed the chapter out; else git restore %s brings it back", c.Number, c.Solution(), c.Solution())
+}
+
 // variant opens a variant of the reference by the name that a reader gave.
 func variant(p place, c book.Chapter, kind, name string) (overlay.Impl, error) {
+	if err := hasReference(p, c); err != nil {
+		return overlay.Impl{}, err
+	}
 	names, err := verify.Variants(p.root, c, kind)
 	if err != nil {
 		return overlay.Impl{}, err

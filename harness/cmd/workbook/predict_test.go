@@ -91,7 +91,7 @@ func TestPredict(t *testing.T) {
 	c.SendLine("four,")
 	c.SendLine("as I count from zero")
 	c.SendLine("")
-	c.Expect(`It runs now:\n\n    seq 3; exit 1\n\n    1\n    2\n    3\n`)
+	c.Expect(`It runs now:\n\n    1\n    2\n    3\n`)
 	c.Expect(`ended with exit status 1\. For the lesson it was 0, and it printed:\n\n    what it was once\n`)
 	c.Expect(`It counts from one\.\n\nYou expected:\n\n    four,\n    as I count from zero\n`)
 	c.SendLine("n")
@@ -150,6 +150,26 @@ func TestPredict(t *testing.T) {
 	require.Equal(t, 0, c.Wait())
 	_, text = at(t, root, program, "predict", "--again", "--chapter", "2")
 	require.Contains(t, text, "chapters/02-file")
+}
+
+// A course may hand chapters out without their solutions.
+func TestPredictWithoutTheSolutions(t *testing.T) {
+	program, root := buildWorkbook(t), predictable(t)
+	path := filepath.Join(root, "chapters/01-pipe/README.md")
+	text := strings.Replace(lesson, "output: seq 3; exit 1", "output: ./task demo chapter=1 impl=reference", 1)
+	require.NoError(t, os.WriteFile(path, []byte(text), 0o644))
+	c, _ := terminal(t, root, program, "predict", "--chapter", "1")
+	c.SendLine("three")
+	c.SendLine("")
+	c.Expect(`(?s)It needs the reference, which is not in this copy.*solutions/01-pipe.*Elsewhere it\s+printed:\n\n    what it was once\n`)
+	c.SendLine("n")
+	require.Equal(t, 0, c.Wait())
+
+	for _, words := range [][]string{{"test", "--impl", "reference"}, {"test", "--impl", "wrong/01-any"}, {"demo", "--impl", "reference"}, {"solution"}} {
+		status, said := at(t, root, program, append(words, "--chapter", "1")...)
+		require.Equal(t, 2, status, "%v", words)
+		require.Contains(t, strings.Join(strings.Fields(said), " "), "the folder solutions/01-pipe is missing", "%v", words)
+	}
 }
 
 // What is not guessed does not run, and what was guessed is never written over.
