@@ -165,7 +165,7 @@ func TestPredictWithoutTheSolutions(t *testing.T) {
 	c.SendLine("n")
 	require.Equal(t, 0, c.Wait())
 
-	for _, words := range [][]string{{"test", "--impl", "reference"}, {"test", "--impl", "wrong/01-any"}, {"demo", "--impl", "reference"}, {"solution"}} {
+	for _, words := range [][]string{{"test", "--impl", "reference"}, {"test", "--impl", "wrong/01-any"}, {"demo", "--impl", "reference"}, {"solution", "--anyway"}} {
 		status, said := at(t, root, program, append(words, "--chapter", "1")...)
 		require.Equal(t, 2, status, "%v", words)
 		require.Contains(t, strings.Join(strings.Fields(said), " "), "the folder solutions/01-pipe is missing", "%v", words)
