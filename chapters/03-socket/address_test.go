@@ -138,10 +138,10 @@ func TestDialWaitsForTheServer(t *testing.T) {
 
 	packets := l.SocketPath("packets")
 	rawServer(l, packets, unix.SOCK_SEQPACKET, 8)
-	dialCall(l, context.Background(), "Dial() to a server with a SOCK_SEQPACKET socket: that does not pass by itself", packets).ReturnsSoon(unix.EPROTOTYPE)
+	dialCall(l, context.Background(), "Dial() to a server with a SOCK_SEQPACKET socket: that is EPROTOTYPE, and does not pass by itself.", packets).ReturnsSoon(unix.EPROTOTYPE)
 	file := l.Path("file")
 	require.NoError(l, os.WriteFile(file, nil, 0o600), "writing a regular file")
-	dialCall(l, context.Background(), "Dial() to a path on whose way is a regular file: that does not pass by itself", filepath.Join(file, "s")).ReturnsSoon(unix.ENOTDIR)
+	dialCall(l, context.Background(), "Dial() to a path on whose way is a regular file: that is ENOTDIR, and does not pass by itself.", filepath.Join(file, "s")).ReturnsSoon(unix.ENOTDIR)
 	l.RefusesCalls()
 	for _, why := range []unix.Errno{unix.EACCES, unix.EPERM} {
 		forbidden := l.Start(dialsWhereRefused, lab.Tell("path", late), lab.Tell("error", strconv.Itoa(int(why))))

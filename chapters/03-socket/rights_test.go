@@ -144,7 +144,7 @@ func TestDescriptorTravels(t *testing.T) {
 			} else {
 				_, f, err = b.RecvFile()
 			}
-			require.Nil(l, f, "%s, the file, with an error", name)
+			require.Nil(l, f, "%s, the file, with an error: who gets an error looks at no file, and closes none.", name)
 			return err
 		}
 		leaks(name+" of a message that was refused", "its descriptor came with the header. Who closes it?", 0, func(raw *os.File, b *socket.Conn) {

@@ -45,7 +45,7 @@ func TestAddressesThatAreNoShortPaths(t *testing.T) {
 		} else {
 			require.ErrorIs(l, err, unix.ENAMETOOLONG, "Listen() at a path of %d bytes: is the length checked before the kernel says no more than \"invalid argument\"?", length)
 			require.ErrorContains(l, err, strconv.Itoa(socket.MaxPath), "Listen() at a path of %d bytes: the text names the limit", length)
-			call := l.Call(fmt.Sprintf("Dial() to a path of %d bytes: that does not pass by itself", length), func() error {
+			call := l.Call(fmt.Sprintf("Dial() to a path of %d bytes: that is ENAMETOOLONG, and does not pass by itself.", length), func() error {
 				_, err := socket.Dial(context.Background(), path)
 				return err
 			})
@@ -62,7 +62,7 @@ func TestAddressesThatAreNoShortPaths(t *testing.T) {
 			s.Close()
 		}
 		require.ErrorIs(l, err, unix.EINVAL, "Listen(%q): for an address without a name the kernel chooses an abstract one, and it ends a path at a NUL", nameless)
-		call := l.Call(fmt.Sprintf("Dial() to %q: that does not pass by itself", nameless), func() error {
+		call := l.Call(fmt.Sprintf("Dial() to %q: that is no address (EINVAL), and does not pass by itself.", nameless), func() error {
 			_, err := socket.Dial(context.Background(), nameless)
 			return err
 		})
@@ -206,13 +206,14 @@ func TestStalledClientStopsNoOther(t *testing.T) {
 
 	// Close ends it, with two clients that stall.
 	server.Go()
+	l.Call("read() of a client that stalls, when Close() of the Listener was called: does Serve close the connections that are still open? A function that nobody wakes never returns.", func() error {
+		_, err := silent.Read(make([]byte, 1))
+		return err
+	}).ReturnsSoon(io.EOF)
 	left := -1
 	server.Report(&left)
 	require.Zero(l, left, "descriptors in the server that were not there before Listen(), when Serve() has returned: does it close the connections that are still open, and wait for their functions?")
 	server.Exit()
-	n, err := silent.Read(make([]byte, 1))
-	require.Zero(l, n, "bytes that a client reads when the server has closed")
-	require.ErrorIs(l, err, io.EOF, "what a client reads when the server has closed")
 	_, err = os.Lstat(path)
 	require.ErrorIs(l, err, fs.ErrNotExist, "the socket's file after Close()")
 

@@ -62,7 +62,7 @@ func (l *Lab) blocks(what string, done <-chan struct{}, result func() error, why
 		l.fail(failure{Verdict: verdict.Wrong, Call: call,
 			Detail: []string{"expected: it waits in one call of the kernel, since " + why, "got:      it wakes up again and again"},
 			Reason: "A loop that asks again and again burns a core, or comes late if it sleeps in between.\n" +
-				"Let one blocking call wait."})
+				"Let one blocking call wait. What no call can wait for is looked at more and more seldom."})
 	}
 	for _, e := range evidence {
 		if found, ok := e.look(); !ok {

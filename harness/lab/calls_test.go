@@ -136,7 +136,7 @@ func TestAProcessThatWaitsIsNotHeld(t *testing.T) {
 	calls.Reports("x", "read")
 
 	require.False(l, calls.Hold(1), "when it waits in read")
-	require.Contains(l, calls.String(), "at rest, after read(pipe:")
+	require.Contains(l, calls.String(), "at rest, after read(pipe)")
 	_, err = w.Write([]byte("y"))
 	require.NoError(l, err)
 	calls.Go()

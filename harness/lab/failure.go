@@ -82,6 +82,7 @@ var plain = []struct {
 	{lazily(`^Should be zero, but was ()(.*)$`), "0", 1, 2},
 	{lazily(`^Should not be zero, but was ()(.*)$`), "more than 0", 1, 2},
 	{lazily(`^Should be true()()$`), "true", 1, 2},
+	{lazily(`^Expected nil, but got: ()&?(\*?[\w.]+)\{.*$`), "nil", 1, 2},
 	{lazily(`^Should NOT be empty, but was ()(.*)$`), "something", 1, 2},
 	{lazily(`^Error (".*") does not contain (".*")$`), "an error with the text ", 2, 1},
 	{lazily(`^"(.*)" is not less than "(.*)"$`), "less than ", 2, 1},

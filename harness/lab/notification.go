@@ -96,10 +96,20 @@ func (n notification) ofTheRuntime() bool {
 	return file == "anon_inode:[eventfd]" || strings.HasPrefix(file, "/sys/fs/cgroup/")
 }
 
+// shortName is what a person calls a file: the last part of its path, or "socket" and
+// "eventfd" for "socket:[4711]" and "anon_inode:[eventfd]".
+func shortName(file string) string {
+	if name, is := strings.CutPrefix(file, "anon_inode:"); is {
+		return strings.Trim(name, "[]")
+	}
+	name, _, _ := strings.Cut(filepath.Base(file), ":[")
+	return name
+}
+
 func (n notification) String() string {
 	var args []string
 	if file := n.file(); file != "" {
-		args = append(args, strings.Trim(filepath.Base(strings.TrimPrefix(file, "anon_inode:")), "[]"))
+		args = append(args, shortName(file))
 	}
 	if name := fcntls[n.Args[1]]; name != "" && n.Number == unix.SYS_FCNTL {
 		args = append(args, name)
