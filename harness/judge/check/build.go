@@ -67,6 +67,9 @@ func (b *Built) build(ctx context.Context) error {
 	cmd := exec.CommandContext(ctx, "go", append(args, "./"+o.Chapter.Dir())...)
 	cmd.Dir = o.Root
 	cmd.Env = append(cmd.Environ(), "GOTMPDIR="+b.tmp)
+	if o.NoCgo {
+		cmd.Env = append(cmd.Env, "CGO_ENABLED=0")
+	}
 	var out bytes.Buffer
 	cmd.Stdout, cmd.Stderr = &out, &out
 	err = o.Turns.Build(cmd.Run)

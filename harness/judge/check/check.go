@@ -37,6 +37,7 @@ type Options struct {
 	Impl    overlay.Impl
 	Steps   []int  // numbers of the steps to run; all if empty
 	Race    bool   // build with the race detector
+	NoCgo   bool   // build as on a machine without a C compiler
 	Seed    uint64 // of the run's random numbers
 	From    string // the folder that paths are shown from
 	// Progress is told how many steps have ended, of how many; first none, while the

@@ -221,7 +221,7 @@ func shellWords(line string) (words []string) {
 
 // fits says that an implementation can be built like this one.
 func (r *Recipe) fits(o Options) bool {
-	return r != nil && !o.Race && !importsC(o.Impl) && o.Tests == nil
+	return r != nil && !o.Race && !o.NoCgo && !importsC(o.Impl) && o.Tests == nil
 }
 
 // numbered is an implementation in which each declaration stands on the line on which the

@@ -46,6 +46,7 @@ func (v *verifier) green() ([]Proof, error) {
 		}),
 		v.passes("on the reference every step passes", reference, false, v.sum()),
 		race,
+		v.withoutCgo(reference),
 		busy,
 		v.enters(reference),
 		{What: "and the scenario's tests", Inputs: v.sum(), Try: func(ctx context.Context, _ uint64) []Row {
@@ -62,6 +63,17 @@ func (v *verifier) green() ([]Proof, error) {
 func (v *verifier) passes(what string, impl overlay.Impl, race bool, inputs string) Proof {
 	return Proof{What: what, Inputs: inputs, Try: func(ctx context.Context, seed uint64) []Row {
 		r, err := v.run(ctx, impl, race, seed)
+		return one("pass", v.expect(r, everywhere(verdict.Pass)), err)
+	}}
+}
+
+// withoutCgo builds the reference as a machine does that has no C compiler. Go's runtime
+// behaves in another way there: it ends a program that it takes for a deadlock.
+func (v *verifier) withoutCgo(reference overlay.Impl) Proof {
+	return Proof{What: "and without a C compiler", Inputs: v.sum(), Try: func(ctx context.Context, seed uint64) []Row {
+		r, err := check.Run(ctx, check.Options{
+			Root: v.Root, Chapter: v.chapter, Impl: reference, NoCgo: true, Seed: seed, From: v.Root, Turns: v.turns,
+		})
 		return one("pass", v.expect(r, everywhere(verdict.Pass)), err)
 	}}
 }

@@ -2,8 +2,8 @@
 //
 //  1. Red: on the stub every test fails by itself, as todo. With only the
 //     constructor right, exactly the steps that need no more pass.
-//  2. Green: on the reference every test passes, under the race detector and on
-//     a busy machine too, and leaves nothing behind.
+//  2. Green: on the reference every test passes, under the race detector, without a C
+//     compiler and on a busy machine too, and leaves nothing behind.
 //  3. Rejects: every known-wrong solution passes the steps before the one that
 //     it names, and fails there, with the words that it names. Every step
 //     rejects at least one.
