@@ -211,15 +211,15 @@ var reaps = lab.NewRole("process with a reaper", func(c *lab.Child) error {
 	c.Report(fmt.Sprintf("made: %v, another one: %v", err, cause(another)))
 	c.Report(<-orphans)
 
-	own := sh("read line; exit 7")
-	own.Stdin = c.File("r")
+	own, lines := sh("read line; exit 7"), c.File("r")
+	own.Stdin = lines
 	if err := r.Start(own); err != nil {
 		return fmt.Errorf("Start(): %w", err)
 	}
 	c.Report(strconv.Itoa(own.Process.Pid))
 	for range 2 {
 		c.Wait()
-		pid, err := leavesOrphan(r, c.File("r"))
+		pid, err := leavesOrphan(r, lines)
 		if err != nil {
 			return err
 		}
