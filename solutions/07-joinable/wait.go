@@ -1,0 +1,123 @@
+package joinable
+
+import (
+	"context"
+	"fmt"
+	"os"
+
+	"golang.org/x/sys/unix"
+)
+
+// until calls try until it has something to return. While it has not, this waits for the
+// bell, for the end of the maker, and for others whose descriptors try returns. When the
+// context ends the error is that, and as.
+func (q *Queue) until(ctx context.Context, as error, b int, try func() (done bool, others []int, err error)) error {
+	ended := func() error { return fmt.Errorf("%w: %w", as, context.Cause(ctx)) }
+	if ctx.Err() != nil {
+		return ended()
+	}
+	cancelled := -1
+	for yielded := false; ; yielded = true {
+		done, others, err := try()
+		if done || err != nil {
+			return err
+		}
+		if !yielded && q.turn.give() {
+			continue
+		}
+		if cancelled < 0 && ctx.Done() != nil {
+			fd, err := unix.Eventfd(0, unix.EFD_CLOEXEC)
+			if err != nil {
+				return os.NewSyscallError("eventfd", err)
+			}
+			cancelled = fd
+			rung := make(chan struct{})
+			stop := context.AfterFunc(ctx, func() { bell{fd: fd}.write(); close(rung) })
+			defer func() {
+				if !stop() {
+					<-rung
+				}
+				unix.Close(fd)
+			}()
+		}
+		set := []unix.PollFd{}
+		for _, fd := range append([]int{q.bells[b].fd, q.stop, q.maker, cancelled}, others...) {
+			set = append(set, unix.PollFd{Fd: int32(fd), Events: unix.POLLIN}) // a negative one is ignored
+		}
+		err = again(func() error { _, err := unix.Poll(set, -1); return err })
+		closeDescriptors(others)
+		switch {
+		case err != nil:
+			return os.NewSyscallError("poll", err)
+		case q.closed.Load():
+			return os.ErrClosed
+		case ctx.Err() != nil:
+			return ended()
+		}
+	}
+}
+
+func closeDescriptors(all []int) {
+	for _, fd := range all {
+		unix.Close(fd)
+	}
+}
+
+// findMaker opens a pidfd of the maker. The number of a process may be another one's by
+// then: so it counts only if the maker is still there afterwards.
+func (q *Queue) findMaker() error {
+	if q.isMaker {
+		return nil
+	}
+	fd, err := unix.PidfdOpen(int(q.memory.placeAt(0).pid.Load()), 0)
+	switch {
+	case err == unix.ESRCH || err == unix.EINVAL:
+		return nil
+	case err != nil:
+		return os.NewSyscallError("pidfd_open", err)
+	}
+	there, err := q.lock.isTaken(0)
+	if !there || err != nil {
+		unix.Close(fd)
+		return err
+	}
+	q.maker = fd
+	return nil
+}
+
+// makerHasDied says whether the maker has ended without Close.
+func (q *Queue) makerHasDied(m *memory) bool {
+	return !q.isMaker && m.ended.Load() == 0 && (q.maker < 0 || isReady(q.maker))
+}
+
+func (q *Queue) Daemon() error {
+	if err := q.enter(); err != nil {
+		return err
+	}
+	defer q.leave()
+	if q.isMaker || q.maker >= 0 && int(q.memory.placeAt(0).pid.Load()) == os.Getpid() {
+		return fmt.Errorf("this process is the maker: %w", unix.EINVAL)
+	}
+	there, err := q.lock.isTaken(0)
+	if err != nil {
+		return err
+	}
+	if q.maker < 0 || !there {
+		return fmt.Errorf("the maker has gone: %w", unix.ESRCH)
+	}
+	fd, err := unix.FcntlInt(uintptr(q.maker), unix.F_DUPFD_CLOEXEC, 0)
+	if err != nil {
+		return os.NewSyscallError("fcntl", err)
+	}
+	first := false
+	q.daemon.Do(func() { first = true })
+	if !first {
+		return unix.Close(fd)
+	}
+	go func() {
+		set := []unix.PollFd{{Fd: int32(fd), Events: unix.POLLIN}}
+		_ = again(func() error { _, err := unix.Poll(set, -1); return err })
+		os.Exit(1)
+	}()
+	return nil
+}
