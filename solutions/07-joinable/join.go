@@ -2,6 +2,7 @@ package joinable
 
 import (
 	"context"
+	"errors"
 	"fmt"
 	"io"
 	"os"
@@ -20,7 +21,7 @@ func (q *Queue) Join(ctx context.Context) error {
 		return err
 	}
 	err := q.until(ctx, ErrUnfinished, idle, func() (done bool, others []int, err error) {
-		return done, others, q.locked(func(m *memory) error {
+		err = q.locked(func(m *memory) (err error) {
 			if err := q.lost(m); err != nil {
 				return err
 			}
@@ -31,11 +32,17 @@ func (q *Queue) Join(ctx context.Context) error {
 				return io.ErrUnexpectedEOF
 			}
 			q.bells[idle].silence()
-			others, err = q.others(m)
-			return err
+			if others, err = q.others(m); err != nil {
+				return err
+			}
+			return q.lost(m) // who has ended since the first look is in none of these
 		})
+		if err != nil {
+			closeDescriptors(others)
+		}
+		return done, others, err
 	})
-	if ctx.Err() != nil && err != nil {
+	if errors.Is(err, ErrUnfinished) {
 		return fmt.Errorf("%d items: %w", left, err)
 	}
 	return err
