@@ -5,7 +5,6 @@ import (
 	"encoding/binary"
 	"errors"
 	"fmt"
-	"io"
 	"os"
 	"slices"
 	"strconv"
@@ -287,6 +286,3 @@ func header(bound, maxItem int, size int64) []byte {
 
 // allSeals are those of the memory.
 const allSeals = unix.F_SEAL_SHRINK | unix.F_SEAL_GROW | unix.F_SEAL_SEAL
-
-// isEnd says that an error is io.EOF itself, as for a loop that ends.
-func isEnd(err error) bool { return errors.Is(err, io.EOF) }

@@ -139,6 +139,9 @@ var waitsAttached = lab.NewRole("process that is attached", func(c *lab.Child) e
 func TestGetWaitsAsleep(t *testing.T) {
 	l := lab.New(t)
 	q := queue(l, 5, 20)
+	for _, f := range q.Files() {
+		f.Fd() // as exec.Cmd does with its ExtraFiles: O_NONBLOCK is gone then, for everybody
+	}
 	var got []byte
 	call := l.Call("Get() of an empty queue", func() (err error) { got, err = q.Get(forever); return err })
 	call.Blocks("the queue is empty: does it look again and again?")
