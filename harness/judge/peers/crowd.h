@@ -17,6 +17,8 @@ enum { PUTTERS = 2, TAKERS = 3, CROWD = PUTTERS + TAKERS };
 struct crowd {
 	/* In the first process, before the others are started. */
 	void (*make)(void);
+	/* In each process, before it does anything else. */
+	void (*open)(void);
 	void (*put)(const unsigned char *message, size_t size);
 	/* Takes a message and marks it as done. Returns its size, or END_OF_FILE. */
 	ssize_t (*take)(unsigned char *message, size_t max);
@@ -105,6 +107,7 @@ static int crowd_start(const struct crowd *c, const struct benchmark *b, int i)
 	if (getppid() != first)
 		errx(1, "the first process has ended already");
 	take_core();
+	c->open();
 	say(control[1]); /* ready */
 	if (i < TAKERS)
 		crowd_take(c, b, crowd_times[i]);
@@ -172,6 +175,7 @@ static int run_crowd(int argc, char **argv, const struct crowd *c)
 		err(1, "sigaction");
 	for (int i = 0; i < CROWD; i++)
 		controls[i] = crowd_start(c, &b, i);
+	c->open();
 	for (int i = 0; i < CROWD; i++)
 		hear(controls[i], "ready");
 	started = now() - begin;

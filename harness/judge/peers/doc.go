@@ -3,9 +3,9 @@
 // library only), and as a limit what the bytes alone cost (limit/main.go). NAME is
 // a mechanism: pipe, fifo; file; unix, seqpacket and tcp for sockets, and duplex for a
 // socket pair; posix-queue and sysv-queue; ring, buffer, sysv-buffer and semaphore for shared
-// memory; signal-queue and signal-wait; joinable. And free-lock, free-semaphore and sysv-semaphore
+// memory; signal-queue and signal-wait; joinable and joinable-futex. And free-lock, free-semaphore and sysv-semaphore
 // send nothing. What those of one language share is in peer.h, stream.h, file.h, folder.h, address.h,
-// queue.h, slots.h, sigpair.h, crowd.h and operation.h, and in peer.py, file.py, stream.py, address.py,
+// queue.h, slots.h, sigpair.h, joinable.h, crowd.h and operation.h, and in peer.py, file.py, stream.py, address.py,
 // queues.py, slots.py, semaphores.py, sigpair.py, crowd.py and operation.py. [Prepare] makes one ready
 // to run.
 //
@@ -82,8 +82,9 @@
 // # The joinable queue
 //
 // It has room for 128 messages, and counts what was put and is not done yet. Who takes a message
-// marks it as done at once. In C it is a ring of slots under one lock, which is robust: the next
-// one is told when its holder has died. In Python it is multiprocessing.JoinableQueue: a pipe, a
+// marks it as done at once. In C it is a ring of slots under one lock. In joinable that is flock(2),
+// and who waits sleeps on an eventfd(2), as the reference does; in joinable-futex it is a robust
+// mutex, and who waits sleeps on a futex(2). In Python it is multiprocessing.JoinableQueue: a pipe, a
 // lock for each of its ends, two semaphores and a condition, and a thread that writes.
 //
 // # What is measured
