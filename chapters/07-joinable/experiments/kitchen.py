@@ -26,7 +26,7 @@ def start(work, *args, daemon=False):
 
 
 def begin(work, *args):
-    """Also where the main process is killed, nobody is left who waits for ever (PR_SET_PDEATHSIG)."""
+    """Where the main process is killed, nobody is left (PR_SET_PDEATHSIG)."""
     ctypes.CDLL(None).prctl(1, signal.SIGKILL)
     work(*args)
 
@@ -65,8 +65,8 @@ def look(pid):
 
 
 def waiting(*processes):
-    """How many of these wait for ever: they sleep, and in five looks none of them has moved. All that
-    could wake them have to be among them, or to have ended."""
+    """How many of these wait for ever: they sleep, and in five looks none of them has moved. All
+    that could wake them have to be among them, or to have ended."""
     same, before = 0, None
     while True:
         try:
