@@ -3,6 +3,7 @@ package joinable_test
 import (
 	"errors"
 	"fmt"
+	"strings"
 	"testing"
 
 	"github.com/stretchr/testify/require"
@@ -18,7 +19,6 @@ func TestProducerIsKilledAtAnyCall(t *testing.T) {
 	q := queue(l, 3, 9000)
 	// Who waits is no relative of the victim: the death of a child is a signal, which wakes as well.
 	waiter := l.Start(takesAll, handed(q)...)
-	item := string(numbered("victim", 0, 8000))
 	for try, isHeld := 0, true; isHeld && try < mostCalls; try++ {
 		waiter.Blocks("the queue is empty")
 		calls := l.Calls()
@@ -31,7 +31,7 @@ func TestProducerIsKilledAtAnyCall(t *testing.T) {
 		require.Zero(l, length(l, q), "Len() while a consumer sleeps, when a producer was killed in Put(), %s: an item is there, and nobody was told. Is the consumer told before the item counts?", where)
 		require.NoError(l, q.Put(forever, []byte("next")), "Put() after a producer was killed, %s", where)
 		got := reported[string](waiter)
-		if got == item {
+		if got == victimsItem {
 			got = reported[string](waiter)
 		} else {
 			require.True(l, isHeld, "the consumer got what the producer had put before it was killed: Put() had returned")
@@ -42,6 +42,9 @@ func TestProducerIsKilledAtAnyCall(t *testing.T) {
 	waiter.Kill()
 }
 
+// victimsItem is larger than a page, and than what a pipe takes at once (PIPE_BUF).
+var victimsItem = strings.Repeat("the victim's ", 600)
+
 var putsAndDies = lab.NewRole("producer that is killed", func(c *lab.Child) error {
 	q, err := attached(c)
 	if err != nil {
@@ -51,7 +54,7 @@ var putsAndDies = lab.NewRole("producer that is killed", func(c *lab.Child) erro
 		return err
 	}
 	c.Wait()
-	if err := q.Put(forever, numbered("victim", 0, 8000)); err != nil {
+	if err := q.Put(forever, []byte(victimsItem)); err != nil {
 		return fmt.Errorf("Put(): %w", err)
 	}
 	c.Report("put")

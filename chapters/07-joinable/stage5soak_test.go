@@ -48,8 +48,9 @@ func onceOrTold(l *lab.Lab, round, victim, moment int, what string) {
 			role = logsPut
 		}
 		if n == victim {
-			more = append(more, c.calls.HandOver(), lab.Tell("held", "yes"))
+			more = append(more, c.calls.HandOver())
 		}
+		more = append(more, lab.Tell("held", fmt.Sprint(n == victim)))
 		c.all = append(c.all, l.Start(role, handed(q, more...)...))
 	}
 	c.calls.Of(c.all[victim])
@@ -132,7 +133,7 @@ func begins(c *lab.Child) (*joinable.Queue, func(line string) error, error) {
 	if err != nil {
 		return nil, nil, err
 	}
-	if c.Text("held") == "yes" {
+	if c.Text("held") == "true" {
 		if err := c.ShowCalls(); err != nil {
 			return nil, nil, err
 		}

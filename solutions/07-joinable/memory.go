@@ -24,8 +24,8 @@ const (
 	inDone    = 80  // so many are done
 	inBusy    = 88  // the place, from 1 on, of who is just changing something
 	inEnded   = 92  // the maker has closed it
-	inPlaces  = 104 // so many places were taken at any time
-	inRung    = 96  // for each bell: it rings for certain
+	inPlaces  = 96  // so many places were taken at any time
+	inRung    = 100 // for each bell: it rings for certain
 	placesAt  = 4096
 	placeSize = 8192 // 64 bytes, and the numbers of MaxUndone items
 	slotsAt   = placesAt + MaxProcesses*placeSize

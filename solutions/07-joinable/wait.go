@@ -23,6 +23,7 @@ func (q *Queue) until(ctx context.Context, as error, b int, try func() (done boo
 			return err
 		}
 		if !yielded && q.turn.give() {
+			closeDescriptors(others)
 			continue
 		}
 		if cancelled < 0 && ctx.Done() != nil {
