@@ -15,29 +15,37 @@ func (q *Queue) Join(ctx context.Context) error {
 		return err
 	}
 	defer q.leave()
-	left := uint64(0)
-	count := func(m *memory) error { left = m.head.Load() - m.done.Load(); return nil }
+	left := 0
+	count := func(m *memory) (err error) { left, err = m.left(); return err }
 	if err := q.locked(count); err != nil {
 		return err
 	}
 	err := q.until(ctx, ErrUnfinished, idle, func() (done bool, others []int, err error) {
 		err = q.locked(func(m *memory) (err error) {
-			if err := q.lost(m); err != nil {
-				return err
-			}
-			if done = count(m) == nil && left == 0; done {
-				return nil
-			}
-			if q.makerHasDied(m) {
-				return io.ErrUnexpectedEOF
-			}
+			// TaskDone takes no lock: so the bell is silenced first, and then comes the look. Who
+			// does not go to wait rings again, for others that wait.
 			q.bells[idle].silence()
+			defer func() {
+				if done || err != nil {
+					q.bells[idle].ring()
+				}
+			}()
 			if others, err = q.others(m); err != nil {
 				return err
 			}
-			return q.lost(m) // who has ended since the first look is in none of these
+			if err := q.lost(m); err != nil {
+				return err
+			}
+			if err := count(m); err != nil {
+				return err
+			}
+			done = left == 0
+			if !done && q.makerHasDied(m) {
+				return io.ErrUnexpectedEOF
+			}
+			return nil
 		})
-		if err != nil {
+		if done || err != nil {
 			closeDescriptors(others)
 		}
 		return done, others, err
@@ -72,33 +80,45 @@ func (q *Queue) lost(m *memory) error {
 			e.Items = append(e.Items, p.numbers[(finished+k)%MaxUndone])
 		}
 		p.finished.Add(uint64(n))
-		m.done.Add(uint64(n))
 		return e
 	}
 	return nil
 }
 
 // others returns a pidfd of each other participant. Who waits for them looks again when one
-// of these processes has ended. The number may be another process's by now: then the place is
-// not taken any more.
+// of these processes has ended.
 func (q *Queue) others(m *memory) (all []int, err error) {
 	for i := range m.used() {
 		if i == q.place {
 			continue
 		}
-		fd, err := unix.PidfdOpen(int(m.placeAt(i).pid.Load()), 0)
-		if err == unix.ESRCH || err == unix.EINVAL {
-			continue
-		}
+		fd, err := q.processOf(i)
 		if err != nil {
 			closeDescriptors(all)
-			return nil, os.NewSyscallError("pidfd_open", err)
+			return nil, err
 		}
-		all = append(all, fd)
-		if there, err := q.lock.isTaken(i); !there || err != nil {
-			unix.Close(fd)
-			all = all[:len(all)-1]
+		if fd >= 0 {
+			all = append(all, fd)
 		}
 	}
 	return all, nil
+}
+
+// processOf opens a pidfd of a participant, or returns -1 if it has gone. The number in its place
+// may be that of another process by now, or of a thread. So it counts only if the participant
+// is still there when the pidfd is.
+func (q *Queue) processOf(i int) (fd int, err error) {
+	fd, err = unix.PidfdOpen(int(q.memory.placeAt(i).pid.Load()), 0)
+	switch err {
+	case nil:
+	case unix.ESRCH, unix.EINVAL, unix.ENOENT: // of a thread; which one depends on the kernel
+		return -1, nil
+	default:
+		return -1, os.NewSyscallError("pidfd_open", err)
+	}
+	if there, err := q.lock.isTaken(i); !there || err != nil {
+		unix.Close(fd)
+		return -1, err
+	}
+	return fd, nil
 }

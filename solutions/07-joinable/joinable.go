@@ -50,7 +50,6 @@ type Queue struct {
 	maker  int // a pidfd of the maker, or -1 in the maker's Queue and where it is gone
 
 	isMaker bool
-	turn    turn
 	closed  atomic.Bool
 	stop    int          // an eventfd that Close rings, for the calls of this Queue that wait
 	calls   sync.RWMutex // held for reading by every call: Close waits for them

@@ -21,7 +21,6 @@ const (
 const (
 	inHead    = 64  // so many items were put so far
 	inTail    = 72  // so many were taken
-	inDone    = 80  // so many are done
 	inBusy    = 88  // the place, from 1 on, of who is just changing something
 	inEnded   = 92  // the maker has closed it
 	inPlaces  = 96  // so many places were taken at any time
@@ -116,11 +115,11 @@ func (s shape) expected(bound, maxItem int) error {
 // memory is the mapping. All but the slots is changed by whoever has the lock.
 type memory struct {
 	shape
-	all              []byte
-	head, tail, done *atomic.Uint64
-	busy, ended      *atomic.Uint32
-	places           *atomic.Uint32
-	rung             [bells]*atomic.Uint32
+	all         []byte
+	head, tail  *atomic.Uint64
+	busy, ended *atomic.Uint32
+	places      *atomic.Uint32
+	rung        [bells]*atomic.Uint32
 }
 
 func (s shape) mapped(fd int) (*memory, error) {
@@ -129,7 +128,7 @@ func (s shape) mapped(fd int) (*memory, error) {
 		return nil, os.NewSyscallError("mmap", err)
 	}
 	m := &memory{shape: s, all: all}
-	m.head, m.tail, m.done = at[atomic.Uint64](m, inHead), at[atomic.Uint64](m, inTail), at[atomic.Uint64](m, inDone)
+	m.head, m.tail = at[atomic.Uint64](m, inHead), at[atomic.Uint64](m, inTail)
 	m.busy, m.ended = at[atomic.Uint32](m, inBusy), at[atomic.Uint32](m, inEnded)
 	m.places = at[atomic.Uint32](m, inPlaces)
 	for b := range m.rung {
@@ -153,9 +152,9 @@ func (m *memory) waiting() int { return int(m.head.Load() - m.tail.Load()) }
 
 // check looks whether the numbers can be.
 func (m *memory) check() error {
-	head, tail, done := m.head.Load(), m.tail.Load(), m.done.Load()
-	if head-tail > uint64(m.bound) || tail-done > MaxProcesses*MaxUndone {
-		return fmt.Errorf("%d items were put, %d taken, %d done, and the bound is %d: %w", head, tail, done, m.bound, ErrCorrupt)
+	head, tail := m.head.Load(), m.tail.Load()
+	if head-tail > uint64(m.bound) {
+		return fmt.Errorf("%d items were put, %d taken, and the bound is %d: %w", head, tail, m.bound, ErrCorrupt)
 	}
 	return nil
 }
@@ -188,9 +187,9 @@ func (p place) undone() (int, error) {
 	return int(n), nil
 }
 
-// repair is for who finds that somebody was killed while it had the lock. An item is put,
-// taken or done at the one moment in which its number is written. What stands beside that
-// number is counted anew.
+// repair is for who finds that somebody was killed while it had the lock. An item is put or
+// taken at the one moment in which head or tail is written. What a place has of an item whose
+// number is above the tail was never taken.
 func (m *memory) repair(i int) error {
 	if i >= m.used() {
 		return fmt.Errorf("place %d was busy: %w", i, ErrCorrupt)
@@ -201,16 +200,20 @@ func (m *memory) repair(i int) error {
 		return err
 	}
 	if taken := p.taken.Load(); n > 0 && p.numbers[(taken-1)%MaxUndone] > m.tail.Load() {
-		p.taken.Store(taken - 1) // it was about to take that one
+		p.taken.Store(taken - 1)
 	}
-	all := 0
+	return nil
+}
+
+// left is how many items are not done: those that wait, and those that somebody has.
+func (m *memory) left() (int, error) {
+	all := m.waiting()
 	for i := range m.used() {
 		n, err := m.placeAt(i).undone()
 		if err != nil {
-			return err
+			return 0, err
 		}
 		all += n
 	}
-	m.done.Store(m.tail.Load() - uint64(all))
-	return nil
+	return all, nil
 }

@@ -17,14 +17,10 @@ func (q *Queue) until(ctx context.Context, as error, b int, try func() (done boo
 		return ended()
 	}
 	cancelled := -1
-	for yielded := false; ; yielded = true {
+	for {
 		done, others, err := try()
 		if done || err != nil {
 			return err
-		}
-		if !yielded && q.turn.give() {
-			closeDescriptors(others)
-			continue
 		}
 		if cancelled < 0 && ctx.Done() != nil {
 			fd, err := unix.Eventfd(0, unix.EFD_CLOEXEC)
@@ -64,26 +60,12 @@ func closeDescriptors(all []int) {
 	}
 }
 
-// findMaker opens a pidfd of the maker. The number of a process may be another one's by
-// then: so it counts only if the maker is still there afterwards.
-func (q *Queue) findMaker() error {
-	if q.isMaker {
-		return nil
+// findMaker opens a pidfd of the maker.
+func (q *Queue) findMaker() (err error) {
+	if !q.isMaker {
+		q.maker, err = q.processOf(0)
 	}
-	fd, err := unix.PidfdOpen(int(q.memory.placeAt(0).pid.Load()), 0)
-	switch {
-	case err == unix.ESRCH || err == unix.EINVAL:
-		return nil
-	case err != nil:
-		return os.NewSyscallError("pidfd_open", err)
-	}
-	there, err := q.lock.isTaken(0)
-	if !there || err != nil {
-		unix.Close(fd)
-		return err
-	}
-	q.maker = fd
-	return nil
+	return err
 }
 
 // makerHasDied says whether the maker has ended without Close.
