@@ -1,14 +1,15 @@
 /*
  * What the C peers of the joinable queue share: a ring of slots in memory that the other
- * processes inherit, under one lock. Who finds nothing lets others run once, and then
- * sleeps. What was put and is not done yet is counted, and join waits for zero. Who takes a
- * message marks it as done, which is an operation of its own.
+ * processes inherit, under one lock. Who finds nothing sleeps. Join waits until all that
+ * was put is done. Who takes a message marks it as done, which is an operation of its own.
  *
  * A peer has a struct way before it includes this, and the functions that are declared here
- * behind it: how to lock, how to sleep and how to wake.
+ * behind it: how to lock, how to sleep and how to wake, and how to count what is done.
  */
 #ifndef JOINABLE_H
 #define JOINABLE_H
+
+#include <stdatomic.h>
 
 enum { BOUND = 128 };
 
@@ -23,7 +24,7 @@ struct slot {
 
 struct queue {
 	struct way way;
-	uint64_t put, taken, undone;
+	_Atomic uint64_t put, taken;
 	int closed;
 	_Alignas(64) unsigned char slots[];
 };
@@ -37,7 +38,14 @@ static void unlock(struct queue *q);
 /* With the lock: somebody who sleeps there has to look again, or all. */
 static void tell(struct queue *q, int what, int all);
 /* Sleeps until there is news. The lock is held before and after. */
-static void nap(struct queue *q, int what);
+static void nap(struct queue *q, int what, int *times);
+/* With the lock: before somebody puts a message, and when somebody has taken one. */
+static void way_puts(struct queue *q);
+static void way_taken(struct queue *q);
+/* Without the lock. */
+static void way_done(struct queue *q);
+/* With the lock: all is done. */
+static int way_is_idle(struct queue *q);
 
 static size_t stride;
 static struct queue *to_first, *to_second, *in, *out;
@@ -58,19 +66,6 @@ static struct queue *new_queue(void)
 	return q;
 }
 
-/* Lets others run once, and then sleeps. */
-static void wait_for(struct queue *q, int what, int *yielded)
-{
-	if (*yielded) {
-		nap(q, what);
-		return;
-	}
-	*yielded = 1;
-	unlock(q);
-	sched_yield();
-	lock(q);
-}
-
 static struct slot *slot_of(struct queue *q, uint64_t number)
 {
 	return (struct slot *)(q->slots + number % BOUND * stride);
@@ -79,28 +74,20 @@ static struct slot *slot_of(struct queue *q, uint64_t number)
 static void queue_put(struct queue *q, const unsigned char *message, size_t size)
 {
 	struct slot *slot;
-	int yielded = 0;
+	int times = 0;
 
 	if (size > stride - sizeof(struct slot))
 		errx(1, "a slot has no room for %zu bytes", size);
 	lock(q);
 	while (q->put - q->taken == BOUND)
-		wait_for(q, ROOM, &yielded);
+		nap(q, ROOM, &times);
+	way_puts(q);
 	slot = slot_of(q, q->put);
 	slot->size = (uint32_t)size;
 	slot->taken_by = 0;
 	memcpy(slot->data, message, size);
 	tell(q, MESSAGES, 0);
 	q->put++;
-	q->undone++;
-	unlock(q);
-}
-
-static void queue_done(struct queue *q)
-{
-	lock(q);
-	if (--q->undone == 0)
-		tell(q, IDLE, 1);
 	unlock(q);
 }
 
@@ -108,7 +95,7 @@ static ssize_t queue_take(struct queue *q, unsigned char *message, size_t max)
 {
 	struct slot *slot;
 	size_t size;
-	int yielded = 0;
+	int times = 0;
 
 	lock(q);
 	while (q->put == q->taken) {
@@ -116,7 +103,7 @@ static ssize_t queue_take(struct queue *q, unsigned char *message, size_t max)
 			unlock(q);
 			return END_OF_FILE;
 		}
-		wait_for(q, MESSAGES, &yielded);
+		nap(q, MESSAGES, &times);
 	}
 	slot = slot_of(q, q->taken);
 	size = slot->size;
@@ -126,18 +113,19 @@ static ssize_t queue_take(struct queue *q, unsigned char *message, size_t max)
 	slot->taken_by = own;
 	tell(q, ROOM, 0);
 	q->taken++;
+	way_taken(q);
 	unlock(q);
-	queue_done(q);
+	way_done(q);
 	return (ssize_t)size;
 }
 
 static void queue_join(struct queue *q)
 {
-	int yielded = 0;
+	int times = 0;
 
 	lock(q);
-	while (q->undone > 0)
-		wait_for(q, IDLE, &yielded);
+	while (!way_is_idle(q))
+		nap(q, IDLE, &times);
 	unlock(q);
 }
 
