@@ -81,12 +81,11 @@
 //
 // # The joinable queue
 //
-// It has room for 128 messages, and counts what was put and is not done yet. Who takes a message
-// marks it as done at once. In C it is a ring of slots under one lock. In joinable that is flock(2),
-// and who waits sleeps on an eventfd(2), as the reference does, who also counts what is done without the
-// lock; in joinable-futex it is a robust
-// mutex, and who waits sleeps on a futex(2). In Python it is multiprocessing.JoinableQueue: a pipe, a
-// lock for each of its ends, two semaphores and a condition, and a thread that writes.
+// It has room for 128 messages. Who takes a message marks it as done at once. In C it is a ring of
+// slots under one lock. In joinable that is made as the reference is: flock(2), and an eventfd(2) to
+// sleep on, and each process counts by itself what is done. In joinable-futex it is a robust mutex,
+// and a futex(2) to sleep on. In Python it is multiprocessing.JoinableQueue: a pipe, a lock for each
+// of its ends, two semaphores and a condition, and a thread that writes.
 //
 // # What is measured
 //
