@@ -54,6 +54,9 @@
 // began, the call has done nothing, and its error is found by errors.Is in two ways: as ErrEmpty
 // (Get), ErrFull (Put) or ErrUnfinished (Join), and as the context's cause ([context.Cause]).
 //
+// Errors of the kernel are returned as they are: EMFILE, where a process may open no more
+// descriptors. Then, too, the call has done nothing and has left nothing open.
+//
 // After Close every call of this Queue returns os.ErrClosed, also a second Close; this comes
 // before all other errors. All functions may be called by several goroutines at once.
 //
@@ -135,7 +138,7 @@ type Queue struct{}
 //
 // Errors: unix.EINVAL for a bound that is not from 1 to MaxBound, for a maxItem that is not from 1
 // to MaxItem, and where the product is above MaxMemory, with the number and the limit in the
-// text; and those of the kernel as they are. Nothing stays open then.
+// text.
 func Create(bound, maxItem int) (*Queue, error) {
 	return nil, todo.Err("Create")
 }

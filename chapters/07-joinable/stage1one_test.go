@@ -91,6 +91,7 @@ func TestItemsArriveInOrder(t *testing.T) {
 	require.NoError(l, err, "GetInto() of an item that is longer than the caller's memory")
 	require.Equal(l, "fifth item", string(into), "GetInto() of an item that is longer than the caller's memory: it is new memory then")
 	require.Equal(l, "four..", string(room[:6]), "the caller's memory after GetInto() of an item that does not fit")
+	require.Equal(l, "second", string(second), "an item, after its place in the queue was used again: is it a copy?")
 }
 
 var putsSome = lab.NewRole("producer of some", func(c *lab.Child) error {

@@ -2,10 +2,8 @@ package joinable_test
 
 import (
 	"context"
-	"errors"
 	"fmt"
 	"testing"
-	"time"
 
 	"github.com/stretchr/testify/require"
 
@@ -61,26 +59,24 @@ func TestGetEndsWithItsContext(t *testing.T) {
 	}
 	waiter.Kill()
 
-	// Contexts end while items come: an item is taken, or it stays.
-	const items, tries = 60, 1000
-	producer := l.Start(puts, handed(q, lab.Tell("name", "one"), lab.Tell("times", fmt.Sprint(items)))...)
-	random := l.Rand("when a context ends")
-	var got []string
-	for try := 0; len(got) < items && try < tries*items; try++ {
-		ctx, stop := context.WithTimeout(context.Background(), time.Duration(random.IntN(200))*time.Microsecond)
-		item, err := q.Get(ctx)
-		stop()
-		if errors.Is(err, joinable.ErrEmpty) {
-			require.Nil(l, item, "what Get() returns beside ErrEmpty")
-			continue
+	// And while it is about to take an item: it takes it, or the item stays.
+	calls = l.Calls()
+	taker := l.Start(heldUntilItsContext, handed(q, calls.HandOver())...)
+	calls.Of(taker)
+	for try, isHeld := 0, true; isHeld && try < mostCalls; try++ {
+		put(l, q, "an item")
+		isHeld = calls.Hold(try)
+		taker.Rests()
+		calls.Go()
+		if got := reported[string](taker); got == "ended" {
+			require.Equal(l, 1, length(l, q), "Len() of a queue with one item, after Get() whose context has ended, %s: is the item lost?", calls)
+			take(l, q, "an item")
+		} else {
+			require.Equal(l, "an item", got, "Get() whose context ends while it takes an item")
+			require.Zero(l, length(l, q), "Len() after Get() has taken the only item")
 		}
-		require.NoError(l, err, "Get()")
-		name, n, err := numberOf(item)
-		require.NoError(l, err, "Get()")
-		got = append(got, fmt.Sprintf("%s %d", name, n))
 	}
-	require.Equal(l, all("one", items), got, "the items that were taken, by calls of Get() of which many ended with their context: does one take an item, and return an error?")
-	require.NoError(l, producer.Wait(), "the producer")
+	taker.Kill()
 }
 
 var heldUntilItsContext = lab.NewRole("consumer with a deadline that is held", func(c *lab.Child) error {
@@ -94,8 +90,12 @@ var heldUntilItsContext = lab.NewRole("consumer with a deadline that is held", f
 	for range mostCalls {
 		c.Wait()
 		ctx, stop := context.WithTimeout(context.Background(), soon/2)
-		_, err := q.Get(ctx)
+		item, err := q.Get(ctx)
 		stop()
+		if err == nil {
+			c.Report(string(item))
+			continue
+		}
 		if err := both(err, joinable.ErrEmpty, context.DeadlineExceeded); err != nil {
 			return fmt.Errorf("Get() with a deadline: %w", err)
 		}

@@ -37,22 +37,28 @@ func TestEachItemGoesToOneConsumer(t *testing.T) {
 	require.Zero(l, length(l, q), "Len() after three markers for three consumers")
 
 	// Another one takes between any two calls of a consumer. Both have inherited the same
-	// descriptors.
+	// descriptors. The queue is full, and a producer waits: so there is something to tell.
+	narrow := queue(l, 2, 200)
 	calls := l.Calls()
-	held := l.Start(heldTaker, handed(q, calls.HandOver())...)
+	held := l.Start(heldTaker, handed(narrow, calls.HandOver())...)
 	calls.Of(held)
-	other := l.Start(takesWhenTold, handed(q)...)
+	other, waiter := l.Start(takesWhenTold, handed(narrow)...), l.Start(putsWhenTold, handed(narrow)...)
 	for try, isHeld := 0, true; isHeld && try < mostCalls; try++ {
-		put(l, q, fmt.Sprint("first ", try), fmt.Sprint("second ", try))
+		items := []string{fmt.Sprint("first ", try), fmt.Sprint("second ", try)}
+		put(l, narrow, items...)
+		waiter.Go()
+		waiter.Blocks("the queue is full")
 		isHeld = calls.Hold(try)
 		other.Go()
 		other.Rests()
 		calls.Go()
 		both := []string{reported[string](held), reported[string](other)}
-		exactlyOnce(l, []string{fmt.Sprint("first ", try), fmt.Sprint("second ", try)}, both, "another consumer came while one was "+calls.String()+": who inherits a descriptor shares it, and a lock that belongs to it")
+		exactlyOnce(l, items, both, "another consumer came while one was "+calls.String()+". Who inherits a descriptor shares it, and also a lock that belongs to it")
+		take(l, narrow, reported[string](waiter))
 	}
 	held.Kill()
 	other.Kill()
+	waiter.Kill()
 
 	// Goroutines of one process are several consumers as well.
 	threads := l.Start(takesInTwo, handed(q)...)

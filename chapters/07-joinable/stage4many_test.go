@@ -50,28 +50,28 @@ func TestManyProducersManyConsumers(t *testing.T) {
 	require.Zero(l, length(l, q), "Len() when all is taken")
 
 	// Another one puts between any two calls of a producer. Both have inherited the same
-	// descriptors.
+	// descriptors. A consumer waits: so there is something to tell.
 	calls := l.Calls()
 	held := l.Start(heldPutter, handed(q, calls.HandOver())...)
 	calls.Of(held)
-	other := l.Start(putsWhenTold, handed(q)...)
+	other, waiter := l.Start(putsWhenTold, handed(q)...), l.Start(takesAll, handed(q)...)
 	for try, isHeld := 0, true; isHeld && try < mostCalls; try++ {
+		waiter.Blocks("the queue is empty")
 		isHeld = calls.Hold(try)
 		other.Go()
 		other.Rests()
 		calls.Go()
 		want := []string{reported[string](held), reported[string](other)}
-		require.Equal(l, 2, length(l, q), "Len() after two processes have put an item each, one of them while the other one was %s", calls)
-		var got []string
-		for range want {
-			item, err := q.TryGet()
-			require.NoError(l, err, "TryGet()")
-			got = append(got, string(item))
-		}
-		exactlyOnce(l, want, got, "another producer came while one was "+calls.String()+": is a place in the queue looked for, and taken later?")
+		waiter.Rests()
+		require.Zero(l, length(l, q), "Len() while a consumer sleeps")
+		put(l, q, "behind them")
+		got := []string{reported[string](waiter), reported[string](waiter)}
+		exactlyOnce(l, want, got, "another producer came while one was "+calls.String()+". Is a place in the queue looked for, and taken later?")
+		require.Equal(l, "behind them", reported[string](waiter), "the item that was put behind them")
 	}
 	held.Kill()
 	other.Kill()
+	waiter.Kill()
 }
 
 var heldPutter = lab.NewRole("producer that is held", func(c *lab.Child) error {

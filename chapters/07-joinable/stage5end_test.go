@@ -5,6 +5,7 @@ import (
 	"fmt"
 	"io"
 	"os"
+	"strings"
 	"testing"
 
 	"github.com/stretchr/testify/require"
@@ -101,6 +102,7 @@ var putsTooLate = lab.NewRole("producer of a full queue", func(c *lab.Child) err
 // is given back.
 func TestCloseOfOneEndsItAlone(t *testing.T) {
 	l := lab.New(t)
+	before := mappings(l)
 	for _, who := range []string{"the maker's Queue", "another Queue"} {
 		q := queue(l, 1, 20)
 		own, other := q, another(l, q)
@@ -142,6 +144,7 @@ func TestCloseOfOneEndsItAlone(t *testing.T) {
 		}
 		require.NoError(l, other.Close(), "Close() of the other one")
 	}
+	require.Equal(l, before, mappings(l), "mappings of memfds in this process, after Close(): is the memory unmapped?")
 
 	// Who waits in Put and in Join.
 	q := queue(l, 1, 20)
@@ -182,4 +185,11 @@ func TestCloseOfOneEndsItAlone(t *testing.T) {
 	for _, a := range everybody {
 		require.NoError(l, a.Close(), "Close()")
 	}
+}
+
+// mappings is how many mappings of memfds this process has.
+func mappings(l *lab.Lab) int {
+	maps, err := os.ReadFile("/proc/self/maps")
+	require.NoError(l, err, "reading /proc/self/maps")
+	return strings.Count(string(maps), "/memfd:")
 }

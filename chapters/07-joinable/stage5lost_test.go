@@ -107,6 +107,14 @@ func TestJoinTellsWhoHadTheItem(t *testing.T) {
 	require.NoError(l, q.Join(forever), "Join() when both were told: a third process was killed that had taken nothing")
 	joiner.Kill()
 	other.Kill()
+
+	// Whoever is killed, and when: each item is taken once, or told. Victim and moment follow from
+	// the seed.
+	random := l.Rand("victims")
+	for round := range 6 {
+		victim, moment := random.IntN(5), random.IntN(90)
+		onceOrTold(l, round, victim, moment, fmt.Sprintf("in round %d, in which process %d of 5 was killed at call %d", round, victim, moment))
+	}
 }
 
 // holdsItems takes some items, marks some of them as done, and ends in some way.

@@ -53,7 +53,7 @@ type Queue struct {
 	closed  atomic.Bool
 	stop    int          // an eventfd that Close rings, for the calls of this Queue that wait
 	calls   sync.RWMutex // held for reading by every call: Close waits for them
-	daemon  sync.Once
+	daemon  atomic.Bool
 }
 
 // The bells.

@@ -25,6 +25,7 @@ func (q *Queue) until(ctx context.Context, as error, b int, try func() (done boo
 		if cancelled < 0 && ctx.Done() != nil {
 			fd, err := unix.Eventfd(0, unix.EFD_CLOEXEC)
 			if err != nil {
+				closeDescriptors(others)
 				return os.NewSyscallError("eventfd", err)
 			}
 			cancelled = fd
@@ -88,14 +89,13 @@ func (q *Queue) Daemon() error {
 	if q.maker < 0 || !there {
 		return fmt.Errorf("the maker has gone: %w", unix.ESRCH)
 	}
+	if q.daemon.Swap(true) {
+		return nil
+	}
 	fd, err := unix.FcntlInt(uintptr(q.maker), unix.F_DUPFD_CLOEXEC, 0)
 	if err != nil {
+		q.daemon.Store(false)
 		return os.NewSyscallError("fcntl", err)
-	}
-	first := false
-	q.daemon.Do(func() { first = true })
-	if !first {
-		return unix.Close(fd)
 	}
 	go func() {
 		set := []unix.PollFd{{Fd: int32(fd), Events: unix.POLLIN}}

@@ -8,25 +8,12 @@ import (
 	"os"
 	"slices"
 	"strconv"
-	"testing"
 
 	"github.com/stretchr/testify/require"
 
 	joinable "ipcworkbook/chapters/07-joinable"
 	"ipcworkbook/harness/lab"
 )
-
-// Step 20: whoever is killed, and when: each item is taken once, or told as lost. The victim and
-// the moment follow from the seed.
-func TestOnceOrTold(t *testing.T) {
-	l := lab.New(t)
-	random := l.Rand("victims")
-	for round := range 6 {
-		victim, moment := random.IntN(5), random.IntN(90)
-		what := fmt.Sprintf("in round %d, in which process %d of 5 was killed at call %d", round, victim, moment)
-		onceOrTold(l, round, victim, moment, what)
-	}
-}
 
 // crew are the processes of a round, and the one of them that is to be killed.
 type crew struct {
