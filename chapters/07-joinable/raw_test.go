@@ -286,3 +286,11 @@ func header(bound, maxItem int, size int64) []byte {
 
 // allSeals are those of the memory.
 const allSeals = unix.F_SEAL_SHRINK | unix.F_SEAL_GROW | unix.F_SEAL_SEAL
+
+// descriptors is how many this process has open.
+func descriptors(l *lab.Lab) int {
+	lab.CollectGarbage()
+	entries, err := os.ReadDir("/proc/self/fd")
+	require.NoError(l, err, "reading /proc/self/fd")
+	return len(entries)
+}

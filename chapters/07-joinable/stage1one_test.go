@@ -9,6 +9,7 @@ import (
 	"github.com/stretchr/testify/require"
 	"golang.org/x/sys/unix"
 
+	joinable "ipcworkbook/chapters/07-joinable"
 	"ipcworkbook/harness/lab"
 )
 
@@ -17,6 +18,8 @@ import (
 // Step 1: items that one process puts arrive in another one, whole and in order.
 func TestItemsArriveInOrder(t *testing.T) {
 	l := lab.New(t)
+	l.RefusesCalls()
+	require.NoError(l, l.Start(makesWithFlags).Wait(), "a process that makes a queue, and whose calls fail that would make a descriptor close-on-exec afterwards")
 	q := queue(l, 5, 300)
 	files := q.Files()
 	require.NotEmpty(l, files, "Files(): they are what another process needs")
@@ -30,30 +33,6 @@ func TestItemsArriveInOrder(t *testing.T) {
 	seals, err := unix.FcntlInt(l.File(files[0]).Fd(), unix.F_GET_SEALS, 0)
 	require.NoError(l, err, "F_GET_SEALS of the memory: was it made with MFD_ALLOW_SEALING?")
 	require.Equal(l, allSeals, seals&allSeals, "the seals of the memory: without them somebody may cut it, and who touches it gets SIGBUS")
-
-	producer := l.Start(putsSome, handed(q)...)
-	for n := range 40 {
-		item, err := q.Get(forever)
-		require.NoError(l, err, "Get() of item %d, from another process", n)
-		l.SameBytes(numbered("some", n, 7*n), item, "Get() of item %d", n)
-	}
-	require.NoError(l, producer.Wait(), "the producer, which puts 40 items: more than the bound")
-
-	// The other way round. The memory of an item is its owner's again.
-	consumer := l.Start(takesSome, handed(q)...)
-	buf := make([]byte, 300)
-	for n := range 40 {
-		item := append(buf[:0], numbered("some", n, 7*n)...)
-		require.NoError(l, q.Put(forever, item), "Put() of item %d", n)
-		for i := range item {
-			item[i] = 0xee
-		}
-	}
-	require.NoError(l, consumer.Wait(), "the consumer, in another process, when Put()'s memory was written to after it had returned")
-	other := l.Start(waitsAttached, handed(q)...)
-	other.Report(new(bool))
-	l.MustShare(lab.SharedMapping, other)
-	other.Exit()
 
 	// What is handed out is the caller's.
 	put(l, q, "first", "second", "")
@@ -92,7 +71,52 @@ func TestItemsArriveInOrder(t *testing.T) {
 	require.Equal(l, "fifth item", string(into), "GetInto() of an item that is longer than the caller's memory: it is new memory then")
 	require.Equal(l, "four..", string(room[:6]), "the caller's memory after GetInto() of an item that does not fit")
 	require.Equal(l, "second", string(second), "an item, after its place in the queue was used again: is it a copy?")
+
+	// From another process, and to another one.
+	producer := l.Start(putsSome, handed(q)...)
+	for n := range 40 {
+		item, err := q.Get(forever)
+		require.NoError(l, err, "Get() of item %d, from another process", n)
+		l.SameBytes(numbered("some", n, 7*n), item, "Get() of item %d", n)
+	}
+	require.NoError(l, producer.Wait(), "the producer, which puts 40 items: more than the bound")
+
+	consumer := l.Start(takesSome, handed(q)...)
+	buf := make([]byte, 300)
+	for n := range 40 {
+		item := append(buf[:0], numbered("some", n, 7*n)...)
+		require.NoError(l, q.Put(forever, item), "Put() of item %d", n)
+		for i := range item {
+			item[i] = 0xee
+		}
+	}
+	require.NoError(l, consumer.Wait(), "the consumer, in another process, when Put()'s memory was written to after it had returned")
+	other := l.Start(waitsAttached, handed(q)...)
+	other.Report(new(bool))
+	l.MustShare(lab.SharedMapping, other)
+	other.Exit()
 }
+
+// makesWithFlags makes a queue whose descriptors have to be close-on-exec from their first moment.
+var makesWithFlags = lab.NewRole("maker that cannot set flags", func(c *lab.Child) error {
+	if err := c.RefuseCloseOnExec(); err != nil {
+		return err
+	}
+	q, err := joinable.Create(5, 300)
+	if err != nil {
+		return fmt.Errorf("Create(): %w", err)
+	}
+	for i, f := range q.Files() {
+		flags, err := unix.FcntlInt(f.Fd(), unix.F_GETFD, 0)
+		if err != nil {
+			return err
+		}
+		if flags&unix.FD_CLOEXEC == 0 {
+			return fmt.Errorf("file %d of Files() is not close-on-exec from its first moment: a program that another goroutine starts just then inherits it", i)
+		}
+	}
+	return q.Close()
+})
 
 var putsSome = lab.NewRole("producer of some", func(c *lab.Child) error {
 	q, err := attached(c)
@@ -141,7 +165,8 @@ func TestGetWaitsAsleep(t *testing.T) {
 	l := lab.New(t)
 	q := queue(l, 5, 20)
 	for _, f := range q.Files() {
-		f.Fd() // as exec.Cmd does with its ExtraFiles: O_NONBLOCK is gone then, for everybody
+		// As File.Fd does, and so exec.Cmd with its ExtraFiles: the flag is everybody's.
+		require.NoError(l, unix.SetNonblock(int(l.File(f).Fd()), false), "taking O_NONBLOCK away")
 	}
 	var got []byte
 	call := l.Call("Get() of an empty queue", func() (err error) { got, err = q.Get(forever); return err })

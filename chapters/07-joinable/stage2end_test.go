@@ -31,6 +31,14 @@ func TestGetEndsWithItsContext(t *testing.T) {
 	cancel(errBell)
 	ends.ReturnsSoon(nil)
 	stays.Blocks("the context of another Get() has ended, and not its own")
+	before := descriptors(l)
+	for range 5 {
+		short, stop := context.WithTimeout(context.Background(), soon/10)
+		again := l.Call("Get() with a deadline", func() error { return both(get(short), joinable.ErrEmpty, context.DeadlineExceeded) })
+		again.Returns(nil)
+		stop()
+	}
+	require.Equal(l, before, descriptors(l), "descriptors of this process, after five calls of Get() have ended with their contexts")
 
 	deadline, stop := context.WithTimeout(context.Background(), soon)
 	defer stop()
@@ -40,8 +48,8 @@ func TestGetEndsWithItsContext(t *testing.T) {
 	put(l, q, "1")
 	stays.ReturnsSoon(nil)
 	put(l, q, "2", "3")
-	before := l.Call("Get() whose context has ended before, while there are items: it takes nothing", func() error { return both(get(ended(errBell)), joinable.ErrEmpty, errBell) })
-	before.ReturnsSoon(nil)
+	early := l.Call("Get() whose context has ended before, while there are items: it takes nothing", func() error { return both(get(ended(errBell)), joinable.ErrEmpty, errBell) })
+	early.ReturnsSoon(nil)
 	_, err = q.GetInto(ended(errBell), make([]byte, 9))
 	require.NoError(l, both(err, joinable.ErrEmpty, errBell), "GetInto() whose context has ended before")
 	require.Equal(l, 2, length(l, q), "Len() of a queue with two items, after Get() with a context that had ended")

@@ -15,27 +15,6 @@ import (
 // for each, are put when the producer has ended.
 func TestEachItemGoesToOneConsumer(t *testing.T) {
 	l := lab.New(t)
-	q := queue(l, 10, 200)
-	var consumers []*lab.Process
-	for range 3 {
-		consumers = append(consumers, l.Start(takes, handed(q)...))
-	}
-	const items = 300
-	producer := l.Start(puts, handed(q, lab.Tell("name", "one"), lab.Tell("times", fmt.Sprint(items)))...)
-	require.NoError(l, producer.Wait(), "the producer")
-	for range consumers {
-		require.NoError(l, q.Put(forever, []byte(marker)), "Put() of a marker, when the producer has ended")
-	}
-	var got []string
-	for i, p := range consumers {
-		part := reported[[]string](p)
-		inOrder(l, part, fmt.Sprintf("consumer %d", i+1))
-		got = append(got, part...)
-		require.NoError(l, p.Wait(), "consumer %d", i+1)
-	}
-	exactlyOnce(l, all("one", items), got, "three consumers took them")
-	require.Zero(l, length(l, q), "Len() after three markers for three consumers")
-
 	// Another one takes between any two calls of a consumer. Both have inherited the same
 	// descriptors. The queue is full, and a producer waits: so there is something to tell.
 	narrow := queue(l, 2, 200)
@@ -59,6 +38,27 @@ func TestEachItemGoesToOneConsumer(t *testing.T) {
 	held.Kill()
 	other.Kill()
 	waiter.Kill()
+
+	q := queue(l, 10, 200)
+	var consumers []*lab.Process
+	for range 3 {
+		consumers = append(consumers, l.Start(takes, handed(q)...))
+	}
+	const items = 300
+	producer := l.Start(puts, handed(q, lab.Tell("name", "one"), lab.Tell("times", fmt.Sprint(items)))...)
+	require.NoError(l, producer.Wait(), "the producer")
+	for range consumers {
+		require.NoError(l, q.Put(forever, []byte(marker)), "Put() of a marker, when the producer has ended")
+	}
+	var got []string
+	for i, p := range consumers {
+		part := reported[[]string](p)
+		inOrder(l, part, fmt.Sprintf("consumer %d", i+1))
+		got = append(got, part...)
+		require.NoError(l, p.Wait(), "consumer %d", i+1)
+	}
+	exactlyOnce(l, all("one", items), got, "three consumers took them")
+	require.Zero(l, length(l, q), "Len() after three markers for three consumers")
 
 	// Goroutines of one process are several consumers as well.
 	threads := l.Start(takesInTwo, handed(q)...)

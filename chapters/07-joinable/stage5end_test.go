@@ -102,7 +102,7 @@ var putsTooLate = lab.NewRole("producer of a full queue", func(c *lab.Child) err
 // is given back.
 func TestCloseOfOneEndsItAlone(t *testing.T) {
 	l := lab.New(t)
-	before := mappings(l)
+	mapped, opened := mappings(l), descriptors(l)
 	for _, who := range []string{"the maker's Queue", "another Queue"} {
 		q := queue(l, 1, 20)
 		own, other := q, another(l, q)
@@ -144,7 +144,8 @@ func TestCloseOfOneEndsItAlone(t *testing.T) {
 		}
 		require.NoError(l, other.Close(), "Close() of the other one")
 	}
-	require.Equal(l, before, mappings(l), "mappings of memfds in this process, after Close(): is the memory unmapped?")
+	require.Equal(l, opened, descriptors(l), "descriptors of this process, after Close() of all its Queues")
+	require.Equal(l, mapped, mappings(l), "mappings of memfds in this process, after Close(): is the memory unmapped?")
 
 	// Who waits in Put and in Join.
 	q := queue(l, 1, 20)
