@@ -35,7 +35,7 @@ func TestItemsArriveInOrder(t *testing.T) {
 	require.Equal(l, allSeals, seals&allSeals, "the seals of the memory: without them somebody may cut it, and who touches it gets SIGBUS")
 
 	// What is handed out is the caller's.
-	put(l, q, "first", "second", "")
+	put(l, q, "first", "second", "other", "")
 	first, err := q.Get(forever)
 	require.NoError(l, err, "Get()")
 	for i := range first[:cap(first)] {
@@ -44,6 +44,9 @@ func TestItemsArriveInOrder(t *testing.T) {
 	second, err := q.Get(forever)
 	require.NoError(l, err, "Get()")
 	require.Equal(l, "second", string(second), "Get() after the memory of the item before it was written to, as far as its capacity goes")
+	other, err := q.Get(forever)
+	require.NoError(l, err, "Get()")
+	require.Equal(l, "second other", string(second)+" "+string(other), "two items, when both were taken: is the memory used again?")
 	empty, err := q.Get(forever)
 	require.NoError(l, err, "Get() of an empty item")
 	require.NotNil(l, empty, "Get() of an empty item: nil is for an error")
@@ -91,10 +94,10 @@ func TestItemsArriveInOrder(t *testing.T) {
 		}
 	}
 	require.NoError(l, consumer.Wait(), "the consumer, in another process, when Put()'s memory was written to after it had returned")
-	other := l.Start(waitsAttached, handed(q)...)
-	other.Report(new(bool))
-	l.MustShare(lab.SharedMapping, other)
-	other.Exit()
+	sharer := l.Start(waitsAttached, handed(q)...)
+	sharer.Report(new(bool))
+	l.MustShare(lab.SharedMapping, sharer)
+	sharer.Exit()
 }
 
 // makesWithFlags makes a queue whose descriptors have to be close-on-exec from their first moment.

@@ -16,28 +16,29 @@ import (
 func TestEachItemGoesToOneConsumer(t *testing.T) {
 	l := lab.New(t)
 	// Another one takes between any two calls of a consumer. Both have inherited the same
-	// descriptors. The queue is full, and a producer waits: so there is something to tell.
+	// descriptors. The queue is full, and a producer was killed that waited for room: so there is
+	// something to tell, and nobody who hears it.
 	narrow := queue(l, 2, 200)
 	calls := l.Calls()
 	held := l.Start(heldTaker, handed(narrow, calls.HandOver())...)
 	calls.Of(held)
-	other, waiter := l.Start(takesWhenTold, handed(narrow)...), l.Start(putsWhenTold, handed(narrow)...)
+	other := l.Start(takesWhenTold, handed(narrow)...)
 	for try, isHeld := 0, true; isHeld && try < mostCalls; try++ {
 		items := []string{fmt.Sprint("first ", try), fmt.Sprint("second ", try)}
 		put(l, narrow, items...)
+		waiter := l.Start(putsWhenTold, handed(narrow)...)
 		waiter.Go()
 		waiter.Blocks("the queue is full")
+		waiter.Kill()
 		isHeld = calls.Hold(try)
 		other.Go()
 		other.Rests()
 		calls.Go()
 		both := []string{reported[string](held), reported[string](other)}
 		exactlyOnce(l, items, both, "another consumer came while one was "+calls.String()+". Who inherits a descriptor shares it, and also a lock that belongs to it")
-		take(l, narrow, reported[string](waiter))
 	}
 	held.Kill()
 	other.Kill()
-	waiter.Kill()
 
 	q := queue(l, 10, 200)
 	var consumers []*lab.Process
