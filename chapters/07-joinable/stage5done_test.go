@@ -220,6 +220,7 @@ var doneTooOften = lab.NewRole("process that has taken nothing", func(c *lab.Chi
 func TestJoinEndsWithItsContext(t *testing.T) {
 	l := lab.New(t)
 	q := queue(l, 50, 20)
+	another(l, q) // and who joins waits for its end, too
 	for n := range 40 {
 		put(l, q, strconv.Itoa(n))
 	}
@@ -235,6 +236,7 @@ func TestJoinEndsWithItsContext(t *testing.T) {
 			return both(err, joinable.ErrUnfinished, cause)
 		}
 	}
+	opened := descriptors(l)
 	ctx, cancel := context.WithCancelCause(context.Background())
 	ends := l.Call("Join() whose context ends: is the error both ErrUnfinished and the context's cause (context.Cause)?", join(ctx, errBell))
 	ends.Blocks("37 items are not done")
@@ -248,6 +250,7 @@ func TestJoinEndsWithItsContext(t *testing.T) {
 	before := l.Call("Join() whose context has ended before", join(ended(errBell), errBell))
 	before.ReturnsSoon(nil)
 	require.Contains(l, text, "37", "the error of Join() whose context has ended before: how many are not done")
+	require.Equal(l, opened, descriptors(l), "descriptors of this process, after three calls of Join() have ended with their contexts")
 	done(l, q, 27)
 	for n := range 10 {
 		take(l, q, strconv.Itoa(30+n))
