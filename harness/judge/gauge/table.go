@@ -129,11 +129,8 @@ func (r Result) placed() string {
 		}
 	}
 	// Who is read here was measured on two cores: the figures are refused otherwise.
-	where := placed(r.Benchmarks[0].Cores, cores{0, 1}) + "\n"
-	if slices.ContainsFunc(r.Benchmarks, func(b Benchmark) bool { return b.Kind == Crowd }) {
-		where = strings.Replace(where, "The two processes", "All processes", 1)
-	}
-	return where
+	crowd := slices.ContainsFunc(r.Benchmarks, func(b Benchmark) bool { return b.Kind == Crowd })
+	return placed(r.Benchmarks[0].Cores, cores{0, 1}, crowd) + "\n"
 }
 
 // columns lays out a table: names to the left, figures to the right.
