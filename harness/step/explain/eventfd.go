@@ -3,6 +3,8 @@ package explain
 import (
 	"fmt"
 	"slices"
+	"strconv"
+	"strings"
 
 	"ipcworkbook/harness/step/procfs"
 )
@@ -44,10 +46,14 @@ func (c *Case) eventfd(of *procfs.Process, f *procfs.File) []string {
 	lines := []string{fmt.Sprintf("fd %d, an eventfd whose number is %d", f.FD, f.Number)}
 	for i := range c.Processes {
 		p := &c.Processes[i]
+		var fds []string
 		for _, other := range p.Files {
 			if p.PID != of.PID && other.Kind == procfs.Eventfd && other.EventID == f.EventID {
-				lines = append(lines, fmt.Sprintf("  %s has it as fd %d", c.who(p.PID), other.FD))
+				fds = append(fds, strconv.Itoa(other.FD))
 			}
+		}
+		if len(fds) > 0 {
+			lines = append(lines, fmt.Sprintf("  %s has it as fd %s", c.who(p.PID), strings.Join(fds, ", ")))
 		}
 	}
 	if len(lines) == 1 {
