@@ -34,7 +34,12 @@ func TestAttachLooksFirst(t *testing.T) {
 	_, err := joinable.Attach(copies(l, q), 77, 0)
 	require.ErrorContains(l, err, "77", "Attach() that expects a bound of 77: what was expected")
 	require.ErrorContains(l, err, "3", "Attach() to a queue with a bound of 3: what is there")
-	right, err := joinable.Attach(copies(l, q), 3, 100)
+	inherited := copies(l, q)
+	for _, f := range inherited {
+		_, err := unix.FcntlInt(f.Fd(), unix.F_SETFD, 0)
+		require.NoError(l, err, "fcntl() of the test's own: so does a child get its files")
+	}
+	right, err := joinable.Attach(inherited, 3, 100)
 	require.NoError(l, err, "Attach() that expects what is there")
 	for i, f := range right.Files() {
 		require.Equal(l, "close-on-exec", l.OnExec(f), "file %d of Files(), after Attach()", i)

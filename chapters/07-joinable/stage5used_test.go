@@ -27,9 +27,9 @@ func TestDescriptorsRunOut(t *testing.T) {
 		more = append(more, lab.Give(fmt.Sprint("empty ", i), f))
 	}
 	require.NoError(l, l.Start(runsOut, handed(q, more...)...).Wait(), "a process that may open no more descriptors")
-	require.Equal(l, 1, length(l, q), "Len() of a queue with one item, after a process had no room for a descriptor")
-	take(l, q, "1")
-	done(l, q, 1)
+	require.Equal(l, 2, length(l, q), "Len() of a queue with one item, into which a process that could attach at last has put another one")
+	take(l, q, "1", "2")
+	done(l, q, 2)
 	require.NoError(l, q.Join(forever), "Join()")
 }
 
@@ -55,7 +55,14 @@ var runsOut = lab.NewRole("process that may open no more descriptors", func(c *l
 		also error // of one that needs no descriptor
 	}{
 		{"Create()", func() (err error) { q, err = closer(joinable.Create(3, 20)); return err }, nil},
-		{"Attach()", func() (err error) { q, err = closer(joinable.Attach(files, 0, 0)); return err }, nil},
+		{"Attach()", func() error {
+			a, err := joinable.Attach(files, 0, 0)
+			if err != nil {
+				return err
+			}
+			q = a
+			return a.TryPut([]byte("2")) // is the maker taken for dead?
+		}, nil},
 		{"Get() with a context", func() error { _, err := empty.Get(ctx); return err }, joinable.ErrEmpty},
 	} {
 		var err error
