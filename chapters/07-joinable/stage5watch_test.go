@@ -30,8 +30,8 @@ func TestDaemonsEndWithTheMaker(t *testing.T) {
 		if end == "closes the queue, and ends later" {
 			maker.Go()
 			maker.Report(new(bool))
-			for n, p := range daemons[1:] {
-				p.Blocks("its maker has closed the queue, and lives, and it " + does[n+1])
+			for n, p := range daemons {
+				p.Blocks("its maker has closed the queue, and lives, and this one " + does[n])
 			}
 		}
 		if end == "is killed" {
