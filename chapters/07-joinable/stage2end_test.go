@@ -140,23 +140,24 @@ func TestMarkerEndsOneConsumer(t *testing.T) {
 	require.Zero(l, length(l, q), "Len() after two markers for two consumers: did one marker end both?")
 
 	// Who takes a marker slowly is no reason for another one to find it, too.
-	put(l, q, marker, "behind it")
+	narrow := queue(l, 7, 20)
+	put(l, narrow, marker, "behind it")
 	calls := l.Calls()
-	slow := l.Start(heldTaker, handed(q, calls.HandOver())...)
+	slow := l.Start(heldTaker, handed(narrow, calls.HandOver())...)
 	calls.Of(slow)
 	for try, isHeld := 0, true; isHeld && try < mostCalls; try++ {
 		isHeld = calls.Hold(try)
 		var got string
-		quick := l.Call("Get() while another process takes a marker slowly", func() error { item, err := q.Get(forever); got = string(item); return err })
+		quick := l.Call("Get() while another process takes a marker slowly", func() error { item, err := narrow.Get(forever); got = string(item); return err })
 		quick.Rests()
 		calls.Go()
 		quick.ReturnsSoon(nil)
 		slowly := reported[string](slow)
 		exactlyOnce(l, []string{marker, "behind it"}, []string{got, slowly}, "is there a moment between the look at an item and its taking away in which another process takes the same one?")
-		put(l, q, marker, "behind it")
+		put(l, narrow, marker, "behind it")
 	}
 	slow.Kill()
-	take(l, q, marker, "behind it")
+	take(l, narrow, marker, "behind it")
 
 	// What ends a consumer is up to those who use the queue.
 	put(l, q, "", "EOF", "\x00", "\n")
