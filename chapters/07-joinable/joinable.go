@@ -10,8 +10,8 @@
 //
 // No mechanism here is new; each has a chapter of its own. Items and numbers are in memory
 // that the processes share. A lock lets one process at a time change them. A process that
-// cannot go on sleeps, until another one rings for it: on a descriptor. All of it is reached by
-// descriptors, and nothing has a name. So nothing is left behind, however a run ends.
+// cannot go on sleeps, until another one wakes it. All of it is reached by descriptors, and
+// nothing has a name. So nothing is left behind, however a run ends.
 //
 // The first of the Files is the memory: a file of memfd_create(2) whose size is sealed
 // (F_SEAL_SHRINK, F_SEAL_GROW and F_SEAL_SEAL, fcntl(2)). It begins with a header of
@@ -24,7 +24,8 @@
 //	24   uint64    the size of the file
 //	32   32 bytes  0
 //
-// What comes behind it is yours, and so are the other files. There may be as many as you need.
+// What comes behind it is yours: so is the size, which is always the same for the same bound and
+// the same size of items. The other files are yours, too, if there are any.
 //
 // # Who may die, and when
 //
@@ -94,7 +95,8 @@ const (
 	// MaxUndone is how many items one Queue may have taken and not marked as done.
 	MaxUndone = 1000
 
-	// MaxProcesses is how many Queues may be attached at one time, with the maker's own.
+	// MaxProcesses is how many Queues may be attached at one time. One of them is the maker's,
+	// also after that has closed.
 	MaxProcesses = 64
 )
 
@@ -195,7 +197,7 @@ func (q *Queue) TryPut(item []byte) error {
 // waits. The slice belongs to the caller; it is never nil without an error. The item is to be done
 // from then on, by this Queue: see TaskDone.
 //
-// Errors, after which nothing was taken:
+// Errors, after which nothing was taken; they come in this order:
 //   - ErrEmpty when the context ends, or has ended, also if there is an item;
 //   - unix.ENOBUFS when this Queue has MaxUndone items to be done, also if there is no item;
 //   - io.EOF when the queue is empty and its maker has closed it;
@@ -208,8 +210,8 @@ func (q *Queue) Get(ctx context.Context) ([]byte, error) {
 
 // GetInto is Get into memory that the caller brings. An item of up to cap(buf) bytes is put
 // there, from the first byte on, and the slice that is returned is buf[:n], with all of buf's
-// capacity, also for an empty item. A longer one gets new memory, as in Get. The Queue does not
-// keep buf.
+// capacity, also for an empty item. A longer one gets new memory, as in Get; with a nil buf it is
+// Get. The Queue does not keep buf.
 func (q *Queue) GetInto(ctx context.Context, buf []byte) ([]byte, error) {
 	return nil, todo.Err("Queue.GetInto")
 }
@@ -232,7 +234,7 @@ func (q *Queue) TaskDone() error {
 // Join waits until every item that was put so far, and that is put meanwhile, is done. If
 // there is none, it returns at once. The queue goes on to be used.
 //
-// Errors:
+// Errors; they come in this order:
 //   - ErrUnfinished when the context ends, or has ended, also if all is done. How many items are
 //     not done stands in the text;
 //   - a *LostError when a process that had taken items has ended, or has closed its Queue, and has
@@ -253,7 +255,7 @@ func (q *Queue) Len() (int, error) {
 // ended and whether it had closed the queue, this process ends too, at once, whatever it is just
 // doing, with exit status 1. Close does not change that.
 //
-// In the maker's own process it is unix.EINVAL. If the maker's process has ended already, or has
+// In the maker's own process it is unix.EINVAL, which comes first. If the maker's process has ended already, or has
 // closed the queue, it is unix.ESRCH, and nothing will end this process.
 func (q *Queue) Daemon() error {
 	return todo.Err("Queue.Daemon")

@@ -24,7 +24,7 @@ func TestGetEndsWithItsContext(t *testing.T) {
 	stays := l.Call("Get() with a context that does not end", func() error { return get(forever) })
 	stays.Blocks("the queue is empty")
 	ctx, cancel := context.WithCancelCause(context.Background())
-	ends := l.Call("Get() whose context ends: is the error both ErrEmpty and the context's cause (context.Cause)?", func() error { return both(get(ctx), joinable.ErrEmpty, errBell) })
+	ends := l.Call("Get() whose context ends: what wakes it, and is the error both ErrEmpty and the context's cause (context.Cause)?", func() error { return both(get(ctx), joinable.ErrEmpty, errBell) })
 	ends.Blocks("the queue is empty: and is its context looked at again and again?")
 	ends.Interrupt(2)
 	ends.Blocks("signals have come, and the queue is empty")

@@ -126,7 +126,7 @@ func TestPutWaitsWhileFull(t *testing.T) {
 	call.Interrupt(3)
 	call.Blocks("signals have come, and the queue is full")
 	ctx, cancel := context.WithCancelCause(context.Background())
-	ends := l.Call("Put() whose context ends: is the error both ErrFull and the context's cause (context.Cause)?", func() error { return both(puts(ctx), joinable.ErrFull, errBell) })
+	ends := l.Call("Put() whose context ends: what wakes it, and is the error both ErrFull and the context's cause (context.Cause)?", func() error { return both(puts(ctx), joinable.ErrFull, errBell) })
 	ends.Blocks("the queue is full")
 	cancel(errBell)
 	ends.ReturnsSoon(nil)

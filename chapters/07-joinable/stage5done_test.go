@@ -238,7 +238,7 @@ func TestJoinEndsWithItsContext(t *testing.T) {
 	}
 	opened := descriptors(l)
 	ctx, cancel := context.WithCancelCause(context.Background())
-	ends := l.Call("Join() whose context ends: is the error both ErrUnfinished and the context's cause (context.Cause)?", join(ctx, errBell))
+	ends := l.Call("Join() whose context ends: what wakes it, and is the error both ErrUnfinished and the context's cause (context.Cause)?", join(ctx, errBell))
 	ends.Blocks("37 items are not done")
 	cancel(errBell)
 	ends.ReturnsSoon(nil)

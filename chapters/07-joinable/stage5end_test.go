@@ -102,6 +102,8 @@ var putsTooLate = lab.NewRole("producer of a full queue", func(c *lab.Child) err
 // is given back.
 func TestCloseOfOneEndsItAlone(t *testing.T) {
 	l := lab.New(t)
+	first := queue(l, 1, 20)
+	require.NoError(l, errors.Join(another(l, first).Close(), first.Close()), "Close()") // what a process makes once is made now
 	mapped, opened := mappings(l), descriptors(l)
 	for _, who := range []string{"the maker's Queue", "another Queue"} {
 		q := queue(l, 1, 20)

@@ -101,7 +101,7 @@ func TestConsumerIsKilledAtAnyCall(t *testing.T) {
 		victim.Kill()
 		producer.Rests()
 		item, err := q.TryGet()
-		require.NoError(l, err, "TryGet(), when %s, while a producer waited for room: the item is gone, and nobody was told. Is the producer told before the item counts as taken?", where)
+		require.NoError(l, err, "TryGet(), when %s, while a producer waited for room: the item is gone, and nobody was told. Is the producer told before the item counts as taken? And who wakes one that waits for the lock?", where)
 		done(l, q, 1)
 		if string(item) == "the victim's" {
 			require.True(l, isHeld, "TryGet() finds an item again that a consumer has taken: Get() had returned")

@@ -22,7 +22,7 @@ func madeElsewhere(l *lab.Lab, bound int) (*joinable.Queue, *lab.Process) {
 	ours, theirs := os.NewFile(uintptr(fds[0]), "line"), os.NewFile(uintptr(fds[1]), "line")
 	defer ours.Close()
 	maker := l.Start(makes, lab.HandOver("line", theirs), lab.Tell("bound", fmt.Sprint(bound)))
-	rights := make([]byte, unix.CmsgSpace(4*20))
+	rights := make([]byte, unix.CmsgSpace(4*mostFiles))
 	_, n, _, _, err := unix.Recvmsg(fds[0], make([]byte, 1), rights, unix.MSG_CMSG_CLOEXEC)
 	require.NoError(l, err, "recvmsg() of the test's own")
 	messages, err := unix.ParseSocketControlMessage(rights[:n])
@@ -41,6 +41,9 @@ func madeElsewhere(l *lab.Lab, bound int) (*joinable.Queue, *lab.Process) {
 	l.CloseAtEnd(q)
 	return q, maker
 }
+
+// mostFiles is how many files a message can have with it (SCM_MAX_FD).
+const mostFiles = 253
 
 // makes makes a queue. At the test's first word it closes it, and at the second one it ends.
 var makes = lab.NewRole("maker", func(c *lab.Child) error {

@@ -46,6 +46,13 @@ var runsOut = lab.NewRole("process that may open no more descriptors", func(c *l
 	if err != nil {
 		return fmt.Errorf("Attach(): %w", err)
 	}
+	once, err := joinable.Create(1, 20) // what a process makes once is made now
+	if err != nil {
+		return fmt.Errorf("Create(): %w", err)
+	}
+	if err := once.Close(); err != nil {
+		return fmt.Errorf("Close(): %w", err)
+	}
 	ctx, stop := context.WithTimeout(context.Background(), soon)
 	defer stop()
 	var q io.Closer
@@ -66,7 +73,7 @@ var runsOut = lab.NewRole("process that may open no more descriptors", func(c *l
 		{"Get() with a context", func() error { _, err := empty.Get(ctx); return err }, joinable.ErrEmpty},
 	} {
 		var err error
-		for free := 0; free < 20; free++ {
+		for free := range mostFree {
 			q = nil
 			room := leave(free)
 			err = call.does()
@@ -96,6 +103,9 @@ func closer(q *joinable.Queue, err error) (io.Closer, error) {
 	return q, nil
 }
 
+// mostFree is more than a queue may need, with one descriptor for each participant.
+const mostFree = 300
+
 // room is what keeps others from having a descriptor.
 type room struct {
 	taken  []int
@@ -107,7 +117,7 @@ func leave(free int) *room {
 	r := &room{}
 	_ = unix.Getrlimit(unix.RLIMIT_NOFILE, &r.before)
 	now := r.before
-	now.Cur = 100
+	now.Cur = 3 * mostFree
 	_ = unix.Setrlimit(unix.RLIMIT_NOFILE, &now)
 	r.fill()
 	for _, fd := range r.taken[len(r.taken)-free:] {
