@@ -255,8 +255,8 @@ func (q *Queue) Len() (int, error) {
 // ended and whether it had closed the queue, this process ends too, at once, whatever it is just
 // doing, with exit status 1. Close does not change that.
 //
-// In the maker's own process it is unix.EINVAL, which comes first. If the maker's process has ended already, or has
-// closed the queue, it is unix.ESRCH, and nothing will end this process.
+// In the maker's own process it is unix.EINVAL, which comes first. If the maker's process has ended
+// already, or has closed the queue, it is unix.ESRCH, and nothing will end this process.
 func (q *Queue) Daemon() error {
 	return todo.Err("Queue.Daemon")
 }
