@@ -65,19 +65,15 @@ func siblings(cpu int) string {
 	return strings.TrimSpace(string(text))
 }
 
-// placed says where the processes ran, which are more than two in a crowd.
-func placed(how int, c cores, crowd bool) string {
-	who := "The two processes"
-	if crowd {
-		who = "All processes"
-	}
+// placed says where the processes ran.
+func placed(how int, c cores) string {
 	switch {
 	case how == Free || c.first < 0:
-		return "The scheduler put the processes where it wanted."
+		return "The scheduler put the two processes where it wanted."
 	case how == Shared:
-		return who + " share one core."
+		return "The two processes share one core."
 	case c.first == c.second:
-		return who + " share one core, as there is no second one."
+		return "The two processes share one core, as there is no second one."
 	}
 	return "Each process has a core of its own."
 }
