@@ -1,8 +1,10 @@
 package procfs_test
 
 import (
+	"fmt"
 	"os"
 	"os/exec"
+	"slices"
 	"testing"
 	"time"
 
@@ -143,4 +145,43 @@ func TestDescendantsAreParentsFirst(t *testing.T) {
 	assert.Contains(t, procfs.Children(os.Getpid()), parent.PID())
 	assert.Contains(t, procfs.ChildrenFromStat(os.Getpid()), parent.PID())
 	assert.Empty(t, procfs.Children(1<<30))
+}
+
+// A process whose parent ends just now is below its subreaper all the time.
+func TestAnOrphanIsBelowAtEachMoment(t *testing.T) {
+	require.NoError(t, unix.Prctl(unix.PR_SET_CHILD_SUBREAPER, 1, 0, 0, 0))
+	defer unix.Prctl(unix.PR_SET_CHILD_SUBREAPER, 0, 0, 0, 0)
+	r, w, err := os.Pipe() // its end ends what is left, however this test ends
+	require.NoError(t, err)
+	defer r.Close()
+	defer w.Close()
+	for range 100 {
+		parents := exec.Command("sh", "-c", "sh -c 'cat <&3 >&2 & echo $!; read x; true'; exit")
+		parents.ExtraFiles = []*os.File{r}
+		end, err := parents.StdinPipe()
+		require.NoError(t, err)
+		says, err := parents.StdoutPipe()
+		require.NoError(t, err)
+		require.NoError(t, parents.Start())
+		var orphan int
+		_, err = fmt.Fscan(says, &orphan)
+		require.NoError(t, err)
+		ended := make(chan error, 1)
+		go func() {
+			end.Close()
+			ended <- parents.Wait()
+		}()
+		below, looks := true, 0
+		for over := false; below && !over; looks++ {
+			over = slices.Contains(procfs.Children(os.Getpid()), orphan)
+			below = procfs.IsBelow(os.Getpid(), orphan)
+		}
+		unix.Kill(orphan, unix.SIGKILL)
+		assert.NoError(t, <-ended)
+		_, err = unix.Wait4(orphan, nil, 0, nil)
+		assert.NoError(t, err, "waiting for the orphan")
+		require.True(t, below, "in look %d, while its parents ended", looks)
+	}
+	assert.False(t, procfs.IsBelow(os.Getpid(), os.Getppid()), "the parent of this process")
+	assert.False(t, procfs.IsBelow(os.Getpid(), 1<<30), "who is not there")
 }

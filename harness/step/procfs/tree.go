@@ -29,6 +29,26 @@ func Descendants(root int) []int {
 	return all
 }
 
+// IsBelow reports whether root is the parent of a process, or the parent of its parent, and so
+// on. It asks from below: a look from above, as [Descendants] has it, misses a process whose
+// parent ends meanwhile. It is another one's child then, of whom was asked before.
+func IsBelow(root, pid int) bool {
+	for at := pid; ; {
+		s, err := readStat(procPath(at, "stat"))
+		gone := err != nil || s.group < 0 // it is just being reaped: then stat shows no parent, and group -1
+		switch {
+		case gone && at != pid:
+			at = pid // and look again who is its parent now
+		case gone || s.parent == 0:
+			return false
+		case s.parent == root:
+			return true
+		default:
+			at = s.parent
+		}
+	}
+}
+
 // Others returns all processes that /proc shows, but this one: in a PID namespace of its own
 // the first process has no others than its descendants, and this is the shorter way to them.
 func Others() []int {

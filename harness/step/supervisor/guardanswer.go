@@ -63,7 +63,7 @@ func (s *step) harmTo(pid int) string {
 	switch {
 	case pid == os.Getpid():
 		return "the supervisor of the step"
-	case pid == 0 || slices.Contains(s.all(), pid):
+	case pid == 0 || procfs.IsBelow(os.Getpid(), pid):
 		return "" // nobody, or its own
 	}
 	p, err := procfs.Who(pid)

@@ -3,7 +3,6 @@ package supervisor
 import (
 	"fmt"
 	"os"
-	"slices"
 	"syscall"
 	"time"
 
@@ -169,7 +168,7 @@ func (s *step) event(e verdict.Event, waiting bool) bool {
 		s.release()
 		s.answer(verdict.Settled{})
 	case verdict.Kill:
-		if slices.Contains(s.all(), e.PID) {
+		if procfs.IsBelow(os.Getpid(), e.PID) {
 			unix.Kill(e.PID, unix.SIGKILL)
 		}
 	case verdict.LastPID:
