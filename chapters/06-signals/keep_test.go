@@ -356,6 +356,12 @@ func stopping(l *lab.Lab, workers ...string) (p *lab.Process, log, w *os.File, p
 
 // stops is a supervisor that signals its workers at the first word, and stops at the second.
 var stops = lab.NewRole("supervisor that stops", func(c *lab.Child) error {
+	grace, err := long, error(nil)
+	if strings.Contains(c.Text("workers"), "deaf") {
+		if grace, err = enough(); err != nil {
+			return err
+		}
+	}
 	s, err := signals.NewSupervisor(signals.Policy{First: long, Most: long, Tell: tell(c)})
 	if err != nil {
 		return fmt.Errorf("NewSupervisor(): %w", err)
@@ -371,10 +377,6 @@ var stops = lab.NewRole("supervisor that stops", func(c *lab.Child) error {
 	c.Wait()
 	c.Report(told{Text: fmt.Sprint("signal: ", s.Signal(unix.SIGHUP))})
 	c.Wait()
-	grace := long
-	if strings.Contains(c.Text("workers"), "deaf") {
-		grace = 20 * ms
-	}
 	stopped := make(chan error)
 	go func() { stopped <- s.Stop(grace) }()
 	if strings.Contains(c.Text("workers"), "is told") {
@@ -385,3 +387,15 @@ var stops = lab.NewRole("supervisor that stops", func(c *lab.Child) error {
 	leftNothing(c)
 	return nil
 })
+
+// enough is a grace in which a shell that listens has ended, for certain: how long that takes,
+// this machine says.
+func enough() (time.Duration, error) {
+	begun := time.Now()
+	for range 3 {
+		if err := exec.Command("sh", "-c", "trap 'exit 0' TERM; kill $$; exit 1").Run(); err != nil {
+			return 0, fmt.Errorf("a shell that catches SIGTERM: %w", err)
+		}
+	}
+	return 20*ms + 10*time.Since(begun), nil
+}
