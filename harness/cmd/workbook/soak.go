@@ -84,7 +84,11 @@ func (c soakCmd) Run(ctx context.Context, p place) error {
 		return exitStatus(failed)
 	}
 	if odd, differ := tally.Differ(); differ {
-		s.Line("\nThe verdicts of step %d differ. %s", odd.Step.Number, c.bad(p, chapter, odd.Bad))
+		shown := odd.Bad
+		if shown.Run == 0 {
+			shown = odd.Cannot
+		}
+		s.Line("\nThe verdicts of step %d differ. %s", odd.Step.Number, c.bad(p, chapter, shown))
 		s.Line("\nIf this command passes, the failure does not depend on the seed, but on time or on\nchance in the code: run it several times.")
 		return exitStatus(failed)
 	}
@@ -107,9 +111,6 @@ func (c soakCmd) busy() string {
 
 // bad shows the first run in which a step did not pass, and how to see it again.
 func (c soakCmd) bad(p place, chapter book.Chapter, b check.Bad) string {
-	if b.Run == 0 {
-		return "In no run it was wrong." // it passes, or is unsupported
-	}
 	again := fmt.Sprintf("%s test chapter=%d step=%d seed=%d %s", p.task, chapter.Number, b.Step.Number, b.Seed, c.options(c.Race))
 	return fmt.Sprintf("In run %d (seed %d) it was %s:\n\n%s\n\nAgain: %s",
 		b.Run, b.Seed, b.Step.Verdict, b.Step.Message, strings.TrimSpace(again))

@@ -50,6 +50,7 @@ type StepTally struct {
 	Step   Step // of the first run
 	Counts map[verdict.Verdict]int
 	Bad    Bad // the first run in which it neither passed nor was unsupported
+	Cannot Bad // the first run in which it was unsupported
 }
 
 // Bad is how a step ended in one run. Its zero value says that there was none.
@@ -107,6 +108,9 @@ func (s Soak) Run(ctx context.Context) (Tally, error) {
 				tally.Steps = append(tally.Steps, StepTally{Step: step, Counts: map[verdict.Verdict]int{}})
 			}
 			fine := step.Verdict == verdict.Pass || step.Verdict == verdict.Unsupported
+			if step.Verdict == verdict.Unsupported && tally.Steps[i].Cannot.Run == 0 {
+				tally.Steps[i].Cannot = Bad{Run: run + 1, Seed: seed, Step: step}
+			}
 			if !fine && tally.Steps[i].Bad.Run == 0 {
 				tally.Steps[i].Bad = Bad{Run: run + 1, Seed: seed, Step: step}
 			}
