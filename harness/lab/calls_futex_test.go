@@ -77,3 +77,39 @@ var asksForItself = NewRole("asks for itself", func(c *Child) error {
 	c.Wait()
 	return nil
 })
+
+// The eventfds of a program are shown, and that of the runtime's poller is not.
+func TestEventfdsAreHeld(t *testing.T) {
+	l := New(t)
+	calls := l.Calls()
+	p := l.Start(ringsABell, calls.HandOver())
+	calls.Of(p)
+	require.True(t, calls.Hold(0))
+	require.Equal(t, "held before write(eventfd)", calls.String())
+	require.True(t, calls.HoldNext())
+	require.False(t, calls.HoldNext(), "what comes after read: %s", calls)
+	p.Report(new(bool))
+	require.Equal(t, []string{"write(eventfd)", "read(eventfd)"}, calls.Passed())
+	p.Kill()
+}
+
+var ringsABell = NewRole("rings a bell", func(c *Child) error {
+	fd, err := unix.Eventfd(0, unix.EFD_CLOEXEC)
+	if err != nil {
+		return err
+	}
+	if err := c.ShowCalls(); err != nil {
+		return err
+	}
+	for {
+		c.Wait()
+		one := []byte{1, 0, 0, 0, 0, 0, 0, 1}
+		if _, err := unix.Write(fd, one); err != nil {
+			return err
+		}
+		if _, err := unix.Read(fd, one); err != nil {
+			return err
+		}
+		c.Report(true)
+	}
+})

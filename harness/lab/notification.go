@@ -4,10 +4,12 @@ import (
 	"fmt"
 	"os"
 	"path/filepath"
+	"slices"
 	"strings"
 
 	"golang.org/x/sys/unix"
 
+	"ipcworkbook/harness/step/procfs"
 	"ipcworkbook/harness/step/seccomp"
 )
 
@@ -90,10 +92,15 @@ func (n notification) file() string {
 }
 
 // ofTheRuntime tells the Go runtime's own calls from those of the program: it wakes
-// its poller up with an eventfd, and looks at the limits of its cgroup.
+// its poller up with an eventfd, and looks at the limits of its cgroup. A program may have
+// eventfds, too.
 func (n notification) ofTheRuntime() bool {
 	file := n.file()
-	return file == "anon_inode:[eventfd]" || strings.HasPrefix(file, "/sys/fs/cgroup/")
+	if file != "anon_inode:[eventfd]" {
+		return strings.HasPrefix(file, "/sys/fs/cgroup/")
+	}
+	p, err := procfs.Read(int(n.Thread))
+	return err != nil || slices.Contains(runtimesEventfds(p), int(int32(n.Args[0])))
 }
 
 // shortName is what a person calls a file: the last part of its path, or "socket" and

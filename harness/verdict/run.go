@@ -124,6 +124,11 @@ func (u Usage) Minus(v Usage) Usage {
 	return Usage{u.Reads - v.Reads, u.Writes - v.Writes, u.Waits - v.Waits, u.CPU - v.CPU, u.Memory - v.Memory}
 }
 
+// Half is half of it.
+func (u Usage) Half() Usage {
+	return Usage{u.Reads / 2, u.Writes / 2, u.Waits / 2, u.CPU / 2, u.Memory / 2}
+}
+
 // The kinds of events.
 const (
 	Ready   = "ready"   // the test binary reached its TestMain

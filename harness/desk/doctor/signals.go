@@ -22,7 +22,7 @@ func (m Machine) terminals() Finding {
 
 // pids looks whether a step may choose the pid of a process, in its own PID namespace.
 func (m Machine) pids() Finding {
-	f := finding("a pid used again", "what a pidfd is for, chapter 6", "all but one step")
+	f := finding("a pid used again", "what a pidfd is for, chapters 6 and 7", "all but one step")
 	if f.Found = "possible"; !exists(filepath.Join(m.Proc, "sys/kernel/ns_last_pid")) {
 		f.but(Less, "no kernel.ns_last_pid", "a kernel with CONFIG_CHECKPOINT_RESTORE")
 	}

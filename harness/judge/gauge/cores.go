@@ -65,15 +65,19 @@ func siblings(cpu int) string {
 	return strings.TrimSpace(string(text))
 }
 
-// placed says where the processes ran.
-func placed(how int, c cores) string {
+// placed says where the processes ran, which are more than two in a crowd.
+func placed(how int, c cores, crowd bool) string {
+	who := "The two processes"
+	if crowd {
+		who = "All processes"
+	}
 	switch {
 	case how == Free || c.first < 0:
-		return "The scheduler put the two processes where it wanted."
+		return "The scheduler put the processes where it wanted."
 	case how == Shared:
-		return "The two processes share one core."
+		return who + " share one core."
 	case c.first == c.second:
-		return "The two processes share one core, as there is no second one."
+		return who + " share one core, as there is no second one."
 	}
 	return "Each process has a core of its own."
 }

@@ -8,6 +8,7 @@ import (
 	"slices"
 	"sync"
 
+	"ipcworkbook/harness/judge/book"
 	"ipcworkbook/harness/judge/check"
 	"ipcworkbook/harness/judge/overlay"
 	"ipcworkbook/harness/judge/peers"
@@ -16,13 +17,14 @@ import (
 
 // choose finds the benchmarks to measure.
 func (r *race) choose() error {
+	crowd := slices.ContainsFunc(r.Chapter.Benchmarks, func(b book.Benchmark) bool { return b.Kind == Crowd })
 	for _, b := range r.Chapter.Benchmarks {
 		if len(r.Benchmarks) == 0 || slices.Contains(r.Benchmarks, b.Name) {
 			if r.Cores != AsBook {
 				b.Cores = r.Cores
 			}
 			on := place(b.Cores, r.Core)
-			if note := placed(b.Cores, on); !slices.Contains(r.result.Notes, note) {
+			if note := placed(b.Cores, on, crowd); !slices.Contains(r.result.Notes, note) {
 				r.result.Notes = append(r.result.Notes, note)
 			}
 			r.lanes = append(r.lanes, &lane{

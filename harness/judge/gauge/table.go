@@ -99,7 +99,7 @@ func (b Benchmark) Speed(seconds float64) string {
 	if seconds <= 0 {
 		return "n/a"
 	}
-	if b.Kind != Transfer {
+	if b.Kind != Transfer && b.Kind != Crowd {
 		return figure.Time(seconds)
 	}
 	return figure.Rate(float64(b.Size) / seconds)
@@ -129,7 +129,8 @@ func (r Result) placed() string {
 		}
 	}
 	// Who is read here was measured on two cores: the figures are refused otherwise.
-	return placed(r.Benchmarks[0].Cores, cores{0, 1}) + "\n"
+	crowd := slices.ContainsFunc(r.Benchmarks, func(b Benchmark) bool { return b.Kind == Crowd })
+	return placed(r.Benchmarks[0].Cores, cores{0, 1}, crowd) + "\n"
 }
 
 // columns lays out a table: names to the left, figures to the right.

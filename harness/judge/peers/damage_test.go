@@ -5,6 +5,7 @@ import (
 	"os"
 	"os/exec"
 	"path/filepath"
+	"strings"
 	"testing"
 
 	"github.com/stretchr/testify/assert"
@@ -206,6 +207,22 @@ var differs = map[kind]map[string]string{
 		"ends in a message":  "",
 		"ends in a header":   "",
 	},
+	{"joinable", peers.C}: {
+		"sends a long one":   "the second process ended with status 1",
+		"sends an empty one": "message 5: received 0 bytes instead of 64",
+		"ends in a message":  "",
+		"ends in a header":   "",
+	},
+	{"joinable-futex", peers.C}: {
+		"sends a long one":   "the second process ended with status 1",
+		"sends an empty one": "message 5: received 0 bytes instead of 64",
+		"ends in a message":  "",
+		"ends in a header":   "",
+	},
+	{"joinable-futex", peers.Python}: {"ends in a message": ""},
+	{"joinable", peers.Python}: {
+		"ends in a message": "",
+	},
 	{"ring", peers.Python}:        {"sends a long one": "a slot has no room for 65 bytes", "ends in a message": ""},
 	{"buffer", peers.Python}:      {"sends a long one": "a slot has no room for 65 bytes", "ends in a message": ""},
 	{"sysv-buffer", peers.Python}: {"sends a long one": "a slot has no room for 65 bytes", "ends in a message": ""},
@@ -220,6 +237,38 @@ var differs = map[kind]map[string]string{
 	},
 	{"unix", peers.Python}: {"ends in a message": "end of file in the middle of a message"},
 	{"tcp", peers.Python}:  {"ends in a message": "end of file in the middle of a message"},
+}
+
+// What goes wrong in a crowd, by an edit of the peer's source.
+func TestAFaultInACrowdIsTold(t *testing.T) {
+	faults := []struct{ name, file, from, to, says string }{
+		{"loses one", "crowd.h", "c->put(message, b->size);", "if (i != 5) c->put(message, b->size);", "message 5 was put twice, and was taken 0 times"},
+		{"puts one twice", "crowd.h", "c->put(message, b->size);", "c->put(message, b->size); if (i == 5) c->put(message, b->size);", "joinable: message "},
+		{"damages one", "crowd.h", "c->put(message, b->size);", "message[63] ^= i == 5; c->put(message, b->size);", "nobody has put"},
+		{"is killed with one", "crowd.h", "times[i]++;", "times[i]++; if (i == 5) raise(SIGKILL);", "ended with status or signal 9"},
+		{"loses one", "crowd.py", "outgoing.send_bytes(message)", "number != 5 and outgoing.send_bytes(message)", "message 5 was put twice, and was taken 0 times"},
+		{"damages one", "crowd.py", "outgoing.send_bytes(message)", "outgoing.send_bytes(message[:-1] + bytes([number == 5]))", "nobody has put"},
+		{"is killed with one", "crowd.py", "times[number] += 1", "number == 5 and os.kill(os.getpid(), 9)", "ended too early"},
+	}
+	for _, f := range faults {
+		t.Run(f.file+"/"+f.name, func(t *testing.T) {
+			t.Parallel()
+			dir := edited(t, f.file, f.from, f.to)
+			var argv []string
+			if strings.HasSuffix(f.file, ".py") {
+				argv = []string{prepare(t, kind{"joinable", peers.Python}).Argv[0], "-B", filepath.Join(dir, "joinable.py")}
+			} else {
+				prepare(t, kind{"joinable", peers.C})
+				argv = []string{filepath.Join(dir, "joinable")}
+				out, err := exec.CommandContext(t.Context(), "cc", "-o", argv[0], filepath.Join(dir, "joinable.c")).CombinedOutput()
+				require.NoError(t, err, "%s", out)
+			}
+			o := runPeer(t, argv, "crowd", 64, 10)
+			assert.NotZero(t, o.status, "the exit status")
+			assert.Empty(t, o.out, "standard output")
+			assert.Contains(t, o.errors, f.says)
+		})
+	}
 }
 
 func (f fault) isTold(t *testing.T, argv []string) {

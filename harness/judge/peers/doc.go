@@ -3,22 +3,26 @@
 // library only), and as a limit what the bytes alone cost (limit/main.go). NAME is
 // a mechanism: pipe, fifo; file; unix, seqpacket and tcp for sockets, and duplex for a
 // socket pair; posix-queue and sysv-queue; ring, buffer, sysv-buffer and semaphore for shared
-// memory; signal-queue and signal-wait. And free-lock, free-semaphore and sysv-semaphore send
-// nothing. What those of one language share is in peer.h, stream.h, file.h, folder.h, address.h,
-// queue.h, slots.h, sigpair.h and operation.h, and in peer.py, file.py, stream.py, address.py,
-// queues.py, slots.py, semaphores.py, sigpair.py and operation.py. [Prepare] makes one ready to run.
+// memory; signal-queue and signal-wait; joinable and joinable-futex. And free-lock, free-semaphore and sysv-semaphore
+// send nothing. What those of one language share is in peer.h, stream.h, file.h, folder.h, address.h,
+// queue.h, slots.h, sigpair.h, joinable.h, crowd.h and operation.h, and in peer.py, file.py, stream.py, address.py,
+// queues.py, slots.py, semaphores.py, sigpair.py, crowd.py and operation.py. [Prepare] makes one ready
+// to run.
 //
 // # The command line
 //
 //	PEER BENCHMARK SIZE COUNT
 //
-// A peer is two processes, but for the benchmark operation. The first one is started by the
+// A peer is two processes, but for the benchmarks crowd and operation. The first one is started by the
 // command line. It starts the second one.
 //
 //   - transfer: the second process sends COUNT messages of SIZE bytes and closes.
 //     The first one receives them.
 //   - pingpong: the first process sends a message of SIZE bytes and waits until the
 //     second one has sent it back. This is done COUNT times. Then the first one closes.
+//   - crowd: two processes put messages into one queue, in all COUNT of SIZE bytes, of at least 8:
+//     the first one of the two those with even numbers. Three others take them. The one that the
+//     command line has started takes no part: it waits until all is done.
 //   - operation: one process does something COUNT times that nobody else wants at the same
 //     time: it takes a lock and gives it back, or posts to a semaphore and takes. SIZE says
 //     nothing.
@@ -75,6 +79,14 @@
 // the byte is the number that sigqueue(3) sends, and signalfd(2) receives it. In signal-wait
 // there is no byte: who receives counts. Another signal is the end.
 //
+// # The joinable queue
+//
+// It has room for 128 messages. Who takes a message marks it as done at once. In C it is a ring of
+// slots under one lock. In joinable that is made as the reference is: flock(2), and an eventfd(2) to
+// sleep on, and each process counts by itself what is done. In joinable-futex it is a robust mutex,
+// and a futex(2) to sleep on. In Python it is multiprocessing.JoinableQueue: a pipe, a lock for each
+// of its ends, two semaphores and a condition, and a thread that writes.
+//
 // # What is measured
 //
 // Everything is done twice, in the same two processes. The first time warms up: the
@@ -82,7 +94,8 @@
 // process, with CLOCK_MONOTONIC.
 //
 //   - seconds is how long the second time took: from right before the second process
-//     is told to go until the last message was received and checked.
+//     is told to go until the last message was received and checked. In a crowd the time
+//     ends when all is done, which the first process waits for (join).
 //   - whole is that and the start-up: from right before the mechanism is made and the
 //     second process is started until it has said that it is ready. The start of
 //     the first one, of Python itself for example, is not in it.

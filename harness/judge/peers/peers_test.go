@@ -42,7 +42,7 @@ type kind struct{ name, language string }
 func (k kind) String() string { return k.language + "/" + k.name }
 
 // names are those of the mechanisms.
-var names = []string{"pipe", "fifo", "file", "file-close", "file-each", "article", "unix", "duplex", "seqpacket", "tcp", "posix-queue", "sysv-queue", "ring", "buffer", "sysv-buffer", "semaphore"}
+var names = []string{"pipe", "fifo", "file", "file-close", "file-each", "article", "unix", "duplex", "seqpacket", "tcp", "posix-queue", "sysv-queue", "ring", "buffer", "sysv-buffer", "semaphore", "joinable", "joinable-futex"}
 
 var kinds = func() (all []kind) {
 	for _, name := range names {
@@ -217,6 +217,28 @@ func TestOperationsAreDoneByOneProcess(t *testing.T) {
 				}
 			})
 		}
+	}
+}
+
+func TestACrowdTakesEveryMessageOnce(t *testing.T) {
+	for _, k := range []kind{{"joinable", peers.C}, {"joinable", peers.Python}, {"joinable-futex", peers.C}, {"joinable-futex", peers.Python}} {
+		t.Run(k.String(), func(t *testing.T) {
+			t.Parallel()
+			p := prepare(t, k)
+			for _, size := range []int{8, 64, 1024, 65536} {
+				for _, count := range []int{1, 2, 5, 1000} {
+					l := runPeer(t, p.Argv, "crowd", size, count).measured(t)
+					assert.Equal(t, count, l.Messages)
+					assert.Positive(t, l.Seconds)
+					assert.Greater(t, l.Whole, l.Seconds)
+				}
+			}
+			for _, words := range [][]any{{"crowd"}, {"crowd", 7, 1}, {"crowd", 64, 0}, {"crowd", 64, "x"}, {"crowd", 64, 1, 1}} {
+				o := runPeer(t, p.Argv, words...)
+				assert.Equal(t, 2, o.status, "%v", words)
+				assert.Contains(t, o.errors, "usage: ")
+			}
+		})
 	}
 }
 

@@ -37,6 +37,7 @@ func kinds() []kind {
 		{(*wait).onChild, (*Case).explainChild, !others},
 		{(*wait).onSignal, (*Case).explainSignal, others},
 		{(*wait).onInotify, (*Case).explainInotify, others},
+		{(*wait).onEventfd, (*Case).explainEventfd, others},
 		{(*wait).sleeps, (*Case).explainSleep, !others},
 		{(*wait).isInside, (*Case).explainGoroutine, !others},
 		{(*wait).isOther, (*Case).explainOther, !others},

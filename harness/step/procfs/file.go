@@ -27,6 +27,9 @@ type File struct {
 	Process int
 	Reaped  bool
 
+	// Number is what an Eventfd is at, and EventID which one it is: all of them share an inode.
+	Number, EventID uint64
+
 	// Filled and Capacity are the bytes that are in a pipe and that fit into
 	// it. Both are -1 if that is not known. Space frees by page, so a pipe can
 	// be full with less than its capacity in it.
@@ -147,6 +150,10 @@ func (f *File) parseInfo(info string) {
 			f.Process, _ = strconv.Atoi(strings.TrimSpace(value))
 			f.Reaped = f.Process == -1
 			f.Process = max(f.Process, 0)
+		case "eventfd-count":
+			f.Number, _ = strconv.ParseUint(strings.TrimSpace(value), 16, 64)
+		case "eventfd-id":
+			f.EventID, _ = strconv.ParseUint(strings.TrimSpace(value), 10, 64)
 		case "sigmask":
 			f.Signals = parseSet(value)
 		case "lock":

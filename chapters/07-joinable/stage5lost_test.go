@@ -1,0 +1,194 @@
+package joinable_test
+
+import (
+	"fmt"
+	"strconv"
+	"testing"
+
+	"github.com/stretchr/testify/require"
+
+	"ipcworkbook/harness/lab"
+)
+
+// Step 17: a worker that ends between Get and TaskDone: Join says so, with the process and the
+// numbers of the items.
+func TestJoinTellsWhoHadTheItem(t *testing.T) {
+	l := lab.New(t)
+	q := queue(l, 20, 20)
+	put(l, q, "1", "2", "3", "4", "5")
+	take(l, q, "1")
+	victim, other := l.Start(holdsItems, handed(q, lab.Tell("items", "2"), lab.Tell("done", "0"))...), l.Start(works, handed(q)...)
+	require.Equal(l, []string{"2", "3"}, reported[[]string](victim), "what the worker took that will be killed")
+	other.Go()
+	require.Equal(l, "4", reported[string](other), "what another worker took")
+	var err error
+	join := l.Call("Join() while a worker with two items is killed: how does it learn that this process has ended?", func() error { err = q.Join(forever); return nil })
+	join.Blocks("5 items are not done")
+	victim.Kill()
+	join.ReturnsSoon(nil)
+	require.Equal(l, toldOf(victim, 2, 3), tells(err), "Join() when a worker was killed that had items number 2 and 3: it does not wait for the others")
+	require.ErrorContains(l, err, fmt.Sprint(victim.PID()), "the text of the error: the process")
+	require.ErrorContains(l, err, "3", "the text of the error: the items' numbers")
+	again := l.Call("Join() once more", func() error { return q.Join(forever) })
+	again.Blocks("three items are not done, and two were told as lost")
+	take(l, q, "5")
+	done(l, q, 2)
+	again.Blocks("item 4 is not done: its worker lives")
+	other.Go()
+	require.Equal(l, "done", reported[string](other), "what another worker says after TaskDone()")
+	again.ReturnsSoon(nil)
+
+	// Who has ended before Join begins. TaskDone is for the item that was taken first.
+	ends := []struct{ items, done, how string }{{"3", "1", "is killed"}, {"3", "2", "ends without Close"}, {"2", "0", "closes its Queue, and lives on"}, {"2", "0", "closes its Queue, and ends"}}
+	number := uint64(5)
+	for _, end := range ends {
+		had, _ := strconv.Atoi(end.items)
+		marked, _ := strconv.Atoi(end.done)
+		var lost []uint64
+		for n := range had {
+			put(l, q, "an item")
+			if number++; n >= marked {
+				lost = append(lost, number)
+			}
+		}
+		p := l.Start(holdsItems, handed(q, lab.Tell("items", end.items), lab.Tell("done", end.done), lab.Tell("end", end.how))...)
+		p.Report(new([]string))
+		if end.how == "is killed" {
+			p.Kill()
+		} else if p.Go(); end.how == "closes its Queue, and lives on" {
+			p.Report(new(bool))
+		} else {
+			require.NoError(l, p.Wait(), "a worker that %s", end.how)
+		}
+		isLost(l, q, p, lost, fmt.Sprintf("a worker that had taken %s items, and marked %s, %s", end.items, end.done, end.how))
+		if end.how == "closes its Queue, and lives on" {
+			p.Exit()
+		}
+	}
+
+	// Who comes when Join waits already, and is killed.
+	put(l, q, "an item")
+	number++
+	late := l.Call("Join() while a worker comes, takes an item and is killed: does it know of those that come later?", func() error { err = q.Join(forever); return nil })
+	late.Blocks("an item waits")
+	p := l.Start(holdsItems, handed(q, lab.Tell("items", "1"), lab.Tell("done", "0"))...)
+	p.Report(new([]string))
+	late.Blocks("an item is taken, and not done")
+	p.Kill()
+	late.ReturnsSoon(nil)
+	require.Equal(l, toldOf(p, number), tells(err), "Join() when a worker was killed that had come later")
+
+	// Who closes its Queue while another process waits in Join.
+	put(l, q, "an item", "another one")
+	number += 2
+	joiner := l.Start(joinsAgain, handed(q)...)
+	p = l.Start(holdsItems, handed(q, lab.Tell("items", "2"), lab.Tell("done", "1"), lab.Tell("end", "closes its Queue, and lives on"))...)
+	p.Report(new([]string))
+	joiner.Go()
+	joiner.Blocks("an item is not done")
+	p.Go()
+	p.Report(new(bool))
+	require.Equal(l, toldOf(p, number), reported[told](joiner), "Join() when a worker has closed its Queue with an item to be done")
+	p.Exit()
+
+	// Two at once: each is told, one by one. And who has nothing to do is not told.
+	put(l, q, "an item", "another one")
+	var two []*lab.Process
+	for _, items := range []string{"1", "1", "0"} {
+		p := l.Start(holdsItems, handed(q, lab.Tell("items", items), lab.Tell("done", "0"))...)
+		p.Report(new([]string))
+		two = append(two, p)
+	}
+	for _, p := range two {
+		p.Kill()
+	}
+	tellsOf := []told{tells(q.Join(forever)), tells(q.Join(forever))}
+	require.ElementsMatch(l, []told{toldOf(two[0], number+1), toldOf(two[1], number+2)}, tellsOf, "Join() and Join() once more, when two workers were killed: each tells of one process")
+	require.NoError(l, q.Join(forever), "Join() when both were told: a third process was killed that had taken nothing")
+	joiner.Kill()
+	other.Kill()
+
+	// Whoever is killed, and when: each item is taken once, or told. Victim and moment follow from
+	// the seed.
+	random := l.Rand("victims")
+	for round := range 6 {
+		victim, moment := random.IntN(5), random.IntN(90)
+		onceOrTold(l, round, victim, moment, fmt.Sprintf("in round %d, in which process %d of 5 was killed at call %d", round, victim, moment))
+	}
+}
+
+// holdsItems takes some items, marks some of them as done, and ends in some way.
+var holdsItems = lab.NewRole("worker with items", func(c *lab.Child) error {
+	q, err := attached(c)
+	if err != nil {
+		return err
+	}
+	items, err := strconv.Atoi(c.Text("items"))
+	if err != nil {
+		return err
+	}
+	marked, err := strconv.Atoi(c.Text("done"))
+	if err != nil {
+		return err
+	}
+	got := []string{}
+	for range items {
+		item, err := q.Get(forever)
+		if err != nil {
+			return fmt.Errorf("Get(): %w", err)
+		}
+		got = append(got, string(item))
+	}
+	for range marked {
+		if err := q.TaskDone(); err != nil {
+			return fmt.Errorf("TaskDone(): %w", err)
+		}
+	}
+	c.Report(got)
+	c.Wait()
+	switch c.Text("end") {
+	case "closes its Queue, and lives on":
+		if err := q.Close(); err != nil {
+			return fmt.Errorf("Close(): %w", err)
+		}
+		c.Report(true)
+		c.Wait()
+	case "closes its Queue, and ends":
+		return q.Close()
+	}
+	return nil
+})
+
+// Step 18: a process that has the number of a dead one is another process.
+func TestNumberOfADeadWorker(t *testing.T) {
+	l := lab.New(t)
+	q := queue(l, 20, 20)
+	var ended []*lab.Process
+	for range 5 {
+		put(l, q, "an item")
+		p := l.Start(holdsItems, handed(q, lab.Tell("items", "1"), lab.Tell("done", "0"))...)
+		p.Report(new([]string))
+		p.Kill()
+		ended = append(ended, p)
+	}
+	again, of := l.SamePID(ended, waitsForever)
+	require.Equal(l, ended[of].PID(), again.PID(), "the pid of a process, as the lab has made it")
+	var lost []told
+	for range ended {
+		join := l.Call("Join(), when a process has the number of a dead worker: is its number all that is looked at?", func() error { lost = append(lost, tells(q.Join(forever))); return nil })
+		join.ReturnsSoon(nil)
+	}
+	var want []told
+	for n, p := range ended {
+		want = append(want, toldOf(p, uint64(n+1)))
+	}
+	require.ElementsMatch(l, want, lost, "what five calls of Join() have told, when five workers were killed")
+	require.NoError(l, q.Join(forever), "Join() when all were told")
+	again.Exit()
+}
+
+// waitsForever is a process that has nothing to do with the queue.
+var waitsForever = lab.NewRole("stranger", func(c *lab.Child) error {
+	c.Wait()
+	return nil
+})

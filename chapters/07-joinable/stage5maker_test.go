@@ -1,0 +1,142 @@
+package joinable_test
+
+import (
+	"errors"
+	"fmt"
+	"io"
+	"os"
+	"testing"
+
+	"github.com/stretchr/testify/require"
+	"golang.org/x/sys/unix"
+
+	joinable "ipcworkbook/chapters/07-joinable"
+	"ipcworkbook/harness/lab"
+)
+
+// madeElsewhere is a queue whose maker is another process, and this one is attached to it. The
+// files come over a socket, as SCM_RIGHTS (unix(7)).
+func madeElsewhere(l *lab.Lab, bound int) (*joinable.Queue, *lab.Process) {
+	fds, err := unix.Socketpair(unix.AF_UNIX, unix.SOCK_SEQPACKET|unix.SOCK_CLOEXEC, 0)
+	require.NoError(l, err, "socketpair() of the test's own")
+	ours, theirs := os.NewFile(uintptr(fds[0]), "line"), os.NewFile(uintptr(fds[1]), "line")
+	defer ours.Close()
+	maker := l.Start(makes, lab.HandOver("line", theirs), lab.Tell("bound", fmt.Sprint(bound)))
+	rights := make([]byte, unix.CmsgSpace(4*mostFiles))
+	_, n, _, _, err := unix.Recvmsg(fds[0], make([]byte, 1), rights, unix.MSG_CMSG_CLOEXEC)
+	require.NoError(l, err, "recvmsg() of the test's own")
+	messages, err := unix.ParseSocketControlMessage(rights[:n])
+	if err != nil || len(messages) == 0 {
+		require.NoError(l, maker.Wait(), "the maker")
+		l.Fault("no files came from the maker: %v", err)
+	}
+	numbers, err := unix.ParseUnixRights(&messages[0])
+	require.NoError(l, err, "the rights of the test's own")
+	var files []*os.File
+	for _, n := range numbers {
+		files = append(files, os.NewFile(uintptr(n), "queue"))
+	}
+	q, err := joinable.Attach(files, bound, 20)
+	require.NoError(l, err, "Attach() to a queue of another process")
+	l.CloseAtEnd(q)
+	return q, maker
+}
+
+// mostFiles is how many files a message can have with it (SCM_MAX_FD).
+const mostFiles = 253
+
+// makes makes a queue. At the test's first word it closes it, and at the second one it ends.
+var makes = lab.NewRole("maker", func(c *lab.Child) error {
+	var bound int
+	fmt.Sscan(c.Text("bound"), &bound)
+	q, err := joinable.Create(bound, 20)
+	if err != nil {
+		return fmt.Errorf("Create(): %w", err)
+	}
+	var numbers []int
+	for _, f := range q.Files() {
+		numbers = append(numbers, int(f.Fd()))
+	}
+	line := c.File("line")
+	if err := unix.Sendmsg(int(line.Fd()), []byte{0}, unix.UnixRights(numbers...), nil, 0); err != nil {
+		return err
+	}
+	line.Close()
+	c.Report(true)
+	c.Wait()
+	if err := q.Close(); err != nil {
+		return fmt.Errorf("Close(): %w", err)
+	}
+	c.Report(true)
+	c.Wait()
+	return nil
+})
+
+// Step 19: a maker that ends without Close ends the queue as well, and nobody waits for ever.
+func TestMakerDies(t *testing.T) {
+	l := lab.New(t)
+	q, maker := madeElsewhere(l, 2)
+	maker.Report(new(bool))
+	get := l.Call("Get() of an empty queue whose maker is killed", func() error { _, err := q.Get(forever); return err })
+	get.Blocks("the queue is empty")
+	other := l.Start(getsABrokenEnd, handed(q)...)
+	other.Blocks("the queue is empty")
+	maker.Kill()
+	get.ReturnsSoon(io.ErrUnexpectedEOF)
+	end := l.Call("Get() of another process, when the maker was killed", other.Wait)
+	end.ReturnsSoon(nil)
+
+	q, maker = madeElsewhere(l, 2)
+	maker.Report(new(bool))
+	late := copies(l, q)
+	put(l, q, "1", "2")
+	full := l.Call("Put() into a full queue whose maker is killed", func() error { return q.Put(forever, []byte("3")) })
+	full.Blocks("the queue is full")
+	join := l.Call("Join() of a queue whose maker is killed", func() error { return q.Join(forever) })
+	join.Blocks("two items are not done")
+	maker.Kill()
+	full.ReturnsSoon(unix.EPIPE)
+	join.ReturnsSoon(io.ErrUnexpectedEOF)
+	require.ErrorIs(l, q.TryPut([]byte("3")), unix.EPIPE, "TryPut() into a full queue whose maker was killed")
+	take(l, q, "1")
+	require.ErrorIs(l, q.TryPut([]byte("3")), unix.EPIPE, "TryPut() into a queue whose maker was killed, where there is room")
+	require.ErrorIs(l, q.Put(forever, []byte("3")), unix.EPIPE, "Put() into a queue whose maker was killed, where there is room")
+	after, err := joinable.Attach(late, 0, 0)
+	require.NoError(l, err, "Attach() to a queue whose maker was killed: what is in it can be taken")
+	l.CloseAtEnd(after)
+	require.ErrorIs(l, after.TryPut([]byte("3")), unix.EPIPE, "TryPut() of who has attached after the maker's death")
+	take(l, after, "2")
+	for range 2 {
+		_, err := after.Get(forever)
+		require.ErrorIs(l, err, io.ErrUnexpectedEOF, "Get() when all is taken, of who has attached after the maker's death")
+		_, err = q.TryGet()
+		require.ErrorIs(l, err, io.ErrUnexpectedEOF, "TryGet() when all is taken, after the maker's death")
+	}
+	done(l, q, 1)
+	require.ErrorIs(l, q.Join(forever), io.ErrUnexpectedEOF, "Join() when one item is not done, after the maker's death")
+	require.NoError(l, after.Close(), "Close() of who had an item to be done")
+	require.Equal(l, told{Error: "lost", PID: os.Getpid(), Items: []uint64{2}}, tells(q.Join(forever)), "Join() when an item is lost, after the maker's death: that comes first")
+	require.NoError(l, q.Join(forever), "Join() when all is done, after the maker's death")
+
+	// A clean end is another one, also when the maker's process is gone.
+	q, maker = madeElsewhere(l, 2)
+	maker.Report(new(bool))
+	put(l, q, "1")
+	maker.Go()
+	maker.Report(new(bool))
+	maker.Exit()
+	take(l, q, "1")
+	_, err = q.Get(forever)
+	require.ErrorIs(l, err, io.EOF, "Get() when the maker has closed the queue, and has ended afterwards")
+}
+
+var getsABrokenEnd = lab.NewRole("consumer of an empty queue whose maker dies", func(c *lab.Child) error {
+	q, err := attached(c)
+	if err != nil {
+		return err
+	}
+	if _, err := q.Get(forever); !errors.Is(err, io.ErrUnexpectedEOF) {
+		return fmt.Errorf("Get(): expected %w, and got: %w", io.ErrUnexpectedEOF, err)
+	}
+	return q.Close()
+})

@@ -1,0 +1,194 @@
+package joinable_test
+
+import (
+	"encoding/binary"
+	"fmt"
+	"math"
+	"os"
+	"slices"
+	"testing"
+
+	"github.com/stretchr/testify/require"
+	"golang.org/x/sys/unix"
+
+	joinable "ipcworkbook/chapters/07-joinable"
+	"ipcworkbook/harness/lab"
+)
+
+// Step 20: Attach looks at what it was handed, and believes none of it.
+func TestAttachLooksFirst(t *testing.T) {
+	l := lab.New(t)
+	q := queue(l, 3, 100)
+	put(l, q, "1")
+	for _, bad := range []struct {
+		what           string
+		bound, maxItem int
+		want           error
+	}{
+		{"another bound", 4, 0, joinable.ErrFormat}, {"another size of items", 0, 99, joinable.ErrFormat},
+		{"a negative bound", -3, 0, unix.EINVAL}, {"a negative size", 3, -100, unix.EINVAL}, {"the least number", math.MinInt, 0, unix.EINVAL},
+	} {
+		_, err := joinable.Attach(copies(l, q), bad.bound, bad.maxItem)
+		require.ErrorIs(l, err, bad.want, "Attach() with %s", bad.what)
+	}
+	_, err := joinable.Attach(copies(l, q), 77, 0)
+	require.ErrorContains(l, err, "77", "Attach() that expects a bound of 77: what was expected")
+	require.ErrorContains(l, err, "3", "Attach() to a queue with a bound of 3: what is there")
+	inherited := copies(l, q)
+	for _, f := range inherited {
+		_, err := unix.FcntlInt(f.Fd(), unix.F_SETFD, 0)
+		require.NoError(l, err, "fcntl() of the test's own: so does a child get its files")
+	}
+	right, err := joinable.Attach(inherited, 3, 100)
+	require.NoError(l, err, "Attach() that expects what is there")
+	for i, f := range right.Files() {
+		require.Equal(l, "close-on-exec", l.OnExec(f), "file %d of Files(), after Attach()", i)
+	}
+	require.NoError(l, right.Close(), "Close()")
+
+	files := copies(l, q)
+	for _, bad := range []struct {
+		what  string
+		files []*os.File
+	}{
+		{"no file", nil}, {"all files but the last one", files[:len(files)-1]},
+		{"one file more", append(slices.Clone(files), files[0])},
+	} {
+		refused(l, bad.files, bad.what)
+	}
+
+	info, err := files[0].Stat()
+	require.NoError(l, err, "fstat() of the memory")
+	whole := make([]byte, info.Size())
+	_, err = files[0].ReadAt(whole, 0)
+	require.NoError(l, err, "reading the memory")
+	number := func(at int, value uint64, bytes int) func([]byte) []byte {
+		return func(p []byte) []byte {
+			if bytes == 4 {
+				binary.NativeEndian.PutUint32(p[at:], uint32(value))
+			} else {
+				binary.NativeEndian.PutUint64(p[at:], value)
+			}
+			return p
+		}
+	}
+	for _, bad := range []struct {
+		what string
+		edit func(p []byte) []byte
+		seal int
+	}{
+		{"a memory with nothing in it", func(p []byte) []byte { return p[:0] }, allSeals},
+		{"a memory that is shorter than a header", func(p []byte) []byte { return p[:joinable.HeaderSize-1] }, allSeals},
+		{"a header alone", func(p []byte) []byte { return p[:joinable.HeaderSize] }, allSeals},
+		{"a memory that lacks its last byte", func(p []byte) []byte { return p[:len(p)-1] }, allSeals},
+		{"a memory with one byte more", func(p []byte) []byte { return append(p, 0) }, allSeals},
+		{"all zero", func(p []byte) []byte { return make([]byte, len(p)) }, allSeals},
+		{"another magic, in its first byte", func(p []byte) []byte { p[0] ^= 1; return p }, allSeals},
+		{"another magic, in its last byte", func(p []byte) []byte { p[7] ^= 1; return p }, allSeals},
+		{"another version", number(8, joinable.Version+1, 4), allSeals},
+		{"a bound of 0", number(12, 0, 4), allSeals},
+		{"a bound that the size is not for", number(12, 300, 4), allSeals},
+		{"a bound of 2^32-1", number(12, math.MaxUint32, 4), allSeals},
+		{"items of 0 bytes", number(16, 0, 8), allSeals},
+		{"items of a size that the file is not for", number(16, 10_000, 8), allSeals},
+		{"items of 2^32+100 bytes", number(16, 1<<32+100, 8), allSeals},
+		{"items of 2^63 bytes", number(16, 1<<63, 8), allSeals},
+		{"items of 2^64-1 bytes", number(16, math.MaxUint64, 8), allSeals},
+		{"another size in the header", number(24, uint64(len(whole))+1, 8), allSeals},
+		{"a size of 2^64-1 in the header", number(24, math.MaxUint64, 8), allSeals},
+		{"no seals: it may be cut at any time", func(p []byte) []byte { return p }, 0},
+		{"a seal less: it may be cut", func(p []byte) []byte { return p }, unix.F_SEAL_GROW | unix.F_SEAL_SEAL},
+	} {
+		files := copies(l, q)
+		files[0] = memoryOf(l, bad.edit(slices.Clone(whole)), bad.seal)
+		refused(l, files, bad.what)
+	}
+	files = copies(l, q)
+	files[0] = memoryOf(l, number(8, 4711, 4)(slices.Clone(whole)), allSeals)
+	_, err = joinable.Attach(files, 0, 0)
+	require.ErrorContains(l, err, "4711", "Attach() to a queue of version 4711: its version")
+	require.ErrorContains(l, err, fmt.Sprint(joinable.Version), "Attach() to a queue of another version: the version of this package")
+
+	for _, other := range []struct {
+		what string
+		open func() (*os.File, error)
+	}{
+		{"a folder", func() (*os.File, error) { return os.Open(l.Dir()) }},
+		{"/dev/null", func() (*os.File, error) { return os.OpenFile(os.DevNull, os.O_RDWR, 0) }},
+		{"a file with the right bytes, which no seal protects", func() (*os.File, error) {
+			path := l.Path("copy")
+			if err := os.WriteFile(path, whole, 0o600); err != nil {
+				return nil, err
+			}
+			return os.OpenFile(path, os.O_RDWR, 0)
+		}},
+		{"a pipe", func() (*os.File, error) { r, w, err := os.Pipe(); l.CloseAtEnd(w); return r, err }},
+	} {
+		f, err := other.open()
+		require.NoError(l, err, "opening %s", other.what)
+		l.CloseAtEnd(f)
+		files := copies(l, q)
+		files[0] = f
+		refused(l, files, other.what)
+	}
+	take(l, q, "1")
+
+	// Numbers that cannot be, behind the header. No call may panic, whatever it returns.
+	p := l.Start(usesWhatIsBroken, handed(q)...)
+	p.Rests()
+	p.Kill()
+}
+
+// refused asserts that Attach finds something else than a queue, and leaves the files alone.
+func refused(l *lab.Lab, files []*os.File, what string) {
+	_, err := joinable.Attach(files, 0, 0)
+	require.ErrorIs(l, err, joinable.ErrFormat, "Attach() to %s", what)
+	for i, f := range files {
+		_, err := f.Stat()
+		require.NoError(l, err, "fstat() of file %d after Attach() has refused %s: it is still open", i, what)
+	}
+}
+
+// memoryOf is a memfd with these bytes.
+func memoryOf(l *lab.Lab, content []byte, seals int) *os.File {
+	fd, err := unix.MemfdCreate("the test's own", unix.MFD_CLOEXEC|unix.MFD_ALLOW_SEALING)
+	require.NoError(l, err, "memfd_create() of the test's own")
+	f := os.NewFile(uintptr(fd), "the test's own")
+	l.CloseAtEnd(f)
+	_, err = f.WriteAt(content, 0)
+	require.NoError(l, err, "writing a memfd of the test's own")
+	_, err = unix.FcntlInt(uintptr(fd), unix.F_ADD_SEALS, seals)
+	require.NoError(l, err, "sealing a memfd of the test's own")
+	return f
+}
+
+// usesWhatIsBroken writes over all that stands behind the header, and uses the queue then.
+var usesWhatIsBroken = lab.NewRole("user of a broken queue", func(c *lab.Child) error {
+	q, err := attached(c)
+	if err != nil {
+		return err
+	}
+	memory := q.Files()[0]
+	info, err := memory.Stat()
+	if err != nil {
+		return err
+	}
+	for _, value := range []byte{0xff, 0x7f, 0x80, 0x01} {
+		rubbish := make([]byte, info.Size()-joinable.HeaderSize)
+		for i := range rubbish {
+			rubbish[i] = value
+		}
+		if _, err := memory.WriteAt(rubbish, joinable.HeaderSize); err != nil {
+			return err
+		}
+		_ = q.TryPut([]byte("1"))
+		_, _ = q.TryGet()
+		_ = q.TaskDone()
+		_, _ = q.Len()
+		_ = q.Join(ended(errBell))
+		_ = q.Put(ended(errBell), []byte("1"))
+		_, _ = q.Get(ended(errBell))
+	}
+	_ = q.Close()
+	return nil
+})

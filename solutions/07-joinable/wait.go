@@ -1,0 +1,106 @@
+package joinable
+
+import (
+	"context"
+	"fmt"
+	"os"
+
+	"golang.org/x/sys/unix"
+)
+
+// until calls try until it has something to return. While it has not, this waits for the
+// bell, for the end of the maker, and for others whose descriptors try returns. When the
+// context ends the error is that, and as.
+func (q *Queue) until(ctx context.Context, as error, b int, try func() (done bool, others []int, err error)) error {
+	ended := func() error { return fmt.Errorf("%w: %w", as, context.Cause(ctx)) }
+	if ctx.Err() != nil {
+		return ended()
+	}
+	cancelled := -1
+	for {
+		done, others, err := try()
+		if done || err != nil {
+			return err
+		}
+		if cancelled < 0 && ctx.Done() != nil {
+			fd, err := unix.Eventfd(0, unix.EFD_CLOEXEC)
+			if err != nil {
+				closeDescriptors(others)
+				return os.NewSyscallError("eventfd", err)
+			}
+			cancelled = fd
+			rung := make(chan struct{})
+			stop := context.AfterFunc(ctx, func() { bell{fd: fd}.write(); close(rung) })
+			defer func() {
+				if !stop() {
+					<-rung
+				}
+				unix.Close(fd)
+			}()
+		}
+		set := []unix.PollFd{}
+		for _, fd := range append([]int{q.bells[b].fd, q.stop, q.maker, cancelled}, others...) {
+			set = append(set, unix.PollFd{Fd: int32(fd), Events: unix.POLLIN}) // a negative one is ignored
+		}
+		err = again(func() error { _, err := unix.Poll(set, -1); return err })
+		closeDescriptors(others)
+		switch {
+		case err != nil:
+			return os.NewSyscallError("poll", err)
+		case q.closed.Load():
+			return os.ErrClosed
+		case ctx.Err() != nil:
+			return ended()
+		}
+	}
+}
+
+func closeDescriptors(all []int) {
+	for _, fd := range all {
+		unix.Close(fd)
+	}
+}
+
+// findMaker opens a pidfd of the maker.
+func (q *Queue) findMaker() (err error) {
+	if !q.isMaker {
+		q.maker, err = q.processOf(0)
+	}
+	return err
+}
+
+// makerHasDied says whether the maker has ended without Close.
+func (q *Queue) makerHasDied(m *memory) bool {
+	return !q.isMaker && m.ended.Load() == 0 && (q.maker < 0 || isReady(q.maker))
+}
+
+func (q *Queue) Daemon() error {
+	if err := q.enter(); err != nil {
+		return err
+	}
+	defer q.leave()
+	if q.isMaker || q.maker >= 0 && int(q.memory.placeAt(0).pid.Load()) == os.Getpid() {
+		return fmt.Errorf("this process is the maker: %w", unix.EINVAL)
+	}
+	there, err := q.lock.isTaken(0)
+	if err != nil {
+		return err
+	}
+	if q.maker < 0 || !there {
+		return fmt.Errorf("the maker has gone: %w", unix.ESRCH)
+	}
+	if q.daemon.Swap(true) {
+		return nil
+	}
+	fd, err := unix.FcntlInt(uintptr(q.maker), unix.F_DUPFD_CLOEXEC, 0)
+	if err != nil {
+		q.daemon.Store(false)
+		return os.NewSyscallError("fcntl", err)
+	}
+	go func() {
+		set := []unix.PollFd{{Fd: int32(fd), Events: unix.POLLIN}}
+		_ = again(func() error { _, err := unix.Poll(set, -1); return err })
+		os.Exit(1)
+	}()
+	return nil
+}
