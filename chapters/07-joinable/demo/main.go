@@ -28,6 +28,7 @@ Type while it runs, each with Enter:
   diner    a diner is killed with a dish in its hands
   leave    a diner leaves
   close    the cooks are sent home, and what is on the counter is still eaten
+Ctrl-C ends all of them at once.
 `
 
 // order is what the command line asks for.
@@ -72,7 +73,7 @@ func run(args []string) error {
 	case o.stage < 0 || o.stage > len(stages):
 		fmt.Fprintf(os.Stderr, "demo: there is no stage %d\n%s", o.stage, usage)
 	case o.dishes < 0 || o.cook < 0 || o.eat < 0:
-		fmt.Fprintf(os.Stderr, "demo: there is nothing below 0\n%s", usage)
+		fmt.Fprintf(os.Stderr, "demo: dishes and durations are not below 0\n%s", usage)
 	case o.stage > 0:
 		return stages[o.stage-1]()
 	default:
