@@ -177,9 +177,9 @@ func TestANarrowTerminal(t *testing.T) {
 	}
 }
 
-// The article's five programs: in Python, and in Go on your queue. They say the same. What comes after
+// The five stages: in Python, and in Go on your queue. They say the same. What comes after
 // it is what the queue of this chapter makes of it.
-var articles = []string{
+var bugs = []string{
 	"The diner waits for another one. Nobody is left who cooks.\n",
 	"The diner has gone home.\n",
 	"One of them has gone home. The other one waits. Nobody is left who cooks.\n",
@@ -187,12 +187,12 @@ var articles = []string{
 	"The other one waits for a dish. The host waits in join: one dish was never done.\n",
 }
 
-func TestTheArticlesStages(t *testing.T) {
+func TestTheFiveStages(t *testing.T) {
 	python, err := exec.LookPath("python3")
 	if err != nil {
 		t.Log("there is no python3 on this machine: only the stages in Go are looked at")
 	}
-	for i, bug := range articles {
+	for i, bug := range bugs {
 		t.Run(fmt.Sprint("stage ", i+1), func(t *testing.T) {
 			c := console.Start(t, console.Program("-stage", fmt.Sprint(i+1)))
 			require.Equal(t, 0, c.Wait(), "the exit status; it says:\n%s", c.Transcript())

@@ -1,6 +1,6 @@
 // The program of chapter 7: a restaurant. Cooks put dishes on a counter that has room for five, and
 // diners take them. A cook may be killed, and a diner with a dish in its hands; a diner may leave.
-// With -stage it is the article's program, in five stages, each with its bug. It uses your
+// With -stage it is a smaller program that grows in five stages, each with its bug. It uses your
 // package, chapters/07-joinable.
 package main
 
@@ -16,7 +16,7 @@ import (
 
 const usage = `Usage:
   demo              two cooks, three diners, and a counter with room for five dishes
-  demo -stage N     the article's program: stage 1 to 5, with its bug
+  demo -stage N     a program that grows, at stage 1 to 5: each has its bug
 
 Flags:
   -dishes N         how many dishes each cook has to cook (20)
