@@ -15,7 +15,7 @@ import (
 )
 
 const usage = `Usage:
-  demo              two cooks, three diners, and a counter with room for five dishes
+  demo              two cooks, three diners, and room for five dishes
   demo -stage N     a program that grows, at stage 1 to 5: each has its bug
 
 Flags:
