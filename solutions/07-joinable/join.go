@@ -20,7 +20,7 @@ func (q *Queue) Join(ctx context.Context) error {
 	if err := q.locked(count); err != nil {
 		return err
 	}
-	err := q.until(ctx, ErrUnfinished, idle, func() (done bool, others []int, err error) {
+	err := q.until(ctx, ErrUnfinished, idle, func(bool) (done bool, others []int, err error) {
 		err = q.locked(func(m *memory) (err error) {
 			// TaskDone takes no lock: so the bell is silenced first, and then comes the look. Who
 			// does not go to wait rings again, for others that wait.

@@ -54,6 +54,7 @@ type Queue struct {
 	stop    int          // an eventfd that Close rings, for the calls of this Queue that wait
 	calls   sync.RWMutex // held for reading by every call: Close waits for them
 	daemon  atomic.Bool
+	turn    turn
 }
 
 // The bells.

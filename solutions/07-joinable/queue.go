@@ -17,8 +17,8 @@ func (q *Queue) Put(ctx context.Context, item []byte) error {
 	if err := q.fits(item); err != nil {
 		return err
 	}
-	return q.until(ctx, ErrFull, room, func() (done bool, _ []int, err error) {
-		done, err = q.put(item, true)
+	return q.until(ctx, ErrFull, room, func(waits bool) (done bool, _ []int, err error) {
+		done, err = q.put(item, waits)
 		return done, nil, err
 	})
 }
@@ -79,8 +79,8 @@ func (q *Queue) GetInto(ctx context.Context, buf []byte) (item []byte, err error
 		return nil, err
 	}
 	defer q.leave()
-	err = q.until(ctx, ErrEmpty, items, func() (done bool, _ []int, err error) {
-		item, err = q.get(buf, true)
+	err = q.until(ctx, ErrEmpty, items, func(waits bool) (done bool, _ []int, err error) {
+		item, err = q.get(buf, waits)
 		return item != nil, nil, err
 	})
 	if err != nil {

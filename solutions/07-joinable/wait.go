@@ -11,16 +11,25 @@ import (
 // until calls try until it has something to return. While it has not, this waits for the
 // bell, for the end of the maker, and for others whose descriptors try returns. When the
 // context ends the error is that, and as.
-func (q *Queue) until(ctx context.Context, as error, b int, try func() (done bool, others []int, err error)) error {
+//
+// Before it waits it lets others run on this core, and tries once more (see turn). So only the last
+// try says that it waits, and silences the bell.
+func (q *Queue) until(ctx context.Context, as error, b int, try func(waits bool) (done bool, others []int, err error)) error {
 	ended := func() error { return fmt.Errorf("%w: %w", as, context.Cause(ctx)) }
 	if ctx.Err() != nil {
 		return ended()
 	}
 	cancelled := -1
+	waits := b == idle
 	for {
-		done, others, err := try()
+		done, others, err := try(waits)
 		if done || err != nil {
 			return err
+		}
+		if !waits {
+			q.turn.give()
+			waits = true
+			continue
 		}
 		if cancelled < 0 && ctx.Done() != nil {
 			fd, err := unix.Eventfd(0, unix.EFD_CLOEXEC)

@@ -7,7 +7,9 @@ package main
 import (
 	"fmt"
 	"os/exec"
+	"regexp"
 	"strings"
+	"syscall"
 	"testing"
 
 	"github.com/stretchr/testify/assert"
@@ -49,7 +51,7 @@ func TestEveryDishIsEatenOnce(t *testing.T) {
 
 func TestTheCounterIsFullAndCooksWait(t *testing.T) {
 	c := console.Start(t, console.Program("-dishes", "5", "-cook", "0s", "-eat", never))
-	c.Expect(`\[#####\] Cook [ab] has cooked \w+, and waits: the counter is full\.\n`)
+	c.Expect(`\[#####\] Cook [ab] waits with \w+: the counter is full\.\n`)
 	c.Interrupt()
 	assert.NotEqual(t, 0, c.Wait())
 }
@@ -59,11 +61,13 @@ func TestADinerIsKilledWithADishInItsHands(t *testing.T) {
 	diner := seated(c)[0]
 	c.SendLine("diner")
 	dish := c.Expect(`Diner 1 has taken (\w+), and is killed\.\n`)[1]
-	c.Expect(`Diner 1 \(` + diner + `\) has ended: signal: killed\.\n`)
+	// The host is told at once, while the others cook and eat on.
+	c.Expect(`(?s)Join: process ` + diner + ` has ended.*Diner [23] has eaten`)
 	c.SendLine("close")
-	text := c.Expect(`(?s)(.*)All have gone home\.\n`)[1]
-	assert.Contains(t, text, "Join: process "+diner+" has ended")
-	assert.Contains(t, text, "All is done. The host closes.")
+	c.Expect(`All is done\. The host closes\.\n`)
+	c.Expect(`All have gone home\.\n`)
+	assert.Contains(t, c.Transcript(), "Diner 1 ("+diner+") has ended: signal: killed.\n")
+	assert.Equal(t, 1, strings.Count(c.Transcript(), "Join: "), "how often Join tells of it:\n%s", c.Transcript())
 	assert.NotContains(t, c.Transcript(), "has eaten "+dish+".")
 	assert.Equal(t, 0, c.Wait())
 }
@@ -72,7 +76,8 @@ func TestACookIsKilled(t *testing.T) {
 	c := console.Start(t, console.Program("-dishes", "100000", "-cook", "5ms", "-eat", "1ms"))
 	cook := c.Expect(`Cook a cooks: process (\d+)\.\n`)[1]
 	c.SendLine("cook")
-	c.Expect(`Cook a \(` + cook + `\) has ended: signal: killed\. What it has put is whole, and the others go on\.\n`)
+	c.Expect(`Cook a \(` + cook + `\) has ended: signal: killed\.\n`)
+	c.Expect(`What it has put is whole, and the others go on\.\n`)
 	c.SendLine("close")
 	c.Expect(`Cook b goes home\.\n`)
 	c.Expect(`All is done\. The host closes\.\n`)
@@ -105,11 +110,23 @@ func TestNoDinerIsLeft(t *testing.T) {
 	assert.Equal(t, 0, c.Wait())
 }
 
-func TestNobodyIsLeftWhenTheHostIsKilled(t *testing.T) {
-	c := console.Start(t, console.Program("-cook", never, "-eat", never))
-	host := console.Watch(t, c.Expect(`The host is process (\d+)\.\n`)[1])
+func TestAllDinersLeave(t *testing.T) {
+	c := console.Start(t, console.Program("-dishes", "100000", "-cook", "5ms", "-eat", "1ms"))
+	seated(c)
+	for i := 1; i <= 3; i++ {
+		c.SendLine("leave")
+		c.Expect(fmt.Sprintf(`Diner %d leaves\.\n`, i))
+	}
+	c.Expect(`(?s)Join: .*no diner is left\.\n.*All have gone home\.\n`)
+	for _, cook := range []string{"a", "b"} {
+		assert.Regexp(t, `Cook `+cook+` goes home with \w+: the host has closed\.\n`, c.Transcript())
+	}
+	assert.Equal(t, 0, c.Wait())
+}
+
+// everybody waits until all five are there, and returns their processes.
+func everybody(t *testing.T, c *console.Console) (all []*console.Process) {
 	text := c.Expect(`(?s)(?:(?:Cook|Diner) \w (?:cooks|sits down): process \d+\.\n[^\n]*){5}`)[0]
-	var all []*console.Process
 	for _, line := range strings.SplitAfter(text, "\n") {
 		if _, rest, found := strings.Cut(line, ": process "); found {
 			pid, _, _ := strings.Cut(rest, ".")
@@ -117,15 +134,52 @@ func TestNobodyIsLeftWhenTheHostIsKilled(t *testing.T) {
 		}
 	}
 	require.Len(t, all, 5)
-	host.Kill()
-	for _, p := range all {
-		p.Ends()
+	return all
+}
+
+func TestNobodyIsLeftWhenTheHostEnds(t *testing.T) {
+	for how, end := range map[string]func(*console.Console){
+		"Ctrl-C":            func(c *console.Console) { c.Interrupt() },
+		"SIGTERM":           func(c *console.Console) { syscall.Kill(c.Pid(), syscall.SIGTERM) },
+		"SIGKILL":           func(c *console.Console) { syscall.Kill(c.Pid(), syscall.SIGKILL) },
+		"a closed terminal": func(c *console.Console) { c.HangUp() },
+	} {
+		t.Run(how, func(t *testing.T) {
+			c := console.Start(t, console.Program("-cook", never, "-eat", never))
+			all := everybody(t, c)
+			end(c)
+			for _, p := range all {
+				p.Ends()
+			}
+			assert.NotEqual(t, 0, c.Wait())
+		})
 	}
 }
 
-// The article's five programs: in Python, and in Go on your queue. They say the same. What comes after
+func TestAnUnknownWordIsAnswered(t *testing.T) {
+	c := console.Start(t, console.Program("-cook", never))
+	c.Expect(`Type cook, diner, leave or close, and Enter\.\n`)
+	c.SendLine("lunch")
+	c.Expect(`There is no "lunch"\. Type cook, diner, leave or close\.\n`)
+	c.Interrupt()
+	c.Wait()
+}
+
+// In a narrow window each line of the restaurant is one line. What Join returns is longer.
+func TestANarrowTerminal(t *testing.T) {
+	c := console.Start(t, console.Program("-dishes", "20", "-cook", "0s", "-eat", "1ms"))
+	c.Resize(60, 10)
+	c.SendLine("cook")
+	c.Expect(`(?s)All is done.*All have gone home\.\n`)
+	assert.Equal(t, 0, c.Wait())
+	for _, line := range strings.Split(c.Transcript(), "\n") {
+		assert.LessOrEqual(t, len(line), 60, line)
+	}
+}
+
+// The five stages: in Python, and in Go on your queue. They say the same. What comes after
 // it is what the queue of this chapter makes of it.
-var articles = []string{
+var bugs = []string{
 	"The diner waits for another one. Nobody is left who cooks.\n",
 	"The diner has gone home.\n",
 	"One of them has gone home. The other one waits. Nobody is left who cooks.\n",
@@ -133,12 +187,12 @@ var articles = []string{
 	"The other one waits for a dish. The host waits in join: one dish was never done.\n",
 }
 
-func TestTheArticlesStages(t *testing.T) {
+func TestTheFiveStages(t *testing.T) {
 	python, err := exec.LookPath("python3")
 	if err != nil {
 		t.Log("there is no python3 on this machine: only the stages in Go are looked at")
 	}
-	for i, bug := range articles {
+	for i, bug := range bugs {
 		t.Run(fmt.Sprint("stage ", i+1), func(t *testing.T) {
 			c := console.Start(t, console.Program("-stage", fmt.Sprint(i+1)))
 			require.Equal(t, 0, c.Wait(), "the exit status; it says:\n%s", c.Transcript())
@@ -171,11 +225,28 @@ func TestTheFinishedQueueEndsTheStages(t *testing.T) {
 }
 
 func TestWrongArgumentsGiveTheUsage(t *testing.T) {
-	for _, args := range [][]string{{"-nonsense"}, {"nonsense"}, {"-stage", "6"}, {"-stage"}, {"-dishes", "-1"}, {"cook", "a"}} {
-		t.Run(strings.Join(args, " "), func(t *testing.T) {
-			c := console.Start(t, console.Program(args...))
-			c.Expect(`Usage:\n  demo  `)
-			assert.Equal(t, 2, c.Wait())
+	for _, c := range []struct{ args, says string }{
+		{"-nonsense", "flag provided but not defined: -nonsense"},
+		{"nonsense", `demo: there is no "nonsense"`},
+		{"cook a", `demo: there is no "cook a"`},
+		{"-stage 6", "demo: there is no stage 6"},
+		{"-stage -1", "demo: there is no stage -1"},
+		{"-stage", "flag needs an argument: -stage"},
+		{"-stage x", `invalid value "x" for flag -stage`},
+		{"-dishes -1", "demo: dishes and durations are not below 0"},
+		{"-eat -1s", "demo: dishes and durations are not below 0"},
+		{"-cook 5", `invalid value "5" for flag -cook`},
+	} {
+		t.Run(c.args, func(t *testing.T) {
+			console := console.Start(t, console.Program(strings.Fields(c.args)...))
+			console.Expect(regexp.QuoteMeta(c.says) + `[^\n]*\n` + `Usage:\n  demo  `)
+			assert.Equal(t, 2, console.Wait())
 		})
 	}
+}
+
+func TestHelpIsNoError(t *testing.T) {
+	c := console.Start(t, console.Program("-h"))
+	c.Expect(`Usage:\n  demo  `)
+	assert.Equal(t, 0, c.Wait())
 }

@@ -1,6 +1,6 @@
 // The program of chapter 7: a restaurant. Cooks put dishes on a counter that has room for five, and
 // diners take them. A cook may be killed, and a diner with a dish in its hands; a diner may leave.
-// With -stage it is the article's program, in five stages, each with its bug. It uses your
+// With -stage it is a smaller program that grows in five stages, each with its bug. It uses your
 // package, chapters/07-joinable.
 package main
 
@@ -15,8 +15,8 @@ import (
 )
 
 const usage = `Usage:
-  demo              two cooks, three diners, and a counter with room for five dishes
-  demo -stage N     the article's program: stage 1 to 5, with its bug
+  demo              two cooks, three diners, and room for five dishes
+  demo -stage N     a program that grows, at stage 1 to 5: each has its bug
 
 Flags:
   -dishes N         how many dishes each cook has to cook (20)
@@ -28,6 +28,7 @@ Type while it runs, each with Enter:
   diner    a diner is killed with a dish in its hands
   leave    a diner leaves
   close    the cooks are sent home, and what is on the counter is still eaten
+Ctrl-C ends all of them at once.
 `
 
 // order is what the command line asks for.
@@ -72,7 +73,7 @@ func run(args []string) error {
 	case o.stage < 0 || o.stage > len(stages):
 		fmt.Fprintf(os.Stderr, "demo: there is no stage %d\n%s", o.stage, usage)
 	case o.dishes < 0 || o.cook < 0 || o.eat < 0:
-		fmt.Fprintf(os.Stderr, "demo: there is nothing below 0\n%s", usage)
+		fmt.Fprintf(os.Stderr, "demo: dishes and durations are not below 0\n%s", usage)
 	case o.stage > 0:
 		return stages[o.stage-1]()
 	default:

@@ -8,6 +8,7 @@ import (
 	"io"
 	"os"
 	"strings"
+	"sync"
 	"sync/atomic"
 	"syscall"
 	"time"
@@ -35,6 +36,8 @@ func say(q *joinable.Queue, format string, args ...any) {
 type house struct {
 	q             *joinable.Queue
 	cooks, diners []*person
+	noCook        chan struct{} // closed when no cook is left
+	news          chan struct{} // a diner has gone, or no cook is left
 }
 
 func restaurant(o order) error {
@@ -42,28 +45,22 @@ func restaurant(o order) error {
 	if err != nil {
 		return fmt.Errorf("making the counter: %w", err)
 	}
-	h := &house{q: q}
+	h := &house{q: q, noCook: make(chan struct{}), news: make(chan struct{}, 1)}
 	defer h.empty()
 	say(q, "The host is process %d.", os.Getpid())
+	say(q, "Type cook, diner, leave or close, and Enter.")
 	if err := h.open(o); err != nil {
 		return err
 	}
 	go h.orders()
-	for _, c := range h.cooks {
-		<-c.ended
-		if c.err != nil {
-			say(q, "%s (%d) has ended: %v. What it has put is whole, and the others go on.", c.name, c.pid(), c.err)
-		}
-	}
-	say(q, "No cook is left. The host waits until all is eaten.")
 	if err := h.join(); err != nil {
 		return err
 	}
 	if err := q.Close(); err != nil {
 		return err
 	}
-	for _, d := range h.diners {
-		<-d.ended
+	for _, p := range append(h.cooks, h.diners...) {
+		<-p.ended
 	}
 	fmt.Println("All have gone home.")
 	return nil
@@ -78,11 +75,7 @@ func (h *house) open(o order) error {
 		}
 		d.name = "Diner " + name
 		h.diners = append(h.diners, d)
-		go func() {
-			if <-d.ended; d.err != nil {
-				say(h.q, "%s (%d) has ended: %v.", d.name, d.pid(), d.err)
-			}
-		}()
+		go h.sees(d)
 	}
 	for _, name := range []string{"a", "b"} {
 		c, err := start(h.q, nil, args, "cook", name)
@@ -92,7 +85,39 @@ func (h *house) open(o order) error {
 		c.name = "Cook " + name
 		h.cooks = append(h.cooks, c)
 	}
+	var cooking sync.WaitGroup
+	for _, c := range h.cooks {
+		cooking.Go(func() {
+			if h.sees(c); c.err != nil {
+				say(h.q, "What it has put is whole, and the others go on.")
+			}
+		})
+	}
+	go func() {
+		cooking.Wait()
+		if _, err := h.q.Len(); err == nil { // else the host has closed, and waits for nothing
+			say(h.q, "No cook is left. The host waits until all is eaten.")
+		}
+		close(h.noCook)
+		h.tell()
+	}()
 	return nil
+}
+
+// sees waits for the end of a person, and says how it was if it was no end in order.
+func (h *house) sees(p *person) {
+	if <-p.ended; p.err != nil {
+		say(h.q, "%s (%d) has ended: %v.", p.name, p.pid(), p.err)
+	}
+	h.tell()
+}
+
+// tell makes the host look again. News that it has not seen yet is news enough.
+func (h *house) tell() {
+	select {
+	case h.news <- struct{}{}:
+	default:
+	}
 }
 
 // empty leaves nobody behind, also after an error.
@@ -120,7 +145,7 @@ func (h *house) orders() {
 				c.tell(word)
 			}
 		default:
-			say(h.q, "Type cook, diner, leave or close.")
+			say(h.q, "There is no %q. Type cook, diner, leave or close.", word)
 		}
 	}
 }
@@ -140,8 +165,8 @@ func next(all []*person) *person {
 	return nil
 }
 
-// join waits until all is done. A dish that was lost with its diner is told. Where no diner is left
-// nobody is waited for.
+// join waits until all is done and no cook is left. A dish that was lost with its diner is told.
+// Where no diner is left nobody is waited for.
 func (h *house) join() error {
 	ctx, cancel := context.WithCancelCause(context.Background())
 	defer cancel(nil)
@@ -150,8 +175,15 @@ func (h *house) join() error {
 			<-d.ended
 		}
 		cancel(errors.New("no diner is left"))
+		h.tell()
 	}()
 	for {
+		last := false // what is put after this look is no news for Join
+		select {
+		case <-h.noCook:
+			last = true
+		default:
+		}
 		err := h.q.Join(ctx)
 		var lost *joinable.LostError
 		switch {
@@ -160,9 +192,11 @@ func (h *house) join() error {
 		case errors.Is(err, joinable.ErrUnfinished):
 			say(h.q, "Join: %v.", err)
 			return nil
-		case err == nil:
+		case err == nil && last:
 			say(h.q, "All is done. The host closes.")
 			return nil
+		case err == nil:
+			<-h.news
 		default:
 			return err
 		}
@@ -185,8 +219,12 @@ func cook(q *joinable.Queue, o order) error {
 		dish := fmt.Sprintf("%s%d", o.words[1], n+1)
 		err := q.TryPut([]byte(dish))
 		if errors.Is(err, joinable.ErrFull) {
-			say(q, "%s has cooked %s, and waits: the counter is full.", name, dish)
+			say(q, "%s waits with %s: the counter is full.", name, dish)
 			err = q.Put(context.Background(), []byte(dish))
+		}
+		if errors.Is(err, syscall.EPIPE) {
+			say(q, "%s goes home with %s: the host has closed.", name, dish)
+			return q.Close()
 		}
 		if err != nil {
 			return fmt.Errorf("putting %s: %w", dish, err)
@@ -200,7 +238,10 @@ func cook(q *joinable.Queue, o order) error {
 // diner is a diner's process. It is a daemon: it ends with the host.
 func diner(q *joinable.Queue, o order) error {
 	name := "Diner " + o.words[1]
-	if err := q.Daemon(); err != nil {
+	if err := q.Daemon(); errors.Is(err, syscall.ESRCH) {
+		say(q, "%s comes too late: the host has closed.", name)
+		return q.Close()
+	} else if err != nil {
 		return fmt.Errorf("becoming a daemon: %w", err)
 	}
 	ctx, leave := context.WithCancel(context.Background())

@@ -9,15 +9,16 @@ import (
 	"strconv"
 	"strings"
 	"syscall"
+	"time"
 
 	"golang.org/x/sys/unix"
 
 	joinable "ipcworkbook/chapters/07-joinable"
 )
 
-// The five stages of the article. Their queue is yours, but they use it as the article does: with
-// markers, and with a join that only counts. experiments/ has the same in Python, and
-// these lines are the same.
+// The five stages of a program with a queue, as articles about multiprocessing have them. The queue
+// is yours, but it is used as theirs: with markers, and with a join that only counts. experiments/
+// has the same in Python, and these lines are the same.
 var stages = []func() error{stage1, stage2, stage3, stage4, stage5}
 
 // closed is the end marker.
@@ -132,7 +133,7 @@ func eats(q *joinable.Queue, o order) error {
 	}
 }
 
-// host waits as the article's join does: until so many dishes were reported.
+// host waits as such a join does: until so many dishes were reported.
 func host(q *joinable.Queue, o order) error {
 	go listen(func(string) {})
 	n, err := strconv.Atoi(o.words[1])
@@ -169,10 +170,24 @@ func oneDiner(markers int, and string) error {
 		return diner.wait()
 	}
 	fmt.Println("The diner waits for another one. Nobody is left who cooks.")
-	if err := errors.Join(k.q.Close(), diner.wait()); err != nil {
+	return k.closes("The diner", diner)
+}
+
+// closes closes the queue, so that all go home. Before step 13 nobody hears of it.
+func (k *kitchen) closes(who string, all ...*person) error {
+	if err := k.q.Close(); err != nil {
 		return err
 	}
-	fmt.Println("So the host closes the queue. The diner gets io.EOF, and goes home.")
+	if waiting(all...) > 0 {
+		fmt.Printf("So the host closes the queue. %s does not hear of it: step 13 is about that.\n", who)
+		return nil
+	}
+	for _, p := range all {
+		if err := p.wait(); err != nil {
+			return err
+		}
+	}
+	fmt.Printf("So the host closes the queue. %s gets io.EOF, and goes home.\n", who)
 	return nil
 }
 
@@ -194,11 +209,7 @@ func stage3() error {
 	} else {
 		fmt.Println("Both have gone home.")
 	}
-	if err := errors.Join(k.q.Close(), one.wait(), other.wait()); err != nil {
-		return err
-	}
-	fmt.Println("So the host closes the queue. Whoever waits gets io.EOF, and goes home.")
-	return nil
+	return k.closes("Whoever waits", one, other)
 }
 
 func stage4() error {
@@ -254,6 +265,9 @@ func stage5() error {
 	} else {
 		fmt.Println("The host has gone home.")
 	}
-	fmt.Printf("This queue's Join: %v.\n", k.q.Join(context.Background()))
+	// A Join that only counts would wait for ever as well.
+	ctx, stop := context.WithTimeout(context.Background(), 5*time.Second)
+	defer stop()
+	fmt.Printf("This queue's Join: %v.\n", k.q.Join(ctx))
 	return nil
 }

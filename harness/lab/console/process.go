@@ -56,7 +56,14 @@ func (p *Process) Ends() {
 		p.t.Fatalf("console: process %d is still there after %v (%v)", p.pid, patience, err)
 	}
 	stat, err := os.ReadFile(fmt.Sprintf("/proc/%d/stat", p.pid))
-	if err == nil && !strings.Contains(string(stat), ") Z ") {
+	if err == nil && !over(string(stat)) {
 		p.t.Fatalf("console: process %d has ended, and /proc shows no zombie: %s", p.pid, stat)
 	}
+}
+
+// over says whether a line of /proc is that of a process that has ended: a zombie (Z), or one that
+// its parent is just reaping (X).
+func over(stat string) bool {
+	_, rest, _ := strings.Cut(stat[strings.LastIndexByte(stat, ')')+1:], " ")
+	return strings.HasPrefix(rest, "Z ") || strings.HasPrefix(rest, "X ")
 }
