@@ -141,6 +141,22 @@ func eachQueueIsOne(l *lab.Lab) {
 	join.Blocks("item 2 is not done: another Queue of the same process has it, and that is not closed")
 	done(l, other, 1)
 	join.ReturnsSoon(nil)
+
+	// Who has had many before. What a Queue has to be done may lie around the end of an array.
+	const many, some = joinable.MaxUndone - 100, 200
+	busy := another(l, q)
+	lost := []uint64{}
+	for n := range uint64(many + some) {
+		put(l, q, "one of many")
+		take(l, busy, "one of many")
+		if n < many {
+			done(l, busy, 1)
+		} else {
+			lost = append(lost, 3+n+1) // three were put before
+		}
+	}
+	require.NoError(l, busy.Close(), "Close() of a Queue that has taken %d items, and has marked %d of them as done", many+some, many)
+	require.Equal(l, told{Error: "lost", PID: os.Getpid(), Items: lost}, tells(q.Join(forever)), "Join() when a Queue is closed that had taken %d items, and had marked %d of them as done", many+some, many)
 }
 
 // placesOfTheDead asserts that those that were killed are not counted any more.

@@ -100,8 +100,22 @@ func TestDaemonsEndWithTheMaker(t *testing.T) {
 	gone.ReturnsSoon(nil)
 	require.Equal(l, "exit status 1", how, "the end of a daemon that was none as long as no descriptor was free, when its maker is killed")
 
-	// The maker's number is given to another process.
+	// A process may be the daemon of several makers.
 	makers, more := severalMakers(l)
+	all := l.Start(daemonOfAll, append(more, lab.Dies())...)
+	all.Report(new(bool))
+	all.Blocks("all its makers live")
+	last := makers[len(makers)-1]
+	last.Kill()
+	ends := l.Call("a daemon of several makers, when the last one of them is killed: is each of them watched?", func() error { how = all.Ended(); return nil })
+	ends.ReturnsSoon(nil)
+	require.Equal(l, "exit status 1", how, "the end of a daemon of several makers, when the last one of them is killed")
+	for _, maker := range makers {
+		maker.Kill()
+	}
+
+	// The maker's number is given to another process.
+	makers, more = severalMakers(l)
 	knew := l.Start(wasThereBefore, more...)
 	knew.Report(new(bool))
 	for _, maker := range makers {
@@ -123,6 +137,22 @@ var isNoMaker = lab.NewRole("process with the number of a dead maker, which woul
 	for _, q := range all {
 		if err := is(q.Daemon(), unix.ESRCH, "Daemon() when the maker was killed, in a process that has the number of such a maker"); err != nil {
 			return err
+		}
+	}
+	c.Report(true)
+	c.Wait()
+	return nil
+})
+
+// daemonOfAll is the daemon of several makers.
+var daemonOfAll = lab.NewRole("daemon of several makers", func(c *lab.Child) error {
+	all, err := attachedToThese(c)
+	if err != nil {
+		return err
+	}
+	for _, q := range all {
+		if err := q.Daemon(); err != nil {
+			return fmt.Errorf("Daemon(): %w", err)
 		}
 	}
 	c.Report(true)
