@@ -89,6 +89,9 @@ func TestItemsArriveInOrder(t *testing.T) {
 	require.NoError(l, err, "GetInto() of an item of cap(buf)+1 bytes")
 	require.Equal(l, "one more", string(into), "GetInto() of an item of cap(buf)+1 bytes")
 	require.Equal(l, "it fits", string(exact), "the caller's memory after GetInto() of an item of cap(buf)+1 bytes")
+	put(l, q, "later")
+	take(l, q, "later")
+	require.Equal(l, "it fits", string(exact), "the caller's memory that GetInto() was given, after a later TryGet(): does the Queue keep it?")
 	require.Equal(l, "second", string(second), "an item, after its place in the queue was used again: is it a copy?")
 
 	// From another process, and to another one.

@@ -7,6 +7,7 @@ import (
 	"fmt"
 	"math"
 	"os"
+	"runtime"
 	"slices"
 	"testing"
 
@@ -149,9 +150,7 @@ func TestAttachLooksFirst(t *testing.T) {
 	take(l, q, "1")
 
 	// Numbers that cannot be, behind the header. No call may panic, whatever it returns.
-	p := l.Start(usesWhatIsBroken, handed(q)...)
-	p.Rests()
-	p.Kill()
+	require.NoError(l, l.Start(usesWhatIsBroken, handed(q)...).Wait(), "a process that uses a queue in which all was written over by somebody else")
 	require.NoError(l, l.Start(usesEachBrokenWord, handed(queue(l, 5, 8))...).Wait(), "a process that attaches to a queue in which one number was changed by somebody else")
 }
 
@@ -180,7 +179,22 @@ func memoryOf(l *lab.Lab, content []byte, seals int) *os.File {
 
 // usesWhatIsBroken writes over all that stands behind the header, and uses the queue then.
 var usesWhatIsBroken = lab.NewRole("user of a broken queue", func(c *lab.Child) error {
-	q, err := attached(c)
+	files, err := filesOf(c)
+	if err != nil {
+		return err
+	}
+	once, err := attachedBy(files) // what a process makes once is made now
+	if err != nil {
+		return err
+	}
+	if err := once.Close(); err != nil {
+		return fmt.Errorf("Close(): %w", err)
+	}
+	before, err := owned()
+	if err != nil {
+		return err
+	}
+	q, err := attachedBy(files)
 	if err != nil {
 		return err
 	}
@@ -206,8 +220,18 @@ var usesWhatIsBroken = lab.NewRole("user of a broken queue", func(c *lab.Child) 
 		_, _ = q.Get(ended(errBell))
 	}
 	_ = q.Close()
-	return nil
+	defer runtime.KeepAlive(files)
+	return asMuchAs(before, "Close() of a queue whose memory is broken: it gives everything back, whatever it returns")
 })
+
+// asMuchAs is an error if this process has more descriptors or mappings than before.
+func asMuchAs(before belongings, after string) error {
+	now, err := owned()
+	if err == nil && (now.Descriptors > before.Descriptors || now.Mappings > before.Mappings) {
+		return fmt.Errorf("this process had %d descriptors and %d mappings of memfds, and it has %d and %d after %s", before.Descriptors, before.Mappings, now.Descriptors, now.Mappings, after)
+	}
+	return err
+}
 
 // usesEachBrokenWord writes over one word of the memory after the other, and uses the queue.
 var usesEachBrokenWord = lab.NewRole("user of a queue with one broken number", func(c *lab.Child) error {
@@ -220,6 +244,10 @@ var usesEachBrokenWord = lab.NewRole("user of a queue with one broken number", f
 		return err
 	}
 	whole, err := hasALost(q, files)
+	if err != nil {
+		return err
+	}
+	before, err := owned()
 	if err != nil {
 		return err
 	}
@@ -245,7 +273,9 @@ var usesEachBrokenWord = lab.NewRole("user of a queue with one broken number", f
 			}
 		}
 	}
-	return nil
+	defer runtime.KeepAlive(files)
+	defer runtime.KeepAlive(q)
+	return asMuchAs(before, "many times of Attach() and Close(), each with one broken number: those that were refused have left nothing")
 })
 
 // firstWords is how many bytes at the begin are tried in any case.
