@@ -208,6 +208,8 @@ func TestCloseOfOneEndsItAlone(t *testing.T) {
 	_, err = joinable.Attach(tooMany, 0, 0)
 	require.ErrorIs(l, err, unix.EUSERS, "Attach() when MaxProcesses are attached")
 	for i, f := range tooMany {
+		_, err := f.Stat()
+		require.NoError(l, err, "fstat() of file %d after Attach() that was refused: the files are as they were", i)
 		require.NotEqual(l, "close-on-exec", l.OnExec(f), "file %d after Attach() that was refused: its flags are as they were", i)
 	}
 	require.NoError(l, everybody[17].Close(), "Close() of one of them")
