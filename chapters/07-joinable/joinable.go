@@ -51,7 +51,8 @@
 // # All functions
 //
 // A call that waits sleeps, and uses no processor time. A signal that interrupts it changes
-// nothing. It ends with its context. Then, and also if the context had ended before the call
+// nothing. When it has returned, it has left no descriptor open and no goroutine running. It ends
+// with its context. Then, and also if the context had ended before the call
 // began, the call has done nothing, and its error is found by errors.Is in two ways: as ErrEmpty
 // (Get), ErrFull (Put) or ErrUnfinished (Join), and as the context's cause ([context.Cause]).
 //
@@ -63,7 +64,8 @@
 //
 // Every descriptor of a Queue is close-on-exec. What is attached may be anything, and others may
 // have written into the memory: numbers that cannot be are ErrCorrupt or ErrFormat, and
-// never a panic, nor an access outside of the memory.
+// never a panic, an access outside of the memory, or a loop without an end. Close gives all back
+// then, too.
 package joinable
 
 import (
@@ -169,8 +171,9 @@ func (q *Queue) Files() []*os.File {
 //     numbers say. ErrFormat also for another bound or maxItem than expected, with both numbers
 //     in the text;
 //   - unix.EINVAL for a bound or maxItem below 0;
-//   - unix.EUSERS when MaxProcesses are attached. Those that have ended or closed count no more,
-//     once Join has told of what they had.
+//   - unix.EUSERS when MaxProcesses are attached. Those that have ended or closed count no more:
+//     at once if they had nothing to be done, and else once Join has told of what they had;
+//   - some error for a file that is nil or closed.
 func Attach(files []*os.File, bound, maxItem int) (*Queue, error) {
 	return nil, todo.Err("Attach")
 }
@@ -253,7 +256,7 @@ func (q *Queue) Len() (int, error) {
 
 // Daemon makes this process a daemon of the maker: when the maker's process has ended, however it
 // ended and whether it had closed the queue, this process ends too, at once, whatever it is just
-// doing, with exit status 1. Close does not change that.
+// doing, with exit status 1. Close does not change that. To call it several times is as once.
 //
 // In the maker's own process it is unix.EINVAL, which comes first. If the maker's process has ended
 // already, or has closed the queue, it is unix.ESRCH, and nothing will end this process.
@@ -261,7 +264,8 @@ func (q *Queue) Daemon() error {
 	return todo.Err("Queue.Daemon")
 }
 
-// Close gives back what this process has of the queue. Calls of this Queue that wait end with
+// Close gives back what this process has of the queue: the mapping, the descriptors, and the
+// goroutines, other than what Daemon has started. Calls of this Queue that wait end with
 // os.ErrClosed. What it has taken and not marked as done is lost: see Join. If it is the maker's
 // the queue has ended: see Put, Get and Join.
 func (q *Queue) Close() error {

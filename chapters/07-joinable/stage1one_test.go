@@ -79,6 +79,19 @@ func TestItemsArriveInOrder(t *testing.T) {
 	require.NoError(l, err, "GetInto() of an item that is longer than the caller's memory")
 	require.Equal(l, "fifth item", string(into), "GetInto() of an item that is longer than the caller's memory: it is new memory then")
 	require.Equal(l, "four..", string(room[:6]), "the caller's memory after GetInto() of an item that does not fit")
+	put(l, q, "it fits", "one more")
+	exact := make([]byte, 7)
+	into, err = q.GetInto(forever, exact)
+	require.NoError(l, err, "GetInto() of an item of exactly cap(buf) bytes")
+	require.Equal(l, "it fits", string(into), "GetInto() of an item of exactly cap(buf) bytes")
+	require.Same(l, &exact[0], &into[0], "GetInto() of an item of exactly cap(buf) bytes: it is put into the caller's memory")
+	into, err = q.GetInto(forever, exact)
+	require.NoError(l, err, "GetInto() of an item of cap(buf)+1 bytes")
+	require.Equal(l, "one more", string(into), "GetInto() of an item of cap(buf)+1 bytes")
+	require.Equal(l, "it fits", string(exact), "the caller's memory after GetInto() of an item of cap(buf)+1 bytes")
+	put(l, q, "later")
+	take(l, q, "later")
+	require.Equal(l, "it fits", string(exact), "the caller's memory that GetInto() was given, after a later TryGet(): does the Queue keep it?")
 	require.Equal(l, "second", string(second), "an item, after its place in the queue was used again: is it a copy?")
 
 	// From another process, and to another one.
@@ -111,6 +124,10 @@ var makesWithFlags = lab.NewRole("maker that cannot set flags", func(c *lab.Chil
 	if err := c.RefuseCloseOnExec(); err != nil {
 		return err
 	}
+	before, err := inherited()
+	if err != nil {
+		return err
+	}
 	q, err := joinable.Create(5, 300)
 	if err != nil {
 		return fmt.Errorf("Create(): %w", err)
@@ -123,6 +140,9 @@ var makesWithFlags = lab.NewRole("maker that cannot set flags", func(c *lab.Chil
 		if flags&unix.FD_CLOEXEC == 0 {
 			return fmt.Errorf("file %d of Files() is not close-on-exec from its first moment: a program that another goroutine starts just then inherits it", i)
 		}
+	}
+	if err := asBefore(before, "Create()"); err != nil {
+		return err
 	}
 	return q.Close()
 })

@@ -197,7 +197,11 @@ func TestRefusesWhatCannotBePut(t *testing.T) {
 		require.Nil(l, q, "the Queue of Create(%d, %d), which cannot be", bad.bound, bad.maxItem)
 		require.ErrorIs(l, err, unix.EINVAL, "Create(%d, %d)", bad.bound, bad.maxItem)
 	}
-	require.NoError(l, queue(l, joinable.MaxBound, joinable.MaxMemory/joinable.MaxBound).Close(), "Close() of a queue of MaxBound items")
+	large := queue(l, joinable.MaxBound, joinable.MaxMemory/joinable.MaxBound)
+	var stat unix.Stat_t
+	require.NoError(l, unix.Fstat(int(l.File(large.Files()[0]).Fd()), &stat), "fstat() of the memory")
+	require.Less(l, 512*stat.Blocks, stat.Size/4, "how many bytes of the memory are taken from the machine, of a queue into which nothing was put: is all of it written to, or asked for by fallocate()?")
+	require.NoError(l, large.Close(), "Close() of a queue of MaxBound items")
 	require.NoError(l, queue(l, joinable.MaxMemory/joinable.MaxItem, joinable.MaxItem).Close(), "Close() of a queue with the largest items")
 
 	for _, largest := range []int{1, 7, 8, 9, 4095, 4096, 65536, 100_001} {

@@ -1,6 +1,7 @@
 package joinable_test
 
 import (
+	"context"
 	"errors"
 	"fmt"
 	"io"
@@ -72,6 +73,22 @@ func TestCloseEndsTheQueue(t *testing.T) {
 	join.ReturnsSoon(nil)
 	require.ErrorIs(l, left.TaskDone(), joinable.ErrNotTaken, "TaskDone() too often, after the end")
 	require.NoError(l, after.Close(), "Close() of who has attached after the end")
+
+	// The limit comes before the end.
+	q = queue(l, joinable.MaxUndone, 20)
+	left = another(l, q)
+	for n := range joinable.MaxUndone {
+		put(l, q, fmt.Sprint(n))
+		take(l, left, fmt.Sprint(n))
+	}
+	require.NoError(l, q.Close(), "Close() of the maker's Queue")
+	_, err = left.Get(forever)
+	require.ErrorIs(l, err, unix.ENOBUFS, "Get() of a queue that has ended and is empty, with MaxUndone items to be done: that comes first")
+	_, err = left.TryGet()
+	require.ErrorIs(l, err, unix.ENOBUFS, "TryGet() of a queue that has ended and is empty, with MaxUndone items to be done: that comes first")
+	done(l, left, 1)
+	_, err = left.Get(forever)
+	require.ErrorIs(l, err, io.EOF, "Get() of a queue that has ended and is empty, with one less than MaxUndone items to be done")
 }
 
 var getsTheEnd = lab.NewRole("consumer of an empty queue", func(c *lab.Child) error {
@@ -153,10 +170,15 @@ func TestCloseOfOneEndsItAlone(t *testing.T) {
 	q := queue(l, 1, 20)
 	own := another(l, q)
 	put(l, q, "1")
-	full := l.Call("Put() of a Queue that is closed meanwhile", func() error { return own.Put(forever, []byte("2")) })
+	long, stop := context.WithCancel(context.Background())
+	defer stop()
+	before, err := inherited()
+	require.NoError(l, err, "reading /proc/self/fd")
+	full := l.Call("Put() of a Queue that is closed meanwhile", func() error { return own.Put(long, []byte("2")) })
 	full.Blocks("the queue is full")
-	join := l.Call("Join() of a Queue that is closed meanwhile", func() error { return own.Join(forever) })
+	join := l.Call("Join() of a Queue that is closed meanwhile", func() error { return own.Join(long) })
 	join.Blocks("an item is not done")
+	require.NoError(l, asBefore(before, "Put() and Join() with a context, which wait now,"), "the descriptors of this process")
 	require.NoError(l, own.Close(), "Close()")
 	full.ReturnsSoon(os.ErrClosed)
 	join.ReturnsSoon(os.ErrClosed)
@@ -179,8 +201,17 @@ func TestCloseOfOneEndsItAlone(t *testing.T) {
 		everybody = append(everybody, a)
 	}
 	tooMany := copies(l, q)
-	_, err := joinable.Attach(tooMany, 0, 0)
+	for _, f := range tooMany {
+		_, err := unix.FcntlInt(f.Fd(), unix.F_SETFD, 0)
+		require.NoError(l, err, "fcntl() of the test's own")
+	}
+	_, err = joinable.Attach(tooMany, 0, 0)
 	require.ErrorIs(l, err, unix.EUSERS, "Attach() when MaxProcesses are attached")
+	for i, f := range tooMany {
+		_, err := f.Stat()
+		require.NoError(l, err, "fstat() of file %d after Attach() that was refused: the files are as they were", i)
+		require.NotEqual(l, "close-on-exec", l.OnExec(f), "file %d after Attach() that was refused: its flags are as they were", i)
+	}
 	require.NoError(l, everybody[17].Close(), "Close() of one of them")
 	a, err := joinable.Attach(tooMany, 0, 0)
 	require.NoError(l, err, "Attach() when one of MaxProcesses has closed, with the files of an Attach() that was refused: they are as they were")
@@ -188,6 +219,7 @@ func TestCloseOfOneEndsItAlone(t *testing.T) {
 	for _, a := range everybody {
 		require.NoError(l, a.Close(), "Close()")
 	}
+	leavesNothing(l)
 }
 
 // mappings is how many mappings of memfds this process has.

@@ -2,11 +2,13 @@ package joinable_test
 
 import (
 	"fmt"
+	"os"
 	"strconv"
 	"testing"
 
 	"github.com/stretchr/testify/require"
 
+	joinable "ipcworkbook/chapters/07-joinable"
 	"ipcworkbook/harness/lab"
 )
 
@@ -107,6 +109,8 @@ func TestJoinTellsWhoHadTheItem(t *testing.T) {
 	require.NoError(l, q.Join(forever), "Join() when both were told: a third process was killed that had taken nothing")
 	joiner.Kill()
 	other.Kill()
+	eachQueueIsOne(l)
+	placesOfTheDead(l)
 
 	// Whoever is killed, and when: each item is taken once, or told. Victim and moment follow from
 	// the seed.
@@ -116,6 +120,102 @@ func TestJoinTellsWhoHadTheItem(t *testing.T) {
 		onceOrTold(l, round, victim, moment, fmt.Sprintf("in round %d, in which process %d of 5 was killed at call %d", round, victim, moment))
 	}
 }
+
+// eachQueueIsOne asserts that Join tells of one Queue of a process, and not of its other ones. And
+// nothing is told where the context has ended.
+func eachQueueIsOne(l *lab.Lab) {
+	q := queue(l, 5, 20)
+	one, other := another(l, q), another(l, q)
+	put(l, q, "1", "2", "3")
+	take(l, one, "1")
+	take(l, other, "2")
+	take(l, one, "3")
+	require.NoError(l, one.Close(), "Close() of one of three Queues of a process")
+	before := l.Call("Join() whose context has ended, when two items are lost", func() error { return both(other.Join(ended(errBell)), joinable.ErrUnfinished, errBell) })
+	before.ReturnsSoon(nil)
+	var err error
+	tellsOf := l.Call("Join() of another Queue of the process that has closed one: another Join() before, whose context had ended, has told nobody", func() error { err = other.Join(forever); return nil })
+	tellsOf.ReturnsSoon(nil)
+	require.Equal(l, told{Error: "lost", PID: os.Getpid(), Items: []uint64{1, 3}}, tells(err), "Join() of another Queue of the process that has closed one: it tells of that one alone")
+	join := l.Call("Join() once more", func() error { return q.Join(forever) })
+	join.Blocks("item 2 is not done: another Queue of the same process has it, and that is not closed")
+	done(l, other, 1)
+	join.ReturnsSoon(nil)
+
+	// Who has had many before. What a Queue has to be done may lie around the end of an array.
+	const many, some = joinable.MaxUndone - 100, 200
+	busy := another(l, q)
+	lost := []uint64{}
+	for n := range uint64(many + some) {
+		put(l, q, "one of many")
+		take(l, busy, "one of many")
+		if n < many {
+			done(l, busy, 1)
+		} else {
+			lost = append(lost, 3+n+1) // three were put before
+		}
+	}
+	require.NoError(l, busy.Close(), "Close() of a Queue that has taken %d items, and has marked %d of them as done", many+some, many)
+	require.Equal(l, told{Error: "lost", PID: os.Getpid(), Items: lost}, tells(q.Join(forever)), "Join() when a Queue is closed that had taken %d items, and had marked %d of them as done", many+some, many)
+}
+
+// placesOfTheDead asserts that those that were killed are not counted any more.
+func placesOfTheDead(l *lab.Lab) {
+	const most = joinable.MaxProcesses - 1 // one is the maker's
+	q := queue(l, most, 20)
+	for _, had := range []int{0, 1, 1} {
+		for n := range had * most {
+			put(l, q, strconv.Itoa(n))
+		}
+		p := l.Start(takesWithAll, handed(q, lab.Tell("items", strconv.Itoa(had)))...)
+		p.Report(new(bool))
+		p.Kill()
+		lost := map[uint64]int{}
+		for had > 0 {
+			err := q.Join(forever)
+			if err == nil {
+				break
+			}
+			is := tells(err)
+			require.Equal(l, toldOf(p, is.Items...), is, "Join() when a process was killed that had %d Queues with an item each", most)
+			for _, number := range is.Items {
+				lost[number]++
+			}
+		}
+		require.Len(l, lost, had*most, "the numbers of the items of which Join() has told until it returned nil, when %d Queues had %d items each: how often each number was told", most, had)
+		var all []*joinable.Queue
+		for n := range most {
+			a, err := joinable.Attach(copies(l, q), 0, 0)
+			require.NoError(l, err, "Attach() number %d, when a process with %d Queues was killed, and Join() has told of what they had, %d items each: does a place of the dead stay taken?", n+1, most, had)
+			all = append(all, a)
+		}
+		for _, a := range all {
+			require.NoError(l, a.Close(), "Close()")
+		}
+	}
+}
+
+// takesWithAll attaches as often as it is possible, and takes some items with each Queue.
+var takesWithAll = lab.NewRole("process with many Queues", func(c *lab.Child) error {
+	files, err := filesOf(c)
+	if err != nil {
+		return err
+	}
+	for n := range joinable.MaxProcesses - 1 {
+		q, err := attachedBy(files)
+		if err != nil {
+			return fmt.Errorf("number %d, with the maker %d of MaxProcesses: %w", n+1, n+2, err)
+		}
+		if c.Text("items") == "1" {
+			if _, err := q.Get(forever); err != nil {
+				return fmt.Errorf("Get(): %w", err)
+			}
+		}
+	}
+	c.Report(true)
+	c.Wait()
+	return nil
+})
 
 // holdsItems takes some items, marks some of them as done, and ends in some way.
 var holdsItems = lab.NewRole("worker with items", func(c *lab.Child) error {

@@ -5,6 +5,7 @@ import (
 	"fmt"
 	"io"
 	"os"
+	"strconv"
 	"testing"
 
 	"github.com/stretchr/testify/require"
@@ -128,7 +129,110 @@ func TestMakerDies(t *testing.T) {
 	take(l, q, "1")
 	_, err = q.Get(forever)
 	require.ErrorIs(l, err, io.EOF, "Get() when the maker has closed the queue, and has ended afterwards")
+
+	// The context and the limit come before the maker's death.
+	q, maker = madeElsewhere(l, joinable.MaxUndone)
+	maker.Report(new(bool))
+	for n := range joinable.MaxUndone {
+		put(l, q, fmt.Sprint(n))
+		take(l, q, fmt.Sprint(n))
+	}
+	maker.Kill()
+	_, err = q.Get(forever)
+	require.ErrorIs(l, err, unix.ENOBUFS, "Get() of an empty queue whose maker was killed, with MaxUndone items to be done: that comes first")
+	_, err = q.TryGet()
+	require.ErrorIs(l, err, unix.ENOBUFS, "TryGet() of an empty queue whose maker was killed, with MaxUndone items to be done: that comes first")
+	done(l, q, 1)
+	_, err = q.Get(ended(errBell))
+	require.NoError(l, both(err, joinable.ErrEmpty, errBell), "Get() of a queue whose maker was killed, with a context that has ended: that comes first")
+	require.NoError(l, both(q.Put(ended(errBell), []byte("1")), joinable.ErrFull, errBell), "Put() into a queue whose maker was killed, with a context that has ended: that comes first")
+	require.NoError(l, both(q.Join(ended(errBell)), joinable.ErrUnfinished, errBell), "Join() of a queue whose maker was killed, with a context that has ended: that comes first")
+
+	// The maker's number is given to another process. It attaches.
+	makers, more := severalMakers(l)
+	for _, maker := range makers {
+		maker.Kill()
+	}
+	again, of := l.SamePID(makers, findsNoMaker, more...)
+	require.Equal(l, makers[of].PID(), again.PID(), "the pid of a process, as the lab has made it")
+	again.Report(new(bool))
+	comes := l.Start(getsFromTheDead, more...)
+	end = l.Call("Get() of empty queues whose makers were killed, when another process has the number of one of them: is the number all that is looked at?", comes.Wait)
+	end.ReturnsSoon(nil)
+	again.Exit()
 }
+
+// severalMakers are so many that the number of one of them can be had again, and what a process
+// is handed to attach to all their queues.
+func severalMakers(l *lab.Lab) (makers []*lab.Process, more []lab.Handed) {
+	for n := range several {
+		q, maker := madeElsewhere(l, 2)
+		maker.Report(new(bool))
+		for i, f := range q.Files() {
+			more = append(more, lab.Give(fmt.Sprintf("file %d of queue %d", i, n), l.File(f)))
+		}
+		if n == 0 {
+			more = append(more, lab.Tell("files", fmt.Sprint(len(q.Files()))))
+		}
+		require.NoError(l, q.Close(), "Close()")
+		makers = append(makers, maker)
+	}
+	return makers, more
+}
+
+const several = 5
+
+// attachedToThese attaches a role to the queues of several makers.
+func attachedToThese(c *lab.Child) (all []*joinable.Queue, err error) {
+	files, err := strconv.Atoi(c.Text("files"))
+	for n := range several {
+		var own []*os.File
+		for i := range files {
+			own = append(own, c.File(fmt.Sprintf("file %d of queue %d", i, n)))
+		}
+		q, err := joinable.Attach(own, 0, 0)
+		if err != nil {
+			return nil, fmt.Errorf("Attach(): %w", err)
+		}
+		all = append(all, q)
+	}
+	return all, err
+}
+
+// findsNoMaker has the number of one of the makers.
+var findsNoMaker = lab.NewRole("process with the number of a dead maker", func(c *lab.Child) error {
+	all, err := attachedToThese(c)
+	if err != nil {
+		return err
+	}
+	for _, q := range all {
+		if err := is(q.TryPut([]byte("1")), unix.EPIPE, "TryPut() into a queue whose maker was killed, in a process that has the number of such a maker"); err != nil {
+			return err
+		}
+		_, err := q.TryGet()
+		if err := is(err, io.ErrUnexpectedEOF, "TryGet() of a queue whose maker was killed, in a process that has the number of such a maker"); err != nil {
+			return err
+		}
+	}
+	c.Report(true)
+	c.Wait()
+	return nil
+})
+
+// getsFromTheDead is another one that comes when the makers are dead.
+var getsFromTheDead = lab.NewRole("consumer of queues whose makers are dead", func(c *lab.Child) error {
+	all, err := attachedToThese(c)
+	if err != nil {
+		return err
+	}
+	for _, q := range all {
+		_, err := q.Get(forever)
+		if err := is(err, io.ErrUnexpectedEOF, "Get() of an empty queue whose maker was killed"); err != nil {
+			return err
+		}
+	}
+	return nil
+})
 
 var getsABrokenEnd = lab.NewRole("consumer of an empty queue whose maker dies", func(c *lab.Child) error {
 	q, err := attached(c)

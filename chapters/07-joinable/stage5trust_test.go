@@ -1,10 +1,13 @@
 package joinable_test
 
 import (
+	"context"
 	"encoding/binary"
+	"errors"
 	"fmt"
 	"math"
 	"os"
+	"runtime"
 	"slices"
 	"testing"
 
@@ -26,6 +29,7 @@ func TestAttachLooksFirst(t *testing.T) {
 		want           error
 	}{
 		{"another bound", 4, 0, joinable.ErrFormat}, {"another size of items", 0, 99, joinable.ErrFormat},
+		{"a bound of 2^32+3, where it is 3", 1<<32 + 3, 0, joinable.ErrFormat}, {"a size of 2^32+100, where it is 100", 3, 1<<32 + 100, joinable.ErrFormat},
 		{"a negative bound", -3, 0, unix.EINVAL}, {"a negative size", 3, -100, unix.EINVAL}, {"the least number", math.MinInt, 0, unix.EINVAL},
 	} {
 		_, err := joinable.Attach(copies(l, q), bad.bound, bad.maxItem)
@@ -98,6 +102,8 @@ func TestAttachLooksFirst(t *testing.T) {
 		{"a size of 2^64-1 in the header", number(24, math.MaxUint64, 8), allSeals},
 		{"no seals: it may be cut at any time", func(p []byte) []byte { return p }, 0},
 		{"a seal less: it may be cut", func(p []byte) []byte { return p }, unix.F_SEAL_GROW | unix.F_SEAL_SEAL},
+		{"a seal less: it may grow", func(p []byte) []byte { return p }, unix.F_SEAL_SHRINK | unix.F_SEAL_SEAL},
+		{"a seal less: it may get more seals, and with F_SEAL_FUTURE_WRITE nobody could map it any more", func(p []byte) []byte { return p }, unix.F_SEAL_SHRINK | unix.F_SEAL_GROW},
 	} {
 		files := copies(l, q)
 		files[0] = memoryOf(l, bad.edit(slices.Clone(whole)), bad.seal)
@@ -131,12 +137,21 @@ func TestAttachLooksFirst(t *testing.T) {
 		files[0] = f
 		refused(l, files, other.what)
 	}
+	for i := range copies(l, q) {
+		files := copies(l, q)
+		require.NoError(l, files[i].Close(), "close() of the test's own")
+		_, err := joinable.Attach(files, 0, 0)
+		require.Error(l, err, "Attach() with file %d closed: a Queue that can wake nobody is no Queue", i)
+		files = copies(l, q)
+		files[i] = nil
+		_, err = joinable.Attach(files, 0, 0)
+		require.Error(l, err, "Attach() with nil in the place of file %d", i)
+	}
 	take(l, q, "1")
 
 	// Numbers that cannot be, behind the header. No call may panic, whatever it returns.
-	p := l.Start(usesWhatIsBroken, handed(q)...)
-	p.Rests()
-	p.Kill()
+	require.NoError(l, l.Start(usesWhatIsBroken, handed(q)...).Wait(), "a process that uses a queue in which all was written over by somebody else")
+	require.NoError(l, l.Start(usesEachBrokenWord, handed(queue(l, 5, 8))...).Wait(), "a process that attaches to a queue in which one number was changed by somebody else")
 }
 
 // refused asserts that Attach finds something else than a queue, and leaves the files alone.
@@ -164,7 +179,22 @@ func memoryOf(l *lab.Lab, content []byte, seals int) *os.File {
 
 // usesWhatIsBroken writes over all that stands behind the header, and uses the queue then.
 var usesWhatIsBroken = lab.NewRole("user of a broken queue", func(c *lab.Child) error {
-	q, err := attached(c)
+	files, err := filesOf(c)
+	if err != nil {
+		return err
+	}
+	once, err := attachedBy(files) // what a process makes once is made now
+	if err != nil {
+		return err
+	}
+	if err := once.Close(); err != nil {
+		return fmt.Errorf("Close(): %w", err)
+	}
+	before, err := owned()
+	if err != nil {
+		return err
+	}
+	q, err := attachedBy(files)
 	if err != nil {
 		return err
 	}
@@ -190,5 +220,119 @@ var usesWhatIsBroken = lab.NewRole("user of a broken queue", func(c *lab.Child) 
 		_, _ = q.Get(ended(errBell))
 	}
 	_ = q.Close()
-	return nil
+	defer runtime.KeepAlive(files)
+	return asMuchAs(before, "Close() of a queue whose memory is broken: it gives everything back, whatever it returns")
 })
+
+// asMuchAs is an error if this process has more descriptors or mappings than before.
+func asMuchAs(before belongings, after string) error {
+	now, err := owned()
+	if err == nil && (now.Descriptors > before.Descriptors || now.Mappings > before.Mappings) {
+		return fmt.Errorf("this process had %d descriptors and %d mappings of memfds, and it has %d and %d after %s", before.Descriptors, before.Mappings, now.Descriptors, now.Mappings, after)
+	}
+	return err
+}
+
+// usesEachBrokenWord writes over one word of the memory after the other, and uses the queue.
+var usesEachBrokenWord = lab.NewRole("user of a queue with one broken number", func(c *lab.Child) error {
+	files, err := filesOf(c)
+	if err != nil {
+		return err
+	}
+	q, err := attachedBy(files)
+	if err != nil {
+		return err
+	}
+	whole, err := hasALost(q, files)
+	if err != nil {
+		return err
+	}
+	before, err := owned()
+	if err != nil {
+		return err
+	}
+	memory := q.Files()[0]
+	for at := 0; at < len(whole); at += 8 {
+		is := binary.NativeEndian.Uint64(whole[at:])
+		if is == 0 && at >= firstWords {
+			continue // nobody has written there
+		}
+		for _, broken := range []uint64{
+			0, 1, is + 1, is - 1, joinable.MaxProcesses, joinable.MaxUndone, joinable.MaxUndone + 1, math.MaxInt32, 1 << 31,
+			math.MaxUint32, 1 << 32, joinable.MaxProcesses << 32, math.MaxUint32 << 32, math.MaxInt64, 1 << 63, math.MaxUint64,
+		} {
+			// All is as it was, but for this word.
+			if _, err := memory.WriteAt(whole, 0); err != nil {
+				return err
+			}
+			if _, err := memory.WriteAt(binary.NativeEndian.AppendUint64(nil, broken), int64(at)); err != nil {
+				return err
+			}
+			if err := use(q, files); err != nil {
+				return fmt.Errorf("the 8 bytes at %d of the memory were %#x, and somebody has written %#x there: %w", at, is, broken, err)
+			}
+		}
+	}
+	defer runtime.KeepAlive(files)
+	defer runtime.KeepAlive(q)
+	return asMuchAs(before, "many times of Attach() and Close(), each with one broken number: those that were refused have left nothing")
+})
+
+// firstWords is how many bytes at the begin are tried in any case.
+const firstWords = 512
+
+// hasALost has an item to be done, and two wait. Two others are lost. What it returns is the
+// memory then.
+func hasALost(q *joinable.Queue, files []*os.File) (memory []byte, err error) {
+	closes, err := attachedBy(files)
+	if err != nil {
+		return nil, err
+	}
+	for n := range 5 {
+		if err := q.TryPut([]byte(fmt.Sprintf("number %d", n))); err != nil {
+			return nil, fmt.Errorf("TryPut(): %w", err)
+		}
+	}
+	for _, takes := range []*joinable.Queue{q, closes, closes} {
+		if _, err := takes.TryGet(); err != nil {
+			return nil, fmt.Errorf("TryGet(): %w", err)
+		}
+	}
+	if err := closes.Close(); err != nil {
+		return nil, fmt.Errorf("Close(): %w", err)
+	}
+	info, err := q.Files()[0].Stat()
+	if err != nil {
+		return nil, err
+	}
+	memory = make([]byte, info.Size())
+	_, err = q.Files()[0].ReadAt(memory, 0)
+	return memory, err
+}
+
+// use calls everything. An error is right, whichever it is, and so is none. A number that cannot be is not.
+func use(q *joinable.Queue, files []*os.File) error {
+	if n, err := q.Len(); err == nil && (n < 0 || n > 5) {
+		return fmt.Errorf("Len(), with a bound of 5: expected ErrCorrupt or a number from 0 to 5, and got %d", n)
+	}
+	short, stop := context.WithTimeout(forever, soon/20)
+	defer stop()
+	err := q.Join(short)
+	if lost := (*joinable.LostError)(nil); errors.As(err, &lost) && len(lost.Items) > joinable.MaxUndone {
+		return fmt.Errorf("Join(): expected ErrCorrupt, or that at most %d items are lost, and got %d", joinable.MaxUndone, len(lost.Items))
+	}
+	for range 2 {
+		if item, err := q.TryGet(); err == nil && len(item) > 8 {
+			return fmt.Errorf("TryGet(), with items of up to 8 bytes: expected ErrCorrupt, and got an item of %d bytes", len(item))
+		}
+	}
+	for range 6 {
+		_ = q.TryPut([]byte("another")) // none may be written where another thing stands
+	}
+	_ = q.TaskDone()
+	_ = q.TaskDone()
+	if again, err := attachedBy(files); err == nil {
+		_ = again.Close()
+	}
+	return nil
+}

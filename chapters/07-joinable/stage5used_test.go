@@ -31,6 +31,59 @@ func TestDescriptorsRunOut(t *testing.T) {
 	take(l, q, "1", "2")
 	done(l, q, 2)
 	require.NoError(l, q.Join(forever), "Join()")
+	for n := range joinable.MaxProcesses - 1 {
+		a, err := joinable.Attach(copies(l, q), 0, 0)
+		require.NoError(l, err, "Attach() number %d to a queue, when a process has ended whose Attach() has failed several times: does one that has failed keep a place?", n+1)
+		l.CloseAtEnd(a)
+	}
+
+	// Who joins looks at each participant.
+	joined := queue(l, 3, 20)
+	put(l, joined, "1", "2", "3")
+	var workers []*lab.Process
+	for range 3 {
+		p := l.Start(holdsItems, handed(joined, lab.Tell("items", "1"), lab.Tell("done", "0"))...)
+		p.Report(new([]string))
+		workers = append(workers, p)
+	}
+	joiner := l.Start(runsOutInJoin, handed(joined, lab.Tell("pid", fmt.Sprint(workers[1].PID())))...)
+	joiner.Blocks("three items are not done, and there are as many descriptors as it needs")
+	workers[1].Kill()
+	tells := l.Call("Join() of a process that may open no more descriptors, when a worker is killed: it is EMFILE, or it learns of each one's end", joiner.Wait)
+	tells.ReturnsSoon(nil)
+	workers[0].Kill()
+	workers[2].Kill()
+}
+
+// runsOutInJoin joins with as few descriptors as it can, until Join waits.
+var runsOutInJoin = lab.NewRole("process that joins and may open no more descriptors", func(c *lab.Child) error {
+	q, err := attached(c)
+	if err != nil {
+		return err
+	}
+	err = withFew("Join()", func() error { return q.Join(forever) })
+	if got, pid := tells(err), c.Text("pid"); got.Error != "lost" || fmt.Sprint(got.PID) != pid {
+		return fmt.Errorf("Join() when process %s was killed that had an item: expected a *LostError for it, and got: %w", pid, err)
+	}
+	return q.Close()
+})
+
+// withFew makes a call with room for no descriptor, then for one, and so on, until it is not
+// EMFILE any more. What it returns then is the result.
+func withFew(what string, call func() error) error {
+	for free := range mostFree {
+		room := leave(free)
+		err := call()
+		left := room.left()
+		room.end()
+		if !errors.Is(err, unix.EMFILE) {
+			return err
+		}
+		if left != free {
+			return fmt.Errorf("%s, with room for %d descriptors, has failed, and there is room for %d afterwards: what it had opened is still open", what, free, left)
+		}
+	}
+	return fmt.Errorf("%s, with room for %d descriptors: %w", what, mostFree, unix.EMFILE)
 }
 
 var runsOut = lab.NewRole("process that may open no more descriptors", func(c *lab.Child) error {

@@ -1,7 +1,6 @@
 package joinable_test
 
 import (
-	"errors"
 	"fmt"
 	"testing"
 
@@ -58,22 +57,165 @@ func TestDaemonsEndWithTheMaker(t *testing.T) {
 	// Who is none.
 	q = queue(l, 2, 20)
 	require.ErrorIs(l, q.Daemon(), unix.EINVAL, "Daemon() of the maker")
-	require.ErrorIs(l, another(l, q).Daemon(), unix.EINVAL, "Daemon() of another Queue in the maker's process")
+	second := another(l, q)
+	require.ErrorIs(l, second.Daemon(), unix.EINVAL, "Daemon() of another Queue in the maker's process")
 	p := l.Start(lateDaemon, handed(q)...)
 	p.Report(new(bool))
 	require.NoError(l, q.Close(), "Close()")
+	require.ErrorIs(l, second.Daemon(), unix.EINVAL, "Daemon() of another Queue in the maker's process, when the maker's Queue is closed: that it is the maker's process comes first")
+	p.Go()
+	p.Report(new(bool))
 	p.Exit()
+
+	// Who comes too late is no daemon, also when the maker's process ends later.
+	for _, end := range []string{"was killed", "has closed the queue"} {
+		q, maker := madeElsewhere(l, 2)
+		maker.Report(new(bool))
+		p := l.Start(lateDaemon, handed(q)...)
+		p.Report(new(bool))
+		if end == "was killed" {
+			maker.Kill()
+		} else {
+			maker.Go()
+			maker.Report(new(bool))
+		}
+		p.Go()
+		p.Report(new(bool))
+		if end != "was killed" {
+			maker.Exit()
+		}
+		p.Blocks("Daemon() was ESRCH, because its maker " + end + ", and the maker's process has ended: nothing ends this one")
+		p.Exit()
+	}
+
+	// Where there is no descriptor for it, it is no daemon; and at last it is one.
+	q, maker = madeElsewhere(l, 2)
+	maker.Report(new(bool))
+	few := l.Start(daemonWithFew, handed(q, lab.Dies())...)
+	few.Report(new(bool))
+	few.Blocks("its maker lives")
+	maker.Kill()
+	how := ""
+	gone := l.Call("a daemon that was none as long as no descriptor was free, when its maker is killed: was Daemon() without an error, and nobody watches?", func() error { how = few.Ended(); return nil })
+	gone.ReturnsSoon(nil)
+	require.Equal(l, "exit status 1", how, "the end of a daemon that was none as long as no descriptor was free, when its maker is killed")
+
+	// A process may be the daemon of several makers.
+	makers, more := severalMakers(l)
+	all := l.Start(daemonOfAll, append(more, lab.Dies())...)
+	all.Report(new(bool))
+	all.Blocks("all its makers live")
+	last := makers[len(makers)-1]
+	last.Kill()
+	ends := l.Call("a daemon of several makers, when the last one of them is killed: is each of them watched?", func() error { how = all.Ended(); return nil })
+	ends.ReturnsSoon(nil)
+	require.Equal(l, "exit status 1", how, "the end of a daemon of several makers, when the last one of them is killed")
+	for _, maker := range makers {
+		maker.Kill()
+	}
+
+	// The maker's number is given to another process.
+	makers, more = severalMakers(l)
+	knew := l.Start(wasThereBefore, more...)
+	knew.Report(new(bool))
+	for _, maker := range makers {
+		maker.Kill()
+	}
+	again, of := l.SamePID(makers, isNoMaker, more...)
+	require.Equal(l, makers[of].PID(), again.PID(), "the pid of a process, as the lab has made it")
+	again.Report(new(bool))
+	knew.Exit()
+	again.Exit()
 }
+
+// isNoMaker has the number of a maker that was killed.
+var isNoMaker = lab.NewRole("process with the number of a dead maker, which would be a daemon", func(c *lab.Child) error {
+	all, err := attachedToThese(c)
+	if err != nil {
+		return err
+	}
+	for _, q := range all {
+		if err := is(q.Daemon(), unix.ESRCH, "Daemon() when the maker was killed, in a process that has the number of such a maker"); err != nil {
+			return err
+		}
+	}
+	c.Report(true)
+	c.Wait()
+	return nil
+})
+
+// daemonOfAll is the daemon of several makers.
+var daemonOfAll = lab.NewRole("daemon of several makers", func(c *lab.Child) error {
+	all, err := attachedToThese(c)
+	if err != nil {
+		return err
+	}
+	for _, q := range all {
+		if err := q.Daemon(); err != nil {
+			return fmt.Errorf("Daemon(): %w", err)
+		}
+	}
+	c.Report(true)
+	c.Wait()
+	return nil
+})
+
+// wasThereBefore is attached before the makers are killed.
+var wasThereBefore = lab.NewRole("process that knew the dead makers", func(c *lab.Child) error {
+	all, err := attachedToThese(c)
+	if err != nil {
+		return err
+	}
+	c.Report(true)
+	c.Wait()
+	for _, q := range all {
+		if err := is(q.Daemon(), unix.ESRCH, "Daemon() when the maker was killed, and its number may be another process's"); err != nil {
+			return err
+		}
+	}
+	return nil
+})
+
+var daemonWithFew = lab.NewRole("daemon with few descriptors", func(c *lab.Child) error {
+	q, err := attached(c)
+	if err != nil {
+		return err
+	}
+	if err := withFew("Daemon()", q.Daemon); err != nil {
+		return fmt.Errorf("Daemon(): %w", err)
+	}
+	c.Report(true)
+	c.Wait()
+	return nil
+})
 
 var daemon = lab.NewRole("daemon", func(c *lab.Child) error {
 	q, err := attached(c)
 	if err != nil {
 		return err
 	}
-	for range 2 { // twice is as once
+	others, err := inherited()
+	if err != nil {
+		return err
+	}
+	once := belongings{}
+	for n := range 3 { // three times is as once
 		if err := q.Daemon(); err != nil {
 			return fmt.Errorf("Daemon(): %w", err)
 		}
+		has, err := owned()
+		if err != nil {
+			return err
+		}
+		if n == 0 {
+			once = has
+		}
+		if has.Descriptors > once.Descriptors || has.Goroutines > once.Goroutines {
+			return fmt.Errorf("after the first Daemon() this process had %+v, and after one more it has %+v: is everything begun anew each time?", once, has)
+		}
+	}
+	if err := asBefore(others, "Daemon()"); err != nil {
+		return err
 	}
 	c.Report(c.Text("does"))
 	switch c.Text("does") {
@@ -102,10 +244,25 @@ var lateDaemon = lab.NewRole("process that is too late to be a daemon", func(c *
 	if err != nil {
 		return err
 	}
+	before, err := owned()
+	if err != nil {
+		return err
+	}
 	c.Report(true)
 	c.Wait()
-	if err := q.Daemon(); !errors.Is(err, unix.ESRCH) {
-		return fmt.Errorf("Daemon() when the maker has closed the queue: expected ESRCH, and got: %w", err)
+	for range 2 {
+		if err := is(q.Daemon(), unix.ESRCH, "Daemon() when the maker was killed, or has closed the queue"); err != nil {
+			return err
+		}
 	}
+	after, err := owned()
+	if err != nil {
+		return err
+	}
+	if after.Descriptors != before.Descriptors {
+		return fmt.Errorf("Daemon() was ESRCH twice. Before that this process had %d descriptors, and now it has %d", before.Descriptors, after.Descriptors)
+	}
+	c.Report(true)
+	c.Wait()
 	return q.Close()
 })

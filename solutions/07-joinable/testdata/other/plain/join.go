@@ -57,7 +57,7 @@ func (q *Queue) Join(ctx context.Context) error {
 // lost tells of what a participant had that has gone.
 func (q *Queue) lost(i int) error {
 	p := q.m.place(i)
-	n := int(p.get(undone))
+	n := p.get(undone)
 	if n > MaxUndone {
 		return ErrCorrupt
 	}
@@ -65,7 +65,7 @@ func (q *Queue) lost(i int) error {
 		return nil
 	}
 	e := &LostError{PID: int(p.get(pid))}
-	for k := range n {
+	for k := range int(n) {
 		e.Items = append(e.Items, p.get(numbers+8*k))
 	}
 	p.put(undone, 0)
@@ -115,6 +115,7 @@ func (q *Queue) Daemon() error {
 	}
 	fd, err := unix.FcntlInt(uintptr(q.maker), unix.F_DUPFD_CLOEXEC, 0)
 	if err != nil {
+		q.daemon.Store(false)
 		return err
 	}
 	go func() {

@@ -415,7 +415,7 @@ func (q *Queue) TaskDone() error {
 	defer q.calls.RUnlock()
 	return q.locked(func() error {
 		own := q.m.place(q.place)
-		n := int(own.get(undone))
+		n := own.get(undone)
 		if n == 0 {
 			return ErrNotTaken
 		}
@@ -423,7 +423,7 @@ func (q *Queue) TaskDone() error {
 			return ErrCorrupt
 		}
 		// Who is killed in here leaves a number twice: what counts as done is the last one.
-		own.put(undone, uint64(n-1))
+		own.put(undone, n-1)
 		copy(own[numbers:], own[numbers+8:numbers+8*n])
 		if left, err := q.m.left(); err != nil || left == 0 {
 			q.idle.ring()
