@@ -201,6 +201,7 @@ func (c *Calls) pass(later int) {
 	c.left = later
 	if c.held {
 		c.held = false
+		heldNow.set(c, false)
 		select {
 		case c.goOn <- struct{}{}:
 		case <-c.process.ended:
@@ -313,6 +314,7 @@ func (c *Calls) passes(n notification) bool {
 	}
 	if c.left == 0 {
 		c.now, c.held = n.String(), true
+		heldNow.set(c, true)
 		return false
 	}
 	if c.left > 0 {

@@ -3,8 +3,10 @@ package lab
 import (
 	"errors"
 	"os"
+	"runtime"
 	"testing"
 	"time"
+	"unsafe"
 
 	"github.com/stretchr/testify/require"
 	"golang.org/x/sys/unix"
@@ -133,3 +135,38 @@ func TestSleepsOrReturns(t *testing.T) {
 	close(stop)
 	restless.Returns(nil)
 }
+
+// A raw system call is hidden from Go's scheduler. To its monitor thread the goroutine runs, and
+// so it looks every 10 ms. All the same who is held so is at rest.
+func TestWhoIsHeldInARawCallIsAtRest(t *testing.T) {
+	l := New(t)
+	calls := l.Calls()
+	p := l.Start(writesRawly, calls.HandOver())
+	calls.Of(p)
+	require.True(l, calls.Hold(0))
+	require.True(l, l.Rests())
+	require.Equal(l, []int{p.PID()}, heldNow.pids())
+	calls.Go()
+	require.Empty(l, heldNow.pids())
+	p.Report(new(bool))
+	p.Kill()
+}
+
+var writesRawly = NewRole("writes rawly", func(c *Child) error {
+	// Set by hand it is not looked up any more: the monitor thread would read a file for that, and be
+	// held, too.
+	runtime.GOMAXPROCS(2)
+	fd, err := unix.Eventfd(0, unix.EFD_CLOEXEC)
+	if err != nil {
+		return err
+	}
+	if err := c.ShowCalls(); err != nil {
+		return err
+	}
+	c.Wait()
+	one := uint64(1)
+	unix.RawSyscall(unix.SYS_WRITE, uintptr(fd), uintptr(unsafe.Pointer(&one)), 8)
+	c.Report(true)
+	c.Wait()
+	return nil
+})
