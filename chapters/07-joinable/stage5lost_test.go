@@ -108,6 +108,13 @@ func TestJoinTellsWhoHadTheItem(t *testing.T) {
 	joiner.Kill()
 	other.Kill()
 
+	comesInItsPlace(l)
+	oneIsTold(l)
+	makerIsAWorker(l)
+	killedOnesCountNoMore(l)
+	isToldOnce(l)
+	isToldThoughTheContextEnds(l)
+
 	// Whoever is killed, and when: each item is taken once, or told. Victim and moment follow from
 	// the seed.
 	random := l.Rand("victims")
