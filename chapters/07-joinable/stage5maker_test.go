@@ -81,10 +81,23 @@ func TestMakerDies(t *testing.T) {
 	get.Blocks("the queue is empty")
 	other := l.Start(getsABrokenEnd, handed(q)...)
 	other.Blocks("the queue is empty")
+	get.Interrupt(2)
+	other.Interrupt(2)
 	maker.Kill()
 	get.ReturnsSoon(io.ErrUnexpectedEOF)
 	end := l.Call("Get() of another process, when the maker was killed", other.Wait)
 	end.ReturnsSoon(nil)
+
+	// The first one that has attached may have gone.
+	q, maker = madeElsewhere(l, 2)
+	maker.Report(new(bool))
+	second := l.Start(getsABrokenEnd, handed(q)...)
+	second.Blocks("the queue is empty")
+	require.NoError(l, q.Close(), "Close() of the first one that has attached")
+	second.Blocks("the queue is empty, and the first one that had attached has closed its Queue")
+	maker.Kill()
+	alone := l.Call("Get() of a process that was not the first one to attach, when the maker was killed: does each one watch the maker by itself?", second.Wait)
+	alone.ReturnsSoon(nil)
 
 	q, maker = madeElsewhere(l, 2)
 	maker.Report(new(bool))
