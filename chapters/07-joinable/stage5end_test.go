@@ -72,6 +72,8 @@ func TestCloseEndsTheQueue(t *testing.T) {
 	join.ReturnsSoon(nil)
 	require.ErrorIs(l, left.TaskDone(), joinable.ErrNotTaken, "TaskDone() too often, after the end")
 	require.NoError(l, after.Close(), "Close() of who has attached after the end")
+
+	endsInBetween(l)
 }
 
 var getsTheEnd = lab.NewRole("consumer of an empty queue", func(c *lab.Child) error {
@@ -188,6 +190,8 @@ func TestCloseOfOneEndsItAlone(t *testing.T) {
 	for _, a := range everybody {
 		require.NoError(l, a.Close(), "Close()")
 	}
+
+	closesUnderACall(l)
 }
 
 // mappings is how many mappings of memfds this process has.

@@ -15,13 +15,13 @@ import (
 )
 
 // madeElsewhere is a queue whose maker is another process, and this one is attached to it. The
-// files come over a socket, as SCM_RIGHTS (unix(7)).
-func madeElsewhere(l *lab.Lab, bound int) (*joinable.Queue, *lab.Process) {
+// files come over a socket, as SCM_RIGHTS (unix(7)). Calls are handed over where it is to be held.
+func madeElsewhere(l *lab.Lab, bound int, calls ...lab.Handed) (*joinable.Queue, *lab.Process) {
 	fds, err := unix.Socketpair(unix.AF_UNIX, unix.SOCK_SEQPACKET|unix.SOCK_CLOEXEC, 0)
 	require.NoError(l, err, "socketpair() of the test's own")
 	ours, theirs := os.NewFile(uintptr(fds[0]), "line"), os.NewFile(uintptr(fds[1]), "line")
 	defer ours.Close()
-	maker := l.Start(makes, lab.HandOver("line", theirs), lab.Tell("bound", fmt.Sprint(bound)))
+	maker := l.Start(makes, append(calls, lab.HandOver("line", theirs), lab.Tell("bound", fmt.Sprint(bound)), lab.Tell("held", fmt.Sprint(len(calls) > 0)))...)
 	rights := make([]byte, unix.CmsgSpace(4*mostFiles))
 	_, n, _, _, err := unix.Recvmsg(fds[0], make([]byte, 1), rights, unix.MSG_CMSG_CLOEXEC)
 	require.NoError(l, err, "recvmsg() of the test's own")
@@ -62,6 +62,11 @@ var makes = lab.NewRole("maker", func(c *lab.Child) error {
 		return err
 	}
 	line.Close()
+	if c.Text("held") == "true" {
+		if err := c.ShowCalls(); err != nil {
+			return err
+		}
+	}
 	c.Report(true)
 	c.Wait()
 	if err := q.Close(); err != nil {

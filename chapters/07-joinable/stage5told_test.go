@@ -106,17 +106,9 @@ var attachesOften = lab.NewRole("process that has attached many times", func(c *
 	}
 	var all []*joinable.Queue
 	for n := range joinable.MaxProcesses - 1 {
-		var own []*os.File
-		for _, f := range files {
-			fd, err := unix.FcntlInt(f.Fd(), unix.F_DUPFD_CLOEXEC, 0)
-			if err != nil {
-				return err
-			}
-			own = append(own, os.NewFile(uintptr(fd), "copy"))
-		}
-		q, err := joinable.Attach(own, 0, 0)
+		q, err := attachedByCopies(files)
 		if err != nil {
-			return fmt.Errorf("Attach() number %d: %w", n, err)
+			return fmt.Errorf("number %d: %w", n, err)
 		}
 		all = append(all, q)
 	}
