@@ -151,7 +151,6 @@ func TestConsumerIsKilledAtAnyCall(t *testing.T) {
 	wokenConsumers(l)
 	killedIn(l, "Attach()", attachesAndDies, false)
 	killedIn(l, "Join()", joinsAndDies, false)
-	killedIn(l, "Close()", closesAndDies, true)
 }
 
 // told is what a process reports of Join.

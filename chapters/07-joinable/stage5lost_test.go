@@ -114,6 +114,7 @@ func TestJoinTellsWhoHadTheItem(t *testing.T) {
 	killedOnesCountNoMore(l)
 	isToldOnce(l)
 	isToldThoughTheContextEnds(l)
+	killedIn(l, "Close()", closesAndDies, true)
 
 	// Whoever is killed, and when: each item is taken once, or told. Victim and moment follow from
 	// the seed.

@@ -9,7 +9,7 @@ import (
 	"ipcworkbook/harness/lab"
 )
 
-// What steps 15 and 16 ask beside their own: who is killed when it was woken, and before it has
+// What steps 15 to 17 ask beside their own: who is killed when it was woken, and before it has
 // done anything; and who is killed in Attach, Join and Close.
 
 // woken lets two processes wait for the same thing, which comes then, and holds the first one at
