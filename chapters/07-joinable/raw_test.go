@@ -133,6 +133,9 @@ func both(err, first, second error) error {
 	if errors.Is(err, first) && errors.Is(err, second) {
 		return nil
 	}
+	if err == nil {
+		return fmt.Errorf("expected an error that wraps both %q and %q, and got none", first, second)
+	}
 	return fmt.Errorf("expected an error that wraps both %q and %q, and got: %w", first, second, err)
 }
 

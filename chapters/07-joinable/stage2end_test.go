@@ -4,6 +4,7 @@ import (
 	"context"
 	"fmt"
 	"testing"
+	"time"
 
 	"github.com/stretchr/testify/require"
 
@@ -30,7 +31,12 @@ func TestGetEndsWithItsContext(t *testing.T) {
 	ends.Blocks("signals have come, and the queue is empty")
 	cancel(errBell)
 	ends.ReturnsSoon(nil)
-	stays.Blocks("the context of another Get() has ended, and not its own")
+	far, cancelFar := context.WithTimeout(context.Background(), time.Hour)
+	cancelled := l.Call("Get() whose context is cancelled long before its deadline: is the deadline all that it waits for?", func() error { return both(get(far), joinable.ErrEmpty, context.Canceled) })
+	cancelled.Blocks("the queue is empty")
+	cancelFar()
+	cancelled.ReturnsSoon(nil)
+	stays.Blocks("the contexts of others have ended, and not its own")
 	before := descriptors(l)
 	for range 5 {
 		short, stop := context.WithTimeout(context.Background(), soon/10)
@@ -61,7 +67,7 @@ func TestGetEndsWithItsContext(t *testing.T) {
 	calls.Of(waiter)
 	for try, isHeld := 0, true; isHeld && try < mostCalls; try++ {
 		isHeld = calls.Hold(try)
-		waiter.Rests() // the context has ended by then
+		endsContext(l, waiter)
 		calls.Go()
 		calls.Reports("ended", "Get() whose context ends while it is about to wait: is there a moment between the look at the context and the sleep in which its end is not seen?")
 	}
@@ -74,7 +80,7 @@ func TestGetEndsWithItsContext(t *testing.T) {
 	for try, isHeld := 0, true; isHeld && try < mostCalls; try++ {
 		put(l, q, "an item")
 		isHeld = calls.Hold(try)
-		taker.Rests()
+		endsContext(l, taker)
 		calls.Go()
 		if got := reported[string](taker); got == "ended" {
 			require.Equal(l, 1, length(l, q), "Len() of a queue with one item, after Get() whose context has ended, %s: is the item lost?", calls)
@@ -87,29 +93,51 @@ func TestGetEndsWithItsContext(t *testing.T) {
 	taker.Kill()
 }
 
-var heldUntilItsContext = lab.NewRole("consumer with a deadline that is held", func(c *lab.Child) error {
-	q, err := attached(c)
-	if err != nil {
-		return err
-	}
+// endsContext ends the context of a call that another process is in.
+func endsContext(l *lab.Lab, p *lab.Process) {
+	p.Go()
+	require.Equal(l, "its context has ended", reported[string](p), "what a process says when it has cancelled the context of its call")
+}
+
+// untilItsContext is for a process that is held. Each time it makes a call with a context, ends
+// that at the test's word, and reports what the call has returned.
+func untilItsContext(c *lab.Child, call func(ctx context.Context) any) error {
 	if err := c.ShowCalls(); err != nil {
 		return err
 	}
 	for range mostCalls {
 		c.Wait()
-		ctx, stop := context.WithTimeout(context.Background(), soon/2)
-		item, err := q.Get(ctx)
-		stop()
-		if err == nil {
-			c.Report(string(item))
-			continue
+		ctx, cancel := context.WithCancelCause(context.Background())
+		result := make(chan any, 1)
+		go func() { result <- call(ctx) }()
+		c.Wait()
+		cancel(errBell)
+		c.Report("its context has ended")
+		switch r := (<-result).(type) {
+		case error:
+			return r
+		default:
+			c.Report(r)
 		}
-		if err := both(err, joinable.ErrEmpty, context.DeadlineExceeded); err != nil {
-			return fmt.Errorf("Get() with a deadline: %w", err)
-		}
-		c.Report("ended")
 	}
 	return nil
+}
+
+var heldUntilItsContext = lab.NewRole("consumer whose context ends and that is held", func(c *lab.Child) error {
+	q, err := attached(c)
+	if err != nil {
+		return err
+	}
+	return untilItsContext(c, func(ctx context.Context) any {
+		item, err := q.Get(ctx)
+		if err == nil {
+			return string(item)
+		}
+		if err := both(err, joinable.ErrEmpty, errBell); err != nil {
+			return fmt.Errorf("Get() whose context ends: %w", err)
+		}
+		return "ended"
+	})
 })
 
 // Step 4: an end marker ends one consumer, and to the queue it is an item like any other.

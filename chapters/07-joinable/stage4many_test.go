@@ -7,6 +7,7 @@ import (
 	"strconv"
 	"strings"
 	"testing"
+	"time"
 
 	"github.com/stretchr/testify/require"
 	"golang.org/x/sys/unix"
@@ -134,6 +135,11 @@ func TestPutWaitsWhileFull(t *testing.T) {
 	defer stop()
 	late := l.Call("Put() with a deadline", func() error { return both(puts(deadline), joinable.ErrFull, context.DeadlineExceeded) })
 	late.Returns(nil)
+	far, cancelFar := context.WithTimeout(context.Background(), time.Hour)
+	cancelled := l.Call("Put() whose context is cancelled long before its deadline: is the deadline all that it waits for?", func() error { return both(puts(far), joinable.ErrFull, context.Canceled) })
+	cancelled.Blocks("the queue is full")
+	cancelFar()
+	cancelled.ReturnsSoon(nil)
 	call.Blocks("the contexts of others have ended, and not its own")
 	require.NoError(l, l.Start(takesOne, handed(q)...).Wait(), "a process that takes one of a full queue")
 	call.ReturnsSoon(nil)
@@ -158,6 +164,33 @@ func TestPutWaitsWhileFull(t *testing.T) {
 		calls.Reports(fmt.Sprint("held ", try), "Put() while another process takes: is there a moment between the look at the queue and the sleep in which a Get is not seen?")
 	}
 	waiter.Kill()
+
+	// The context ends between any two calls of who puts: it has put the item, or returns an error
+	// and has not. And so it does of who is about to sleep.
+	for _, room := range []int{1, 0} {
+		q := queue(l, 2, 20)
+		put(l, q, []string{"first", "second"}[room:]...)
+		before := length(l, q)
+		calls := l.Calls()
+		putter := l.Start(heldPutterUntilItsContext, handed(q, calls.HandOver())...)
+		calls.Of(putter)
+		for try, isHeld := 0, true; isHeld && try < mostCalls; try++ {
+			isHeld = calls.Hold(try)
+			endsContext(l, putter)
+			calls.Go()
+			if room == 0 {
+				calls.Reports("ended", "Put() whose context ends while it is about to wait: is there a moment between the look at the context and the sleep in which its end is not seen?")
+				continue
+			}
+			if got := reported[string](putter); got == "ended" {
+				require.Equal(l, before, length(l, q), "Len() after Put() has returned ErrFull, since its context has ended, %s: has it put the item all the same?", calls)
+				continue
+			}
+			take(l, q, "second", "an item")
+			put(l, q, "second")
+		}
+		putter.Kill()
+	}
 
 	// With a bound of 1 all of it is full or empty, each time.
 	one := queue(l, 1, 300)
@@ -184,6 +217,23 @@ func TestPutWaitsWhileFull(t *testing.T) {
 	}
 	exactlyOnce(l, []string{"0", "1", "2"}, got[1:], "three waited for room")
 }
+
+var heldPutterUntilItsContext = lab.NewRole("producer whose context ends and that is held", func(c *lab.Child) error {
+	q, err := attached(c)
+	if err != nil {
+		return err
+	}
+	return untilItsContext(c, func(ctx context.Context) any {
+		err := q.Put(ctx, []byte("an item"))
+		if err == nil {
+			return "put"
+		}
+		if err := both(err, joinable.ErrFull, errBell); err != nil {
+			return fmt.Errorf("Put() whose context ends: %w", err)
+		}
+		return "ended"
+	})
+})
 
 // Step 8: what cannot be put is refused, and the queue lives.
 func TestRefusesWhatCannotBePut(t *testing.T) {

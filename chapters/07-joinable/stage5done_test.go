@@ -6,6 +6,7 @@ import (
 	"fmt"
 	"strconv"
 	"testing"
+	"time"
 
 	"github.com/stretchr/testify/require"
 	"golang.org/x/sys/unix"
@@ -71,7 +72,7 @@ func TestJoinWaitsUntilAllIsDone(t *testing.T) {
 		take(l, q, "last")
 		isHeld = calls.Hold(try)
 		last := l.Call("the last TaskDone() while another process is about to wait in Join()", q.TaskDone)
-		last.Rests()
+		last.SleepsOrReturns("the one that is held may have the lock")
 		calls.Go()
 		last.ReturnsSoon(nil)
 		calls.Reports("joined", "Join() while the last TaskDone() comes: is there a moment between the look at the count and the sleep in which that is not seen?")
@@ -253,10 +254,15 @@ func TestJoinEndsWithItsContext(t *testing.T) {
 	defer stop()
 	late := l.Call("Join() with a deadline", join(deadline, context.DeadlineExceeded))
 	late.Returns(nil)
+	far, cancelFar := context.WithTimeout(context.Background(), time.Hour)
+	cancelled := l.Call("Join() whose context is cancelled long before its deadline: is the deadline all that it waits for?", join(far, context.Canceled))
+	cancelled.Blocks("37 items are not done")
+	cancelFar()
+	cancelled.ReturnsSoon(nil)
 	before := l.Call("Join() whose context has ended before", join(ended(errBell), errBell))
 	before.ReturnsSoon(nil)
 	require.Contains(l, text, "37", "the error of Join() whose context has ended before: how many are not done")
-	require.Equal(l, opened, descriptors(l), "descriptors of this process, after three calls of Join() have ended with their contexts")
+	require.Equal(l, opened, descriptors(l), "descriptors of this process, after four calls of Join() have ended with their contexts")
 	done(l, q, 27)
 	for n := range 10 {
 		take(l, q, strconv.Itoa(30+n))

@@ -89,6 +89,7 @@ func TestCloseEndsTheQueue(t *testing.T) {
 	done(l, left, 1)
 	_, err = left.Get(forever)
 	require.ErrorIs(l, err, io.EOF, "Get() of a queue that has ended and is empty, with one less than MaxUndone items to be done")
+	endsInBetween(l)
 }
 
 var getsTheEnd = lab.NewRole("consumer of an empty queue", func(c *lab.Child) error {
@@ -220,6 +221,8 @@ func TestCloseOfOneEndsItAlone(t *testing.T) {
 		require.NoError(l, a.Close(), "Close()")
 	}
 	leavesNothing(l)
+
+	closesUnderACall(l)
 }
 
 // mappings is how many mappings of memfds this process has.

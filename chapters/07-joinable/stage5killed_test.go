@@ -40,6 +40,7 @@ func TestProducerIsKilledAtAnyCall(t *testing.T) {
 		l.Call("Join(), after a producer was killed in Put(), "+where, func() error { return q.Join(forever) }).ReturnsSoon(nil)
 	}
 	waiter.Kill()
+	wokenProducers(l)
 }
 
 // victimsItem is larger than a page, and than what a pipe takes at once (PIPE_BUF).
@@ -101,7 +102,11 @@ func TestConsumerIsKilledAtAnyCall(t *testing.T) {
 		victim.Kill()
 		producer.Rests()
 		item, err := q.TryGet()
-		require.NoError(l, err, "TryGet(), when %s, while a producer waited for room: the item is gone, and nobody was told. Is the producer told before the item counts as taken? And who wakes one that waits for the lock?", where)
+		reason := ""
+		if errors.Is(err, joinable.ErrEmpty) {
+			reason = ": the item is gone, and nobody was told that there is room. Who takes an item tells of the room first, and counts the item as taken afterwards"
+		}
+		require.NoError(l, err, "TryGet(), when %s, while a producer waited for room%s", where, reason)
 		done(l, q, 1)
 		if string(item) == "the victim's" {
 			require.True(l, isHeld, "TryGet() finds an item again that a consumer has taken: Get() had returned")
@@ -142,6 +147,10 @@ func TestConsumerIsKilledAtAnyCall(t *testing.T) {
 	}
 	joiner.Kill()
 	producer.Kill()
+
+	wokenConsumers(l)
+	killedIn(l, "Attach()", attachesAndDies, false)
+	killedIn(l, "Join()", joinsAndDies, false)
 }
 
 // told is what a process reports of Join.

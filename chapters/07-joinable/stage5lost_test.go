@@ -112,6 +112,14 @@ func TestJoinTellsWhoHadTheItem(t *testing.T) {
 	eachQueueIsOne(l)
 	placesOfTheDead(l)
 
+	comesInItsPlace(l)
+	oneIsTold(l)
+	makerIsAWorker(l)
+	killedOnesCountNoMore(l)
+	isToldOnce(l)
+	isToldThoughTheContextEnds(l)
+	killedIn(l, "Close()", closesAndDies, true)
+
 	// Whoever is killed, and when: each item is taken once, or told. Victim and moment follow from
 	// the seed.
 	random := l.Rand("victims")

@@ -16,13 +16,13 @@ import (
 )
 
 // madeElsewhere is a queue whose maker is another process, and this one is attached to it. The
-// files come over a socket, as SCM_RIGHTS (unix(7)).
-func madeElsewhere(l *lab.Lab, bound int) (*joinable.Queue, *lab.Process) {
+// files come over a socket, as SCM_RIGHTS (unix(7)). Calls are handed over where it is to be held.
+func madeElsewhere(l *lab.Lab, bound int, calls ...lab.Handed) (*joinable.Queue, *lab.Process) {
 	fds, err := unix.Socketpair(unix.AF_UNIX, unix.SOCK_SEQPACKET|unix.SOCK_CLOEXEC, 0)
 	require.NoError(l, err, "socketpair() of the test's own")
 	ours, theirs := os.NewFile(uintptr(fds[0]), "line"), os.NewFile(uintptr(fds[1]), "line")
 	defer ours.Close()
-	maker := l.Start(makes, lab.HandOver("line", theirs), lab.Tell("bound", fmt.Sprint(bound)))
+	maker := l.Start(makes, append(calls, lab.HandOver("line", theirs), lab.Tell("bound", fmt.Sprint(bound)), lab.Tell("held", fmt.Sprint(len(calls) > 0)))...)
 	rights := make([]byte, unix.CmsgSpace(4*mostFiles))
 	_, n, _, _, err := unix.Recvmsg(fds[0], make([]byte, 1), rights, unix.MSG_CMSG_CLOEXEC)
 	require.NoError(l, err, "recvmsg() of the test's own")
@@ -63,6 +63,11 @@ var makes = lab.NewRole("maker", func(c *lab.Child) error {
 		return err
 	}
 	line.Close()
+	if c.Text("held") == "true" {
+		if err := c.ShowCalls(); err != nil {
+			return err
+		}
+	}
 	c.Report(true)
 	c.Wait()
 	if err := q.Close(); err != nil {
@@ -82,10 +87,23 @@ func TestMakerDies(t *testing.T) {
 	get.Blocks("the queue is empty")
 	other := l.Start(getsABrokenEnd, handed(q)...)
 	other.Blocks("the queue is empty")
+	get.Interrupt(2)
+	other.Interrupt(2)
 	maker.Kill()
 	get.ReturnsSoon(io.ErrUnexpectedEOF)
 	end := l.Call("Get() of another process, when the maker was killed", other.Wait)
 	end.ReturnsSoon(nil)
+
+	// The first one that has attached may have gone.
+	q, maker = madeElsewhere(l, 2)
+	maker.Report(new(bool))
+	second := l.Start(getsABrokenEnd, handed(q)...)
+	second.Blocks("the queue is empty")
+	require.NoError(l, q.Close(), "Close() of the first one that has attached")
+	second.Blocks("the queue is empty, and the first one that had attached has closed its Queue")
+	maker.Kill()
+	alone := l.Call("Get() of a process that was not the first one to attach, when the maker was killed: does each one watch the maker by itself?", second.Wait)
+	alone.ReturnsSoon(nil)
 
 	q, maker = madeElsewhere(l, 2)
 	maker.Report(new(bool))

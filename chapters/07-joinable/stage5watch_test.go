@@ -25,6 +25,7 @@ func TestDaemonsEndWithTheMaker(t *testing.T) {
 		}
 		for n, p := range daemons {
 			p.Blocks("its maker lives, and it " + does[n])
+			p.Interrupt(1)
 		}
 		if end == "closes the queue, and ends later" {
 			maker.Go()
@@ -40,7 +41,7 @@ func TestDaemonsEndWithTheMaker(t *testing.T) {
 		}
 		for n, p := range daemons {
 			how := ""
-			gone := l.Call("a daemon that "+does[n]+", when its maker "+end+": what tells it?", func() error { how = p.Ended(); return nil })
+			gone := l.Call("a daemon that "+does[n]+", when its maker "+end+": what tells it, also after a signal that has interrupted its calls?", func() error { how = p.Ended(); return nil })
 			gone.ReturnsSoon(nil)
 			require.Equal(l, "exit status 1", how, "the end of a daemon that %s, when its maker %s", does[n], end)
 		}

@@ -59,10 +59,7 @@ func (l *Lab) blocks(what string, done <-chan struct{}, result func() error, why
 	}
 	call, _, _ := strings.Cut(what, ": ")
 	if !asleep {
-		l.fail(failure{Verdict: verdict.Wrong, Call: call,
-			Detail: []string{"expected: it waits in one call of the kernel, since " + why, "got:      it wakes up again and again"},
-			Reason: "A loop that asks again and again burns a core, or comes late if it sleeps in between.\n" +
-				"Let one blocking call wait. What no call can wait for is looked at more and more seldom."})
+		l.restless(call, why)
 	}
 	for _, e := range evidence {
 		if found, ok := e.look(); !ok {
@@ -70,6 +67,24 @@ func (l *Lab) blocks(what string, done <-chan struct{}, result func() error, why
 				Detail: []string{"expected: " + e.claim, "got:      " + found}, Reason: e.reason})
 		}
 	}
+}
+
+func (l *Lab) restless(call, why string) {
+	l.fail(failure{Verdict: verdict.Wrong, Call: call,
+		Detail: []string{"expected: it waits in one call of the kernel, since " + why, "got:      it wakes up again and again"},
+		Reason: "A loop that asks again and again burns a core, or comes late if it sleeps in between.\n" +
+			"Let one blocking call wait. What no call can wait for is looked at more and more seldom."})
+}
+
+// SleepsOrReturns asserts that the call does one of the two, when all that can happen without
+// it has happened: it does not look again and again. It may have to wait, since why.
+func (c *Call) SleepsOrReturns(why string) {
+	c.lab.t.Helper()
+	if settle() {
+		return
+	}
+	call, _, _ := strings.Cut(c.what, ": ")
+	c.lab.restless(call, why)
 }
 
 // Returns waits for the call's end and asserts its error: nil, or one that wraps
@@ -82,7 +97,8 @@ func (c *Call) Returns(want error) {
 	call, reason, _ := strings.Cut(c.what, ": ")
 	f := failure{Verdict: verdict.Wrong, Call: call, Reason: reason,
 		Detail: []string{"expected: " + orNone(want), "got:      " + orNone(c.err)}}
-	if want != nil && c.err != nil && strings.Contains(c.err.Error(), want.Error()) {
+	broken := want == io.EOF && errors.Is(c.err, io.ErrUnexpectedEOF) // "unexpected EOF"
+	if want != nil && c.err != nil && strings.Contains(c.err.Error(), want.Error()) && !broken {
 		f.Reason = alike
 	}
 	c.lab.fail(f)

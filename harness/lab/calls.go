@@ -38,6 +38,8 @@ type Calls struct {
 	held bool
 	past []string // what has passed since Passed
 
+	alone bool // only the thread is held that makes the call
+
 	refusal refusal
 }
 
@@ -92,6 +94,28 @@ func (c *Calls) Hold(pass int) bool {
 	c.mu.Unlock()
 	c.process.Go()
 	return c.isHeld()
+}
+
+// Arm lets so many calls of the process pass, and holds the next one, whenever it comes: the
+// process waits now, and the test is about to wake it. Held says whether the call came.
+func (c *Calls) Arm(pass int) {
+	c.mu.Lock()
+	defer c.mu.Unlock()
+	c.left, c.seen, c.now = pass, nil, ""
+}
+
+// Held reports what Hold reports, after Arm.
+func (c *Calls) Held() bool {
+	c.lab.t.Helper()
+	return c.isHeld()
+}
+
+// Alone has only that thread held which makes the call: the others of its process go on. So a
+// goroutine can do something in the middle of what another one does. It comes before Hold.
+func (c *Calls) Alone() {
+	c.mu.Lock()
+	defer c.mu.Unlock()
+	c.alone = true
 }
 
 // HoldNext lets the call pass that is held, and holds the next one. It reports what Hold
@@ -177,6 +201,7 @@ func (c *Calls) pass(later int) {
 	c.left = later
 	if c.held {
 		c.held = false
+		heldNow.set(c, false)
 		select {
 		case c.goOn <- struct{}{}:
 		case <-c.process.ended:
@@ -254,14 +279,26 @@ func (c *Calls) follow(listener *os.File) {
 			}
 			continue
 		}
-		if !n.ofTheRuntime() && !c.passes(n) {
-			c.stopped <- struct{}{}
+		if n.ofTheRuntime() || c.passes(n) {
+			if err := n.Pass(listener); err != nil {
+				c.broken = err
+				return
+			}
+			continue
+		}
+		c.stopped <- struct{}{}
+		held := func() error {
 			select {
 			case <-c.goOn:
 			case <-c.process.ended: // it was killed
 			}
+			return n.Pass(listener)
 		}
-		if err := n.Pass(listener); err != nil {
+		if c.alone {
+			go held() // what does not work any more shows at the next call
+			continue
+		}
+		if err := held(); err != nil {
 			c.broken = err
 			return
 		}
@@ -272,8 +309,12 @@ func (c *Calls) passes(n notification) bool {
 	c.mu.Lock()
 	defer c.mu.Unlock()
 	c.past = append(c.past, n.String())
+	if c.held { // another thread is: see Alone
+		return true
+	}
 	if c.left == 0 {
 		c.now, c.held = n.String(), true
+		heldNow.set(c, true)
 		return false
 	}
 	if c.left > 0 {

@@ -48,7 +48,7 @@ var settling sync.Mutex // one question at a time
 // settle waits until nothing in the step moves any more. It reports false when
 // the step never comes to rest.
 func settle() bool {
-	a, err := ask(verdict.Event{Kind: verdict.Settle})
+	a, err := ask(verdict.Event{Kind: verdict.Settle, Held: heldNow.pids()})
 	return err == nil && a.Asleep
 }
 

@@ -95,6 +95,8 @@ type Event struct {
 	Role string `json:"role,omitempty"`
 	PID  int    `json:"pid,omitempty"`
 	How  string `json:"how,omitempty"`
+	// Held are processes that the test holds at a system call, for Settle.
+	Held []int `json:"held,omitempty"`
 }
 
 // Measured is one measurement: so many messages took so long.

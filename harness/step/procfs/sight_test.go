@@ -36,7 +36,7 @@ func TestWatchSeesWhoRanInBetween(t *testing.T) {
 	c := start(t, "sleeper", readForEver, nil, r)
 	hang(t, c)
 	before := procfs.Look([]int{c.PID()})
-	watch, _ := procfs.WatchAll([]int{c.PID()})
+	watch, _ := procfs.WatchAll([]int{c.PID()}, nil)
 	require.NotNil(t, watch)
 	defer watch.Close()
 	assert.True(t, watch.Rests())
@@ -47,7 +47,7 @@ func TestWatchSeesWhoRanInBetween(t *testing.T) {
 	eventually(t, "it woke up", func() bool { return !procfs.Look([]int{c.PID()}).SameAs(before) })
 	hang(t, c)
 	assert.False(t, watch.Rests(), "it read a byte in between")
-	again, _ := procfs.WatchAll([]int{c.PID()})
+	again, _ := procfs.WatchAll([]int{c.PID()}, nil)
 	require.NotNil(t, again)
 	defer again.Close()
 	assert.True(t, again.Rests(), "it waits for the next one")
@@ -60,7 +60,7 @@ func TestWatchOfWhoIsAwake(t *testing.T) {
 	r, _ := pipe(t)
 	sleeper := start(t, "sleeper", readForEver, nil, r)
 	hang(t, sleeper)
-	watch, _ := procfs.WatchAll([]int{sleeper.PID()})
+	watch, _ := procfs.WatchAll([]int{sleeper.PID()}, nil)
 	require.NotNil(t, watch)
 	defer watch.Close()
 	assert.True(t, watch.AreAll([]int{sleeper.PID()}))
@@ -72,14 +72,14 @@ func TestWatchOfWhoIsAwake(t *testing.T) {
 	var first procfs.Awake
 	eventually(t, "the other one runs", func() bool {
 		var none *procfs.Watch
-		none, first = procfs.WatchAll(both)
+		none, first = procfs.WatchAll(both, nil)
 		return none == nil
 	})
 	eventually(t, "it has run since", func() bool {
-		_, now := procfs.WatchAll(both)
+		_, now := procfs.WatchAll(both, nil)
 		return now != first
 	})
-	none, _ := procfs.WatchAll([]int{1 << 30})
+	none, _ := procfs.WatchAll([]int{1 << 30}, nil)
 	assert.Nil(t, none, "nothing is there")
 }
 

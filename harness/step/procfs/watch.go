@@ -1,7 +1,9 @@
 package procfs
 
 import (
+	"slices"
 	"strconv"
+	"strings"
 	"time"
 
 	"golang.org/x/sys/unix"
@@ -10,7 +12,10 @@ import (
 // Watch looks again and again at the threads of some processes that all rest. Their files
 // stay open, so a look takes a fraction of the time of [Look]. On a slow machine that one
 // takes longer than many a pause of a program, and never meets the program at rest.
-type Watch struct{ threads map[threadID]*watched }
+type Watch struct {
+	threads map[threadID]*watched
+	leftOut map[threadID]bool
+}
 
 type watched struct {
 	dir   string
@@ -28,8 +33,12 @@ type Awake struct {
 // WatchAll opens the files of all threads of the processes and looks for the first time. It
 // has to be closed. It ends at the first thread that does not rest, or if there is none:
 // then there is nothing to watch, and it is nil.
-func WatchAll(pids []int) (*Watch, Awake) {
-	w := &Watch{map[threadID]*watched{}}
+//
+// Of processes that are held at a system call (seccomp_unotify(2)) a thread is left out that
+// naps. It is the monitor thread of Go's runtime: to that a raw system call that is held is a
+// goroutine that runs, and so it looks every 10 ms.
+func WatchAll(pids, held []int) (*Watch, Awake) {
+	w := &Watch{map[threadID]*watched{}, map[threadID]bool{}}
 	for id := range threadsOf(pids) {
 		t := &watched{dir: id.dir(), files: map[string]int{}}
 		w.threads[id] = t
@@ -37,6 +46,12 @@ func WatchAll(pids []int) (*Watch, Awake) {
 			if fd, ok := open(t.dir+"/"+file, unix.O_RDONLY); ok {
 				t.files[file] = fd
 			}
+		}
+		if slices.Contains(held, id.pid) && t.naps() {
+			t.close()
+			delete(w.threads, id)
+			w.leftOut[id] = true
+			continue
 		}
 		if now, there := t.look(); there && !resting(now.state) {
 			w.Close()
@@ -65,33 +80,47 @@ func (w *Watch) Rests() bool {
 	return true
 }
 
-func (t *watched) look() (glimpse, bool) {
-	return restOf(func(file string, show func(text []byte)) bool {
-		if fd, ok := t.files[file]; ok {
-			return glimpseIn(fd, show)
-		}
-		return glimpseOf(t.dir+"/"+file, show)
+func (t *watched) look() (glimpse, bool) { return restOf(t.read) }
+
+func (t *watched) read(file string, show func(text []byte)) bool {
+	if fd, ok := t.files[file]; ok {
+		return glimpseIn(fd, show)
+	}
+	return glimpseOf(t.dir+"/"+file, show)
+}
+
+// naps says whether the thread sleeps for a time, and for nothing else.
+func (t *watched) naps() (does bool) {
+	t.read("syscall", func(text []byte) {
+		number, _, _ := strings.Cut(string(text), " ")
+		n, err := strconv.Atoi(number)
+		does = err == nil && (n == unix.SYS_NANOSLEEP || n == unix.SYS_CLOCK_NANOSLEEP)
 	})
+	return does
+}
+
+func (t *watched) close() {
+	for _, fd := range t.files {
+		unix.Close(fd)
+	}
 }
 
 // AreAll reports whether the processes have the threads that are watched, and no others.
 func (w *Watch) AreAll(pids []int) bool {
 	n := 0
 	for id := range threadsOf(pids) {
-		if w.threads[id] == nil {
+		if w.threads[id] == nil && !w.leftOut[id] {
 			return false
 		}
 		n++
 	}
-	return n == len(w.threads)
+	return n == len(w.threads)+len(w.leftOut)
 }
 
 // Close closes the files.
 func (w *Watch) Close() {
 	for _, t := range w.threads {
-		for _, fd := range t.files {
-			unix.Close(fd)
-		}
+		t.close()
 	}
 }
 

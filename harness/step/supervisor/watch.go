@@ -176,7 +176,7 @@ func (s *step) event(e verdict.Event, waiting bool) bool {
 	case verdict.Settle:
 		if !s.settling {
 			s.settling, s.asked = true, time.Now()
-			go s.settle()
+			go s.settle(e.Held)
 		}
 	}
 	return waiting
@@ -273,12 +273,12 @@ func (s *step) waits() time.Duration {
 }
 
 // settle answers when nothing in the step moves any more, or when it has been
-// seen moving so often that it never will be still.
-func (s *step) settle() {
+// seen moving so often that it never will be still. Held are processes that the test holds.
+func (s *step) settle(held []int) {
 	var last procfs.Awake
 	unmoved := 0
 	for seen := 0; seen <= restless; {
-		w, awake := procfs.WatchAll(s.all())
+		w, awake := procfs.WatchAll(s.all(), held)
 		switch {
 		case w != nil:
 			asleep := s.rests(w)

@@ -1,0 +1,206 @@
+package joinable_test
+
+import (
+	"context"
+	"fmt"
+	"os"
+
+	"github.com/stretchr/testify/require"
+	"golang.org/x/sys/unix"
+
+	joinable "ipcworkbook/chapters/07-joinable"
+	"ipcworkbook/harness/lab"
+)
+
+// What step 17 asks of Join beside its own: who is told, and of whom.
+
+// worker starts a process that takes one item, and reports that it has it.
+func worker(l *lab.Lab, q *joinable.Queue, end string) *lab.Process {
+	p := l.Start(holdsItems, handed(q, lab.Tell("items", "1"), lab.Tell("done", "0"), lab.Tell("end", end))...)
+	p.Report(new([]string))
+	return p
+}
+
+// comesInItsPlace asserts that Join knows of who comes when another one has gone.
+func comesInItsPlace(l *lab.Lab) {
+	q := queue(l, 5, 20)
+	gone := l.Start(waitsAttached, handed(q)...)
+	gone.Report(new(bool))
+	put(l, q, "1", "2")
+	take(l, q, "1")
+	var err error
+	join := l.Call("Join() while one process ends, and another one comes, takes an item and is killed: does it know of who comes where another one was?", func() error { err = q.Join(forever); return nil })
+	join.Blocks("two items are not done")
+	gone.Kill()
+	join.Blocks("two items are not done, and a process was killed that had none of them")
+	p := worker(l, q, "")
+	join.Blocks("two items are not done")
+	p.Kill()
+	join.ReturnsSoon(nil)
+	require.Equal(l, toldOf(p, 2), tells(err), "Join() when a worker was killed that had come when another one had gone")
+	done(l, q, 1)
+	require.NoError(l, q.Join(forever), "Join() when all is done")
+}
+
+// oneIsTold asserts that of two that wait one is told, and that the other one goes on, also if it
+// was not quick. Nothing but the first one's Join can wake it: who had the item lives.
+func oneIsTold(l *lab.Lab) {
+	q := queue(l, 5, 20)
+	put(l, q, "1")
+	p := worker(l, q, "closes its Queue, and lives on")
+	slow := l.Start(joins, handed(q)...)
+	slow.Blocks("an item is not done")
+	var err error
+	join := l.Call("Join() while a worker closes its Queue with an item to be done", func() error { err = q.Join(forever); return nil })
+	join.Blocks("an item is not done")
+	require.NoError(l, unix.Kill(slow.PID(), unix.SIGSTOP), "stopping a process that waits in Join()")
+	l.Until("a process that was sent SIGSTOP", lab.IsStopped(slow))
+	p.Go()
+	p.Report(new(bool))
+	join.ReturnsSoon(nil)
+	require.Equal(l, toldOf(p, 1), tells(err), "Join() when a worker has closed its Queue with an item to be done")
+	require.NoError(l, unix.Kill(slow.PID(), unix.SIGCONT), "letting the process go on")
+	l.Call("Join() of another process, when the lost item was told to the first one: who tells the others that all is done now?", slow.Wait).ReturnsSoon(nil)
+	p.Exit()
+}
+
+// makerIsAWorker asserts that Join tells of what the maker had taken as well.
+func makerIsAWorker(l *lab.Lab) {
+	q := queue(l, 5, 20)
+	other := another(l, q)
+	put(l, q, "1", "2")
+	take(l, q, "1")
+	take(l, other, "2")
+	done(l, other, 1)
+	var err error
+	join := l.Call("Join() while the maker closes its Queue with an item to be done: the maker may take items, too", func() error { err = other.Join(forever); return nil })
+	join.Blocks("the maker has an item to be done")
+	require.NoError(l, q.Close(), "Close() of the maker's Queue, with an item to be done")
+	join.ReturnsSoon(nil)
+	require.Equal(l, told{Error: "lost", PID: os.Getpid(), Items: []uint64{1}}, tells(err), "Join() when the maker has closed its Queue with an item to be done")
+	require.NoError(l, other.Join(forever), "Join() when all was told")
+}
+
+// killedOnesCountNoMore asserts that a place is free again when its process was killed.
+func killedOnesCountNoMore(l *lab.Lab) {
+	q := queue(l, 5, 20)
+	put(l, q, "1")
+	p := l.Start(attachesOften, handed(q)...)
+	p.Report(new(bool))
+	_, err := joinable.Attach(copies(l, q), 0, 0)
+	require.ErrorIs(l, err, unix.EUSERS, "Attach() when MaxProcesses are attached, most of them in one process")
+	p.Kill()
+	isLost(l, q, p, []uint64{1}, "a process was killed that had attached many times, and had an item to be done")
+	for n := range joinable.MaxProcesses - 1 {
+		a, err := joinable.Attach(copies(l, q), 0, 0)
+		require.NoError(l, err, "Attach() number %d, when all others but the maker were killed, and Join() has told what they had: do they still count?", n)
+		defer a.Close()
+	}
+}
+
+// attachesOften attaches as often as it can beside the maker, and takes an item.
+var attachesOften = lab.NewRole("process that has attached many times", func(c *lab.Child) error {
+	files, err := filesOf(c)
+	if err != nil {
+		return err
+	}
+	var all []*joinable.Queue
+	for n := range joinable.MaxProcesses - 1 {
+		q, err := attachedByCopies(files)
+		if err != nil {
+			return fmt.Errorf("number %d: %w", n, err)
+		}
+		all = append(all, q)
+	}
+	if _, err := all[len(all)/2].Get(forever); err != nil {
+		return fmt.Errorf("Get(): %w", err)
+	}
+	c.Report(true)
+	c.Wait()
+	return nil
+})
+
+// isToldOnce asserts that one of two is told, when another process joins between any two calls of
+// a Join.
+func isToldOnce(l *lab.Lab) {
+	q := queue(l, 5, 20)
+	calls := l.Calls()
+	held := l.Start(heldJoinsAgain, handed(q, calls.HandOver())...)
+	calls.Of(held)
+	for try, isHeld := 0, true; isHeld && try < mostCalls; try++ {
+		put(l, q, "an item")
+		p := worker(l, q, "")
+		p.Kill()
+		isHeld = calls.Hold(try)
+		var err error
+		other := l.Call("Join() while another process is in Join(), "+calls.String(), func() error { err = q.Join(forever); return nil })
+		other.SleepsOrReturns("the one that is held may have the lock")
+		calls.Go()
+		other.ReturnsSoon(nil)
+		got := []told{reported[told](held), tells(err)}
+		if got[0].Error == "" {
+			got[0], got[1] = got[1], got[0]
+		}
+		require.Equal(l, []told{toldOf(p, uint64(try+1)), {}}, got, "two calls of Join() at once, one of them %s: one is told, and to the other all is done. Are the items found and marked as told under one lock?", calls)
+	}
+	held.Kill()
+}
+
+var heldJoinsAgain = lab.NewRole("process that joins again and again and is held", func(c *lab.Child) error {
+	q, err := attached(c)
+	if err != nil {
+		return err
+	}
+	if err := c.ShowCalls(); err != nil {
+		return err
+	}
+	for {
+		c.Wait()
+		c.Report(tells(q.Join(forever)))
+	}
+})
+
+// isToldThoughTheContextEnds asserts that a Join whose context ends has told of the items, or
+// leaves them to be told.
+func isToldThoughTheContextEnds(l *lab.Lab) {
+	q := queue(l, 5, 20)
+	calls := l.Calls()
+	held := l.Start(heldJoinerUntilItsContext, handed(q, calls.HandOver())...)
+	calls.Of(held)
+	for try, isHeld := 0, true; isHeld && try < mostCalls; try++ {
+		put(l, q, "an item")
+		p := worker(l, q, "")
+		p.Kill()
+		isHeld = calls.Hold(try)
+		endsContext(l, held)
+		calls.Go()
+		lost := toldOf(p, uint64(try+1))
+		first, then := reported[told](held), told{}
+		later := l.Call("Join() after the context of another Join() has ended", func() error { then = tells(q.Join(forever)); return nil })
+		later.ReturnsSoon(nil)
+		if first.Error == unfinished {
+			require.Equal(l, lost, then, "Join(), when a Join() before has returned ErrUnfinished, since its context has ended, %s: nobody was told of the lost item. Was it marked as told?", calls)
+			continue
+		}
+		require.Equal(l, lost, first, "Join() when a worker was killed, and whose context ends, %s", calls)
+		require.Equal(l, told{}, then, "Join() when the lost item was told")
+	}
+	held.Kill()
+}
+
+// unfinished stands in a report for ErrUnfinished with the context's cause.
+const unfinished = "unfinished"
+
+var heldJoinerUntilItsContext = lab.NewRole("joiner whose context ends and that is held", func(c *lab.Child) error {
+	q, err := attached(c)
+	if err != nil {
+		return err
+	}
+	return untilItsContext(c, func(ctx context.Context) any {
+		err := q.Join(ctx)
+		if both(err, joinable.ErrUnfinished, errBell) == nil {
+			return told{Error: unfinished}
+		}
+		return tells(err)
+	})
+})
