@@ -388,8 +388,8 @@ var stops = lab.NewRole("supervisor that stops", func(c *lab.Child) error {
 	return nil
 })
 
-// enough is a grace in which a shell that listens has ended, for certain: how long that takes,
-// this machine says.
+// enough is a grace in which a shell that listens has ended: ten times what this machine needs for
+// one, and less than the step's deadline.
 func enough() (time.Duration, error) {
 	begun := time.Now()
 	for range 3 {
@@ -397,5 +397,5 @@ func enough() (time.Duration, error) {
 			return 0, fmt.Errorf("a shell that catches SIGTERM: %w", err)
 		}
 	}
-	return 20*ms + 10*time.Since(begun), nil
+	return min(20*ms+3*time.Since(begun), time.Second), nil
 }

@@ -31,6 +31,14 @@ func field(l *lab.Lab, pid, tid int, name string) string {
 	return strings.TrimSpace(line)
 }
 
+// pending is one of the two masks of signals that wait, without SIGURG: that one the runtime sends
+// to its own threads, at any moment.
+func pending(l *lab.Lab, pid, tid int, name string) string {
+	bits, err := strconv.ParseUint(field(l, pid, tid, name), 16, 64)
+	require.NoError(l, err, "the %s of thread %d", name, tid)
+	return fmt.Sprintf("%016x", bits&^(1<<(unix.SIGURG-1)))
+}
+
 // threadsOf are the threads of a process beside its first one.
 func threadsOf(l *lab.Lab, pid int) (tids []int) {
 	entries, err := os.ReadDir(fmt.Sprintf("/proc/%d/task", pid))
