@@ -266,37 +266,3 @@ var holdsItems = lab.NewRole("worker with items", func(c *lab.Child) error {
 	}
 	return nil
 })
-
-// Step 18: a process that has the number of a dead one is another process.
-func TestNumberOfADeadWorker(t *testing.T) {
-	l := lab.New(t)
-	q := queue(l, 20, 20)
-	var ended []*lab.Process
-	for range 5 {
-		put(l, q, "an item")
-		p := l.Start(holdsItems, handed(q, lab.Tell("items", "1"), lab.Tell("done", "0"))...)
-		p.Report(new([]string))
-		p.Kill()
-		ended = append(ended, p)
-	}
-	again, of := l.SamePID(ended, waitsForever)
-	require.Equal(l, ended[of].PID(), again.PID(), "the pid of a process, as the lab has made it")
-	var lost []told
-	for range ended {
-		join := l.Call("Join(), when a process has the number of a dead worker: is its number all that is looked at?", func() error { lost = append(lost, tells(q.Join(forever))); return nil })
-		join.ReturnsSoon(nil)
-	}
-	var want []told
-	for n, p := range ended {
-		want = append(want, toldOf(p, uint64(n+1)))
-	}
-	require.ElementsMatch(l, want, lost, "what five calls of Join() have told, when five workers were killed")
-	require.NoError(l, q.Join(forever), "Join() when all were told")
-	again.Exit()
-}
-
-// waitsForever is a process that has nothing to do with the queue.
-var waitsForever = lab.NewRole("stranger", func(c *lab.Child) error {
-	c.Wait()
-	return nil
-})

@@ -78,7 +78,7 @@ var makes = lab.NewRole("maker", func(c *lab.Child) error {
 	return nil
 })
 
-// Step 19: a maker that ends without Close ends the queue as well, and nobody waits for ever.
+// Step 18: a maker that ends without Close ends the queue as well, and nobody waits for ever.
 func TestMakerDies(t *testing.T) {
 	l := lab.New(t)
 	q, maker := madeElsewhere(l, 2)
@@ -165,19 +165,6 @@ func TestMakerDies(t *testing.T) {
 	require.NoError(l, both(err, joinable.ErrEmpty, errBell), "Get() of a queue whose maker was killed, with a context that has ended: that comes first")
 	require.NoError(l, both(q.Put(ended(errBell), []byte("1")), joinable.ErrFull, errBell), "Put() into a queue whose maker was killed, with a context that has ended: that comes first")
 	require.NoError(l, both(q.Join(ended(errBell)), joinable.ErrUnfinished, errBell), "Join() of a queue whose maker was killed, with a context that has ended: that comes first")
-
-	// The maker's number is given to another process. It attaches.
-	makers, more := severalMakers(l)
-	for _, maker := range makers {
-		maker.Kill()
-	}
-	again, of := l.SamePID(makers, findsNoMaker, more...)
-	require.Equal(l, makers[of].PID(), again.PID(), "the pid of a process, as the lab has made it")
-	again.Report(new(bool))
-	comes := l.Start(getsFromTheDead, more...)
-	end = l.Call("Get() of empty queues whose makers were killed, when another process has the number of one of them: is the number all that is looked at?", comes.Wait)
-	end.ReturnsSoon(nil)
-	again.Exit()
 }
 
 // severalMakers are so many that the number of one of them can be had again, and what a process
@@ -216,41 +203,6 @@ func attachedToThese(c *lab.Child) (all []*joinable.Queue, err error) {
 	}
 	return all, err
 }
-
-// findsNoMaker has the number of one of the makers.
-var findsNoMaker = lab.NewRole("process with the number of a dead maker", func(c *lab.Child) error {
-	all, err := attachedToThese(c)
-	if err != nil {
-		return err
-	}
-	for _, q := range all {
-		if err := is(q.TryPut([]byte("1")), unix.EPIPE, "TryPut() into a queue whose maker was killed, in a process that has the number of such a maker"); err != nil {
-			return err
-		}
-		_, err := q.TryGet()
-		if err := is(err, io.ErrUnexpectedEOF, "TryGet() of a queue whose maker was killed, in a process that has the number of such a maker"); err != nil {
-			return err
-		}
-	}
-	c.Report(true)
-	c.Wait()
-	return nil
-})
-
-// getsFromTheDead is another one that comes when the makers are dead.
-var getsFromTheDead = lab.NewRole("consumer of queues whose makers are dead", func(c *lab.Child) error {
-	all, err := attachedToThese(c)
-	if err != nil {
-		return err
-	}
-	for _, q := range all {
-		_, err := q.Get(forever)
-		if err := is(err, io.ErrUnexpectedEOF, "Get() of an empty queue whose maker was killed"); err != nil {
-			return err
-		}
-	}
-	return nil
-})
 
 var getsABrokenEnd = lab.NewRole("consumer of an empty queue whose maker dies", func(c *lab.Child) error {
 	q, err := attached(c)

@@ -18,7 +18,7 @@ import (
 	"ipcworkbook/harness/lab"
 )
 
-// Step 20: Attach looks at what it was handed, and believes none of it.
+// Step 19: Attach looks at what it was handed, and believes none of it.
 func TestAttachLooksFirst(t *testing.T) {
 	l := lab.New(t)
 	q := queue(l, 3, 100)

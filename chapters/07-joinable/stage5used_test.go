@@ -15,7 +15,7 @@ import (
 	"ipcworkbook/harness/lab"
 )
 
-// Step 21: a process that may open no more descriptors gets the kernel's error. Nothing is left
+// Step 20: a process that may open no more descriptors gets the kernel's error. Nothing is left
 // open, and nothing is put or taken.
 func TestDescriptorsRunOut(t *testing.T) {
 	l := lab.New(t)

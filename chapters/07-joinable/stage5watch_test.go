@@ -10,7 +10,7 @@ import (
 	"ipcworkbook/harness/lab"
 )
 
-// Step 22: daemons end with the maker's process, however it ends and whatever they are doing.
+// Step 21: daemons end with the maker's process, however it ends and whatever they are doing.
 func TestDaemonsEndWithTheMaker(t *testing.T) {
 	l := lab.New(t)
 	for _, end := range []string{"is killed", "closes the queue, and ends later"} {
@@ -114,36 +114,7 @@ func TestDaemonsEndWithTheMaker(t *testing.T) {
 	for _, maker := range makers {
 		maker.Kill()
 	}
-
-	// The maker's number is given to another process.
-	makers, more = severalMakers(l)
-	knew := l.Start(wasThereBefore, more...)
-	knew.Report(new(bool))
-	for _, maker := range makers {
-		maker.Kill()
-	}
-	again, of := l.SamePID(makers, isNoMaker, more...)
-	require.Equal(l, makers[of].PID(), again.PID(), "the pid of a process, as the lab has made it")
-	again.Report(new(bool))
-	knew.Exit()
-	again.Exit()
 }
-
-// isNoMaker has the number of a maker that was killed.
-var isNoMaker = lab.NewRole("process with the number of a dead maker, which would be a daemon", func(c *lab.Child) error {
-	all, err := attachedToThese(c)
-	if err != nil {
-		return err
-	}
-	for _, q := range all {
-		if err := is(q.Daemon(), unix.ESRCH, "Daemon() when the maker was killed, in a process that has the number of such a maker"); err != nil {
-			return err
-		}
-	}
-	c.Report(true)
-	c.Wait()
-	return nil
-})
 
 // daemonOfAll is the daemon of several makers.
 var daemonOfAll = lab.NewRole("daemon of several makers", func(c *lab.Child) error {
@@ -158,22 +129,6 @@ var daemonOfAll = lab.NewRole("daemon of several makers", func(c *lab.Child) err
 	}
 	c.Report(true)
 	c.Wait()
-	return nil
-})
-
-// wasThereBefore is attached before the makers are killed.
-var wasThereBefore = lab.NewRole("process that knew the dead makers", func(c *lab.Child) error {
-	all, err := attachedToThese(c)
-	if err != nil {
-		return err
-	}
-	c.Report(true)
-	c.Wait()
-	for _, q := range all {
-		if err := is(q.Daemon(), unix.ESRCH, "Daemon() when the maker was killed, and its number may be another process's"); err != nil {
-			return err
-		}
-	}
 	return nil
 })
 
