@@ -34,7 +34,6 @@ func woken(l *lab.Lab, role *lab.Role, what string, full bool, are func(q *joina
 		ofSecond.Arm(0)
 		if full {
 			take(l, q, "was there")
-			done(l, q, 1)
 		} else {
 			put(l, q, "the item")
 		}
@@ -75,7 +74,7 @@ func wokenProducers(l *lab.Lab) {
 	woken(l, putsAndDies, "the queue is full", true, func(q *joinable.Queue, first, second *lab.Process, where string) {
 		require.Equal(l, 1, length(l, q), "Len(), %s: there is room for one item, and a producer waits. Who was woken may be killed before it has put anything: is the other one told, too?", where)
 		take(l, q, victimsItem)
-		done(l, q, 1)
+		done(l, q, 2) // only now: who is held may have the lock
 	})
 }
 
