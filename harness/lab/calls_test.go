@@ -7,6 +7,8 @@ import (
 
 	"github.com/stretchr/testify/require"
 	"golang.org/x/sys/unix"
+
+	"ipcworkbook/harness/step/seccomp"
 )
 
 // A program looks at a file's size, and then reads it. In between it can be changed.
@@ -183,3 +185,35 @@ func TestHoldingAProcessAtEachCall(t *testing.T) {
 	}, where)
 	p.Kill()
 }
+
+// A filter that asks may still be there for a moment when it was given up.
+func TestAFilterOfAnotherIsWaitedFor(t *testing.T) {
+	t.Cleanup(func() { require.False(t, t.Skipped(), "no process was held beside a filter that is given up") })
+	l := New(t)
+	calls := l.Calls()
+	p := l.Start(wasAsked, calls.HandOver())
+	calls.Of(p)
+	require.True(l, calls.Hold(0))
+	calls.Go()
+	p.Exit()
+}
+
+var wasAsked = NewRole("has a filter that asks already", func(c *Child) error {
+	listener, err := setFilter([]unix.SockFilter{seccomp.Give(unix.SECCOMP_RET_ALLOW)}, asks)
+	if err != nil {
+		return err
+	}
+	looks := 0
+	anotherAsks = func() {
+		if looks++; looks == 3 {
+			unix.Close(listener)
+		}
+	}
+	if err := c.ShowCalls(); err != nil {
+		return err
+	}
+	c.Wait()
+	_, err = os.Stat("/")
+	c.Wait()
+	return err
+})
