@@ -31,12 +31,12 @@ func TestGetEndsWithItsContext(t *testing.T) {
 	ends.Blocks("signals have come, and the queue is empty")
 	cancel(errBell)
 	ends.ReturnsSoon(nil)
+	stays.Blocks("the contexts of others have ended, and not its own")
 	far, cancelFar := context.WithTimeout(context.Background(), time.Hour)
 	cancelled := l.Call("Get() whose context is cancelled long before its deadline: is the deadline all that it waits for?", func() error { return both(get(far), joinable.ErrEmpty, context.Canceled) })
 	cancelled.Blocks("the queue is empty")
 	cancelFar()
 	cancelled.ReturnsSoon(nil)
-	stays.Blocks("the contexts of others have ended, and not its own")
 	before := descriptors(l)
 	for range 5 {
 		short, stop := context.WithTimeout(context.Background(), soon/10)

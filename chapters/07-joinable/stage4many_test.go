@@ -24,6 +24,30 @@ import (
 func TestManyProducersManyConsumers(t *testing.T) {
 	l := lab.New(t)
 	q := queue(l, 10, 200)
+	// Another one puts between any two calls of a producer. Both have inherited the same
+	// descriptors. A consumer waits: so there is something to tell.
+	calls := l.Calls()
+	held := l.Start(heldPutter, handed(q, calls.HandOver())...)
+	calls.Of(held)
+	other, waiter := l.Start(putsWhenTold, handed(q)...), l.Start(takesAll, handed(q)...)
+	for try, isHeld := 0, true; isHeld && try < mostCalls; try++ {
+		waiter.Blocks("the queue is empty")
+		isHeld = calls.Hold(try)
+		other.Go()
+		other.Rests()
+		calls.Go()
+		want := []string{reported[string](held), reported[string](other)}
+		waiter.Rests()
+		require.Zero(l, length(l, q), "Len() while a consumer sleeps")
+		put(l, q, "behind them")
+		got := []string{reported[string](waiter), reported[string](waiter)}
+		exactlyOnce(l, want, got, "another producer came while one was "+calls.String()+". Is a place in the queue looked for, and taken later?")
+		require.Equal(l, "behind them", reported[string](waiter), "the item that was put behind them")
+	}
+	held.Kill()
+	other.Kill()
+	waiter.Kill()
+
 	var consumers, producers []*lab.Process
 	for range 3 {
 		consumers = append(consumers, l.Start(takes, handed(q)...))
@@ -49,30 +73,6 @@ func TestManyProducersManyConsumers(t *testing.T) {
 	}
 	exactlyOnce(l, want, got, "three producers put them")
 	require.Zero(l, length(l, q), "Len() when all is taken")
-
-	// Another one puts between any two calls of a producer. Both have inherited the same
-	// descriptors. A consumer waits: so there is something to tell.
-	calls := l.Calls()
-	held := l.Start(heldPutter, handed(q, calls.HandOver())...)
-	calls.Of(held)
-	other, waiter := l.Start(putsWhenTold, handed(q)...), l.Start(takesAll, handed(q)...)
-	for try, isHeld := 0, true; isHeld && try < mostCalls; try++ {
-		waiter.Blocks("the queue is empty")
-		isHeld = calls.Hold(try)
-		other.Go()
-		other.Rests()
-		calls.Go()
-		want := []string{reported[string](held), reported[string](other)}
-		waiter.Rests()
-		require.Zero(l, length(l, q), "Len() while a consumer sleeps")
-		put(l, q, "behind them")
-		got := []string{reported[string](waiter), reported[string](waiter)}
-		exactlyOnce(l, want, got, "another producer came while one was "+calls.String()+". Is a place in the queue looked for, and taken later?")
-		require.Equal(l, "behind them", reported[string](waiter), "the item that was put behind them")
-	}
-	held.Kill()
-	other.Kill()
-	waiter.Kill()
 }
 
 var heldPutter = lab.NewRole("producer that is held", func(c *lab.Child) error {

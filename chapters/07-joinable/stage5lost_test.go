@@ -115,7 +115,6 @@ func TestJoinTellsWhoHadTheItem(t *testing.T) {
 	comesInItsPlace(l)
 	oneIsTold(l)
 	makerIsAWorker(l)
-	killedOnesCountNoMore(l)
 	isToldOnce(l)
 	isToldThoughTheContextEnds(l)
 	killedIn(l, "Close()", closesAndDies, true)

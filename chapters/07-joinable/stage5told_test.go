@@ -2,7 +2,6 @@ package joinable_test
 
 import (
 	"context"
-	"fmt"
 	"os"
 
 	"github.com/stretchr/testify/require"
@@ -80,45 +79,6 @@ func makerIsAWorker(l *lab.Lab) {
 	require.Equal(l, told{Error: "lost", PID: os.Getpid(), Items: []uint64{1}}, tells(err), "Join() when the maker has closed its Queue with an item to be done")
 	require.NoError(l, other.Join(forever), "Join() when all was told")
 }
-
-// killedOnesCountNoMore asserts that a place is free again when its process was killed.
-func killedOnesCountNoMore(l *lab.Lab) {
-	q := queue(l, 5, 20)
-	put(l, q, "1")
-	p := l.Start(attachesOften, handed(q)...)
-	p.Report(new(bool))
-	_, err := joinable.Attach(copies(l, q), 0, 0)
-	require.ErrorIs(l, err, unix.EUSERS, "Attach() when MaxProcesses are attached, most of them in one process")
-	p.Kill()
-	isLost(l, q, p, []uint64{1}, "a process was killed that had attached many times, and had an item to be done")
-	for n := range joinable.MaxProcesses - 1 {
-		a, err := joinable.Attach(copies(l, q), 0, 0)
-		require.NoError(l, err, "Attach() number %d, when all others but the maker were killed, and Join() has told what they had: do they still count?", n)
-		defer a.Close()
-	}
-}
-
-// attachesOften attaches as often as it can beside the maker, and takes an item.
-var attachesOften = lab.NewRole("process that has attached many times", func(c *lab.Child) error {
-	files, err := filesOf(c)
-	if err != nil {
-		return err
-	}
-	var all []*joinable.Queue
-	for n := range joinable.MaxProcesses - 1 {
-		q, err := attachedByCopies(files)
-		if err != nil {
-			return fmt.Errorf("number %d: %w", n, err)
-		}
-		all = append(all, q)
-	}
-	if _, err := all[len(all)/2].Get(forever); err != nil {
-		return fmt.Errorf("Get(): %w", err)
-	}
-	c.Report(true)
-	c.Wait()
-	return nil
-})
 
 // isToldOnce asserts that one of two is told, when another process joins between any two calls of
 // a Join.
