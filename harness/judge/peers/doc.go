@@ -75,6 +75,24 @@
 // the byte is the number that sigqueue(3) sends, and signalfd(2) receives it. In signal-wait
 // there is no byte: who receives counts. Another signal is the end.
 //
+// # The process pool
+//
+// pool and pool-multi know two benchmarks of their own, in which SIZE and COUNT say this:
+//
+//   - tasks: a pool of two workers runs COUNT tasks, whose results are messages of SIZE bytes. All are
+//     submitted first, and then the first process takes and checks the results, in their order. With
+//     SIZE 1 that is an empty task.
+//   - work: a pool of SIZE workers runs COUNT tasks, each of which computes: so many steps of a
+//     generator of random numbers, the same in all languages. The result is a number, which the first
+//     process checks. That with one worker, divided by that with two, is the speed-up.
+//
+// The start-up, which whole has in it, ends when each worker has run a task. If IPC_CORE is there,
+// the first worker takes that core, and the others stay on that of the first process.
+//
+// In C all workers take tasks from one SOCK_SEQPACKET socket, and answer on a stream each. In Python pool
+// is concurrent.futures.ProcessPoolExecutor, and pool-multi is multiprocessing.Pool; what they share is
+// in tasks.py.
+//
 // # What is measured
 //
 // Everything is done twice, in the same two processes. The first time warms up: the

@@ -130,6 +130,27 @@ def end_with_first():
 # The first process.
 
 
+# Set when another process may end, and this one lives on: see end_with_children.
+over = threading.Event()
+
+
+def end_with_children():
+    """Ends this process when a child of it ends before all is over: killed, it may have kept a lock.
+
+    For a mechanism that tells nobody that the other process is gone. It does not ask how the
+    child ended: two threads must not do that.
+    """
+    sentinels = [child.sentinel for child in multiprocessing.active_children()]
+
+    def watch():
+        multiprocessing.connection.wait(sentinels)
+        if not over.is_set():
+            print("the second process has ended too early", file=sys.stderr, flush=True)
+            os._exit(1)
+
+    threading.Thread(target=watch, daemon=True).start()
+
+
 def first_process(new_mechanism, benchmark, size, count):
     pingpong = benchmark == "pingpong"
     want = new_message(size)
@@ -216,4 +237,5 @@ def run(new_mechanism):
     try:
         first_process(new_mechanism, benchmark, size, count)
     except (OSError, EOFError, Wrong) as error:
+        over.set()
         sys.exit(sentence(error))
