@@ -77,21 +77,24 @@
 //
 // # The process pool
 //
-// pool and pool-multi know two benchmarks of their own, in which SIZE and COUNT say this:
+// pool, pool-async, pool-busy1 and pool-busy2 know one benchmark, and it is theirs alone:
 //
-//   - tasks: a pool of two workers runs COUNT tasks, whose results are messages of SIZE bytes. All are
-//     submitted first, and then the first process takes and checks the results, in their order. With
-//     SIZE 1 that is an empty task.
-//   - work: a pool of SIZE workers runs COUNT tasks, each of which computes: so many steps of a
-//     generator of random numbers, the same in all languages. The result is a number, which the first
-//     process checks. That with one worker, divided by that with two, is the speed-up.
+//   - tasks: a pool runs COUNT tasks, whose results are messages of SIZE bytes. All are submitted first,
+//     and then the first process takes and checks the results, in their order.
 //
-// The start-up, which whole has in it, ends when each worker has run a task. If IPC_CORE is there,
-// the first worker takes that core, and the others stay on that of the first process.
+// There are two workers, and one in pool-busy1. In pool and pool-async a task only makes its message. In the other
+// two it computes SHA-256 of 1 MiB before, which has the message's number in it. C has no such function in its library, and
+// the one here is in plain C: so one of these two stands beside the other one of the same language, and shows the
+// speed-up.
 //
-// In C all workers take tasks from one SOCK_SEQPACKET socket, and answer on a stream each. In Python pool
-// is concurrent.futures.ProcessPoolExecutor, and pool-multi is multiprocessing.Pool; what they share is
-// in tasks.py.
+// In C all workers take tasks from one SOCK_SEQPACKET socket, and answer on a stream each. In pool-async each
+// worker gets one task at a time, on that stream. In Python pool is concurrent.futures.ProcessPoolExecutor, and
+// pool-async is multiprocessing.Pool.
+//
+// The start-up, which whole has in it, ends when all workers are there. If IPC_CORE is there the first worker
+// takes that core, and the others stay on that of the first process.
+//
+// What those of one language share is in pool.h, busy.h and tasks.py.
 //
 // # What is measured
 //

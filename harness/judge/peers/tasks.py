@@ -1,20 +1,19 @@
-"""What the two Python peers of the process pool share: what a task does, and what the first process
-does. A peer calls run with a function that makes a pool: of so many workers, with an initializer and
-its arguments, in a context. The pool has submit, which returns a function that waits for the result,
-and close."""
+"""What the Python peers of the process pool share: what a task does, and what the first process does. A
+peer calls run with a function that makes a pool: of so many workers, with an initializer and its
+arguments, in a context. The pool has submit, which returns a function that waits for the result, and
+close."""
 
 import functools
+import hashlib
 import multiprocessing
 import os
-import struct
 import sys
 import time
 
 import peer
 
-WORKERS, MOST_WORKERS = 2, 64
-# A linear congruential generator, of 64 bits.
-STEPS, FACTOR, ADDEND, MASK = 200_000, 6364136223846793005, 1442695040888963407, 2**64 - 1
+WORKERS = 2
+BUSY_SIZE = 1 << 20
 
 
 # In a worker.
@@ -45,21 +44,18 @@ def message(number, size):
     return bytes(result)
 
 
-def work(number):
-    for _ in range(STEPS):
-        number = number * FACTOR + ADDEND & MASK
-    return number
+block = bytearray(BUSY_SIZE)
+
+
+def busy(number, size):
+    """Uses the processor: SHA-256 of 1 MiB that has the task's number in it."""
+    peer.set_number(block, number)
+    if not any(hashlib.sha256(block).digest()):
+        raise peer.Wrong("a hash cannot be that")
+    return message(number, size)
 
 
 # In the first process.
-
-
-def all_steps():
-    """What so many steps make of any x: x * a + b."""
-    a, b = 1, 0
-    for _ in range(STEPS):
-        a, b = a * FACTOR & MASK, b * FACTOR + ADDEND & MASK
-    return a, b
 
 
 class Is:
@@ -69,20 +65,13 @@ class Is:
         self.recv_bytes = take
 
 
-def measure(new_pool, benchmark, size, count):
-    workers = size if benchmark == "work" else WORKERS
-    a, b = all_steps()
+def measure(new_pool, workers, task, size, count):
     want = peer.new_message(size)
 
     def turn():
         go = time.monotonic()
-        if benchmark == "work":
-            for number, take in enumerate([pool.submit(work, number) for number in range(count)]):
-                if take() != number * a + b & MASK:
-                    raise peer.Wrong(f"task {number} has another result")
-        else:
-            for number, take in enumerate([pool.submit(message, number, size) for number in range(count)]):
-                peer.receive_and_check(Is(take), want, number)
+        for number, take in enumerate([pool.submit(task, number, size) for number in range(count)]):
+            peer.receive_and_check(Is(take), want, number)
         return time.monotonic() - go
 
     begun = time.monotonic()
@@ -99,19 +88,18 @@ def measure(new_pool, benchmark, size, count):
     print(f'{{"messages":{count},"seconds":{seconds:.9f},"whole":{started + seconds:.9f}}}', flush=True)
 
 
-def run(new_pool):
+def run(new_pool, workers=WORKERS, task=message):
     """Does what the command line says and ends the process."""
     try:
-        benchmark, size, count = sys.argv[1], int(sys.argv[2]), int(sys.argv[3])
-        most = {"tasks": 2**31 - 1, "work": MOST_WORKERS}.get(benchmark, 0)
-        ok = len(sys.argv) == 4 and 0 < size <= most and 0 < count < 2**31
+        size, count = int(sys.argv[2]), int(sys.argv[3])
+        ok = len(sys.argv) == 4 and sys.argv[1] == "tasks" and 0 < size < 2**31 and 0 < count < 2**31
     except (IndexError, ValueError):
         ok = False
     if not ok:
-        print(f"usage: {sys.argv[0]} tasks SIZE COUNT, or work WORKERS COUNT", file=sys.stderr)
+        print(f"usage: {sys.argv[0]} tasks SIZE COUNT", file=sys.stderr)
         sys.exit(2)
     try:
-        measure(new_pool, benchmark, size, count)
+        measure(new_pool, workers, task, size, count)
     except (OSError, EOFError, RuntimeError, peer.Wrong) as error:
         peer.over.set()
         print(peer.sentence(error), file=sys.stderr, flush=True)
