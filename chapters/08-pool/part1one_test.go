@@ -8,6 +8,7 @@ import (
 	"io"
 	"os"
 	"os/exec"
+	"runtime"
 	"slices"
 	"strconv"
 	"strings"
@@ -104,13 +105,13 @@ func TestWorkerGreetsFirst(t *testing.T) {
 	require.Equal(l, "exit status 1", end, "how a worker ends when nobody has the other end of descriptor 3 any more")
 
 	// No pool has started these.
-	for what, three := range map[string]func() (theirs, ours int){
+	for what, three := range inOrder(map[string]func() (theirs, ours int){
 		"a pipe, to be read":    func() (int, int) { r, w := newPipe(l); return r, w },
 		"a pipe, to be written": func() (int, int) { r, w := newPipe(l); return w, r },
 		"a datagram socket":     func() (int, int) { return newPair(l, unix.SOCK_DGRAM) },
 		"a seqpacket socket":    func() (int, int) { return newPair(l, unix.SOCK_SEQPACKET) },
 		"a file":                func() (int, int) { return newFile(l), newFile(l) },
-	} {
+	}) {
 		a, b := three()
 		theirs, ours := os.NewFile(uintptr(a), what), os.NewFile(uintptr(b), what)
 		require.NoError(l, unix.SetNonblock(b, true))
@@ -240,6 +241,9 @@ var inside, turns atomic.Int32
 var takesTurns = pool.NewTask("takes turns", func(int) (turn, error) {
 	in := inside.Add(1)
 	defer inside.Add(-1)
+	for range 100 { // others could run now
+		runtime.Gosched()
+	}
 	return turn{os.Getpid(), int(turns.Add(1)), int(in)}, nil
 })
 

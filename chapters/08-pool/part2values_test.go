@@ -111,7 +111,7 @@ func TestTaskErrorsComeBack(t *testing.T) {
 	l := lab.New(t)
 	p := newPool(l, 1)
 	workers := p.Workers()
-	for how, want := range map[string]pool.TaskError{
+	for how, want := range inOrder(map[string]pool.TaskError{
 		"error":         {Task: "fails", Text: "no space left: 3 files"},
 		"empty error":   {Task: "fails", Text: ""},
 		"panic":         {Task: "fails", Text: "this cannot be", Panic: true},
@@ -121,7 +121,7 @@ func TestTaskErrorsComeBack(t *testing.T) {
 		"panic nil":     {Task: "fails", Text: new(runtime.PanicNilError).Error(), Panic: true},
 		"long error":    {Task: "fails", Text: strings.Repeat("long ", 50_000)},
 		"error of Work": {Task: "fails", Text: pool.ErrBroken.Error()},
-	} {
+	}) {
 		got, err := submit(l, p, fails, how).Result(forever)
 		var e *pool.TaskError
 		require.ErrorAs(l, err, &e, "Result() of a task that ends with: %s", how)
@@ -187,24 +187,24 @@ func TestWhatDoesNotGoOverFailsAlone(t *testing.T) {
 	workers := p.Workers()
 
 	// An argument that cannot be encoded: Submit says so.
-	for what, arg := range map[string]any{
+	for what, arg := range inOrder(map[string]any{
 		"a channel": make(chan int), "a function": func() {}, "NaN": math.NaN(), "a value that cannot be encoded": odd{"encode"},
 		"a value whose MarshalJSON panics": odd{"panic in encode"},
-	} {
+	}) {
 		f, err := pool.Submit(p, takesAny, arg)
 		require.ErrorIs(l, err, pool.ErrValue, "Submit() with %s as argument", what)
 		require.Nil(l, f, "Submit() with an error: there is no future then")
 	}
 
 	// The others come back from the worker, or fail here when they have come.
-	for what, f := range map[string]*pool.Future[odd]{
+	for what, f := range inOrder(map[string]*pool.Future[odd]{
 		"whose argument cannot be decoded in the worker":  submit(l, p, oddities, odd{"decode"}),
 		"whose argument panics where it is decoded":       submit(l, p, oddities, odd{"panic in decode"}),
 		"whose result cannot be encoded":                  submit(l, p, oddities, odd{"result encode"}),
 		"whose result panics where it is encoded":         submit(l, p, oddities, odd{"result panic in encode"}),
 		"whose result cannot be decoded when it has come": submit(l, p, oddities, odd{"result decode"}),
 		"whose result panics where it is decoded":         submit(l, p, oddities, odd{"result panic in decode"}),
-	} {
+	}) {
 		_, err := soon(l, f, "a task "+what)
 		require.ErrorIs(l, err, pool.ErrValue, "Result() of a task %s", what)
 		require.ErrorContains(l, err, "this is odd", "Result() of a task %s: the reason is in its text", what)
@@ -233,11 +233,11 @@ func TestWhatDoesNotGoOverFailsAlone(t *testing.T) {
 	shut(l, p)
 
 	// Names are looked at where they are given.
-	for what, call := range map[string]func(){
+	for what, call := range inOrder(map[string]func(){
 		"square": func() { pool.NewTask("square", func(int) (int, error) { return 0, nil }) },
 		"name":   func() { pool.NewTask("", func(int) (int, error) { return 0, nil }) },
 		"no-one": func() { pool.NewTask[int, int]("no-one", nil) },
-	} {
+	}) {
 		said := func() (v any) { defer func() { v = recover() }(); call(); return nil }()
 		require.NotNil(l, said, "NewTask() with a mistake (%s): it panics", what)
 		require.Contains(l, fmt.Sprint(said), what, "what NewTask() panics with: it says which name it was")

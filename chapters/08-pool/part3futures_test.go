@@ -312,7 +312,7 @@ func TestCancel(t *testing.T) {
 
 	// At the moment at which it begins: what Cancel says is what happens.
 	path = l.Path("more notes")
-	want = nil
+	want = []string{}
 	for n := range 300 {
 		f := submit(l, p, writesDown, note{path, strconv.Itoa(n)})
 		for range n % 40 {

@@ -57,7 +57,7 @@ func TestShutdownWaits(t *testing.T) {
 		value(l, f)
 	}
 	require.Empty(l, p.Workers(), "Workers() after Shutdown()")
-	l.Until("Shutdown() has returned: has the pool waited for its workers (wait4)?", lab.IsGone(workers[0]), lab.IsGone(workers[1]))
+	noneIsLeft(l, workers, "Shutdown()")
 	require.NoError(l, p.Shutdown(forever, false), "Shutdown() again")
 	require.NoError(l, p.Shutdown(forever, true), "Shutdown() again, with cancel")
 	require.NoError(l, p.Shutdown(over(), false), "Shutdown() again, with a context that has ended")
@@ -132,7 +132,7 @@ func TestShutdownCancels(t *testing.T) {
 	limited.Blocks("two tasks wait at the gate")
 	stop(ended)
 	limited.ReturnsSoon(pool.ErrUnfinished)
-	l.Until("Shutdown() has returned, since its context has ended: has the pool killed its workers and waited for them?", lab.IsGone(workers[0]), lab.IsGone(workers[1]))
+	noneIsLeft(l, workers, "Shutdown(), whose context has ended")
 	require.Empty(l, p.Workers(), "Workers() after Shutdown()")
 	for _, f := range []*pool.Future[int]{running, other} {
 		_, err := soon(l, f, "a task that ran when the context of Shutdown() ended")

@@ -21,15 +21,14 @@ import (
 func TestNewRefuses(t *testing.T) {
 	l := lab.New(t)
 	right, before := worker.Command(), children(os.Getpid())
-	for what, o := range map[string]pool.Options{
-		"no worker":             {Workers: 0, Command: right},
-		"a negative number":     {Workers: -1, Command: right},
-		"more than MaxWorkers":  {Workers: pool.MaxWorkers + 1, Command: right},
-		"no Command":            {Workers: 1},
-		"a negative MaxTasks":   {Workers: 1, Command: right, MaxTasks: -1},
-		"a negative MaxSize":    {Workers: 1, Command: right, MaxSize: -1},
-		"a number out of reach": {Workers: 1 << 40, Command: right},
-	} {
+	for what, o := range inOrder(map[string]pool.Options{
+		"no worker":            {Workers: 0, Command: right},
+		"a negative number":    {Workers: -1, Command: right},
+		"more than MaxWorkers": {Workers: pool.MaxWorkers + 1, Command: right},
+		"no Command":           {Workers: 1},
+		"a negative MaxTasks":  {Workers: 1, Command: right, MaxTasks: -1},
+		"a negative MaxSize":   {Workers: 1, Command: right, MaxSize: -1},
+	}) {
 		p, err := pool.New(forever, o)
 		require.ErrorIs(l, err, unix.EINVAL, "New() with %s", what)
 		require.Nil(l, p, "New() with an error: there is no pool then")

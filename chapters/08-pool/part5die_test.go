@@ -26,9 +26,9 @@ func TestWorkerDiesInATask(t *testing.T) {
 		{"calls os.Exit(0)", "exit status 0"},
 	} {
 		p := newPool(l, 2)
-		others := map[int]*lab.Other{}
+		var workers []*lab.Other
 		for _, pid := range p.Workers() {
-			others[pid] = l.Other("a worker", pid)
+			workers = append(workers, l.Other("a worker", pid))
 		}
 		before := run(l, p, square, 4)
 		finished := submit(l, p, square, 5)
@@ -68,8 +68,8 @@ func TestWorkerDiesInATask(t *testing.T) {
 		require.Equal(l, 16, before, "Result() of a task that was done before")
 		require.Equal(l, 25, value(l, finished), "Result() of a task that was done before")
 		require.False(l, victim.Cancel(), "Cancel() of a task of a broken pool")
-		for _, o := range others {
-			o.Ends("one worker has ended: the pool is broken, and kills the others")
+		for _, w := range workers {
+			w.Ends("one worker has ended: the pool is broken, and kills the others")
 		}
 		l.Rests()
 		require.Empty(l, p.Workers(), "Workers() of a broken pool whose workers have ended")
@@ -82,15 +82,8 @@ func TestWorkerDiesInATask(t *testing.T) {
 		shut(l, p)
 		_, err = pool.Submit(p, square, 1)
 		require.ErrorIs(l, err, os.ErrClosed, "Submit() after Shutdown() of a broken pool: it comes first")
-		l.Until("Shutdown() of a broken pool has returned: has the pool waited for its workers?", gone(others)...)
+		noneIsLeft(l, workers, "Shutdown() of a broken pool")
 	}
-}
-
-func gone(all map[int]*lab.Other) (e []lab.Evidence) {
-	for _, o := range all {
-		e = append(e, lab.IsGone(o))
-	}
-	return e
 }
 
 // ending is the argument of a task that ends its process.
@@ -125,16 +118,16 @@ func TestWorkerDiesIdle(t *testing.T) {
 			}
 		}
 		pids := p.Workers()
-		all := map[int]*lab.Other{pids[0]: l.Other("a worker", pids[0]), pids[1]: l.Other("a worker", pids[1])}
+		workers := []*lab.Other{l.Other("a worker", pids[0]), l.Other("a worker", pids[1])}
 		require.NoError(l, unix.Kill(pids[1], unix.SIGKILL))
-		for _, o := range all {
-			o.Ends("one worker was killed: the pool is broken, and kills the others. Is nobody told of the end of a worker that has nothing to do?")
+		for _, w := range workers {
+			w.Ends("one worker was killed: the pool is broken, and kills the others. Is nobody told of the end of a worker that has nothing to do?")
 		}
 		l.Rests()
 		_, err := pool.Submit(p, square, 1)
 		broken(l, err, pids[1], "signal: killed", "", "Submit() after a worker was killed that had nothing to do")
 		require.Empty(l, p.Workers(), "Workers() of a broken pool whose workers have ended")
-		l.Until("a pool is broken: has it waited for its workers?", gone(all)...)
+		noneIsLeft(l, workers, "a pool was broken")
 		shut(l, p)
 	}
 
@@ -159,7 +152,11 @@ func TestWorkerDiesIdle(t *testing.T) {
 func TestWorkerDiesHalfway(t *testing.T) {
 	l := lab.New(t)
 	// It is stopped, and so it takes no more than what buffers hold.
-	for size, many := range map[int]int{10: 300, 5_000_000: 12} {
+	for _, size := range []int{10, 5_000_000} {
+		many := 300
+		if size > 10 {
+			many = 12
+		}
 		p := newPool(l, 1)
 		pid := p.Workers()[0]
 		run(l, p, square, 1)

@@ -3,15 +3,18 @@ package pool_test
 import (
 	"bufio"
 	"context"
-	"encoding/json"
 	"errors"
 	"fmt"
 	"io"
+	"iter"
+	"maps"
 	"net"
 	"os"
+	"slices"
 	"strings"
 
 	"github.com/stretchr/testify/require"
+	"golang.org/x/sys/unix"
 
 	pool "ipcworkbook/chapters/08-pool"
 	"ipcworkbook/harness/lab"
@@ -216,8 +219,20 @@ func lines(l *lab.Lab, path string) []string {
 	return strings.Fields(string(text))
 }
 
-// asJSON is what a value is when it goes over.
-func asJSON(v any) string {
-	b, _ := json.Marshal(v)
-	return string(b)
+// inOrder goes through a map, in the order of its keys.
+func inOrder[V any](all map[string]V) iter.Seq2[string, V] {
+	return func(yield func(string, V) bool) {
+		for _, k := range slices.Sorted(maps.Keys(all)) {
+			if !yield(k, all[k]) {
+				return
+			}
+		}
+	}
+}
+
+// noneIsLeft expects that processes have ended, and that somebody has waited for them: now, and not soon.
+func noneIsLeft(l *lab.Lab, workers []*lab.Other, what string) {
+	for _, w := range workers {
+		require.ErrorIs(l, unix.Kill(w.PID(), 0), unix.ESRCH, "looking for worker %d after %s: it has to have ended, and the pool has to have waited for it (wait4)", w.PID(), what)
+	}
 }
