@@ -32,7 +32,9 @@ func TestTaskRunsInAnotherProcess(t *testing.T) {
 	mine := descriptors()
 	f := submit(l, p, square, 12)
 	require.Equal(l, 144, value(l, f), "Result() of the square of 12")
-	require.Equal(l, 144, value(l, f), "Result() once more")
+	again, err := f.Result(forever)
+	require.NoError(l, err, "Result() once more")
+	require.Equal(l, 144, again, "Result() once more")
 	<-f.Done()
 	got := run(l, p, tellsWhere, "")
 	require.NotEqual(l, os.Getpid(), got.PID, "the process in which a task runs: it is not that of New()")
@@ -126,9 +128,8 @@ func TestWorkerGreetsFirst(t *testing.T) {
 		}
 		if strings.HasSuffix(what, "read") || strings.HasSuffix(what, "socket") {
 			require.NoError(l, unix.SetNonblock(a, true))
-			n, err := unix.Read(a, make([]byte, 99))
-			require.NoError(l, err, "reading what should still be there")
-			require.Equal(l, 1, n, "bytes that wait in %s at descriptor 3: Work() has not read them", what)
+			n, _ := unix.Read(a, make([]byte, 99))
+			require.Equal(l, 1, max(n, 0), "bytes that wait in %s at descriptor 3: Work() has not read them", what)
 		}
 		theirs.Close()
 		ours.Close()
