@@ -20,6 +20,12 @@ func BenchmarkEmpty(b *testing.B) {
 	b.Run("2", func(b *testing.B) { measured(b, 2, 8, numbered) })
 }
 
+// BenchmarkAsync is what BenchmarkEmpty measures, too. The program in Python that stands beside it is
+// multiprocessing.Pool.
+func BenchmarkAsync(b *testing.B) {
+	b.Run("2", func(b *testing.B) { measured(b, 2, 8, numbered) })
+}
+
 // BenchmarkResults measures tasks with results of 64 KiB. Every byte is compared.
 func BenchmarkResults(b *testing.B) {
 	b.Run("64KiB", func(b *testing.B) { measured(b, 2, 64<<10, numbered) })

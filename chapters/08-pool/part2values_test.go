@@ -227,6 +227,9 @@ func TestWhatDoesNotGoOverFailsAlone(t *testing.T) {
 	large := pool.NewTask("known only here, too", func([]byte) (int, error) { return 0, nil })
 	_, err = soon(l, submit(l, p, large, make([]byte, 1<<20)), "a task that the worker does not know, with an argument of 1 MiB")
 	require.ErrorIs(l, err, pool.ErrUnknown, "Result() of a task that the worker does not know, with an argument of 1 MiB")
+	got, err := soon(l, submit(l, p, length, make([]byte, 2_000_000)), "a task with an argument of 2 MB, after one that the worker does not know")
+	require.NoError(l, err, "Result() of a task with an argument of 2 MB, after one that the worker does not know: was an argument left there?")
+	require.Equal(l, 2_000_000, got, "the length of an argument of 2 MB, after a task that the worker does not know: was an argument left there?")
 
 	require.Equal(l, 25, run(l, p, square, 5), "Result() of a task after all that")
 	require.Equal(l, workers, p.Workers(), "Workers() after all that: the worker lives")
