@@ -10,6 +10,7 @@ import (
 	"testing"
 
 	"github.com/stretchr/testify/require"
+	"golang.org/x/sys/unix"
 
 	pool "ipcworkbook/chapters/08-pool"
 	"ipcworkbook/harness/lab"
@@ -63,6 +64,28 @@ func TestShutdownWaits(t *testing.T) {
 	require.NoError(l, p.Shutdown(over(), false), "Shutdown() again, with a context that has ended")
 	_, err = pool.Submit(p, square, 1)
 	require.ErrorIs(l, err, os.ErrClosed, "Submit() after Shutdown()")
+
+	// Its workers are stopped. It kills them, or it waits.
+	p = newPool(l, 2)
+	workers = []*lab.Other{l.Other("a worker", p.Workers()[0]), l.Other("a worker", p.Workers()[1])}
+	for _, w := range workers {
+		require.NoError(l, unix.Kill(w.PID(), unix.SIGSTOP))
+	}
+	l.Until("the workers were stopped", lab.IsStopped(workers[0]), lab.IsStopped(workers[1]))
+	returned := make(chan error, 1)
+	go func() { returned <- p.Shutdown(forever, false) }()
+	l.Rests()
+	select {
+	case err := <-returned:
+		noneIsLeft(l, workers, "Shutdown()")
+		returned <- err
+	default:
+	}
+	for _, w := range workers {
+		_ = unix.Kill(w.PID(), unix.SIGCONT)
+	}
+	l.Call("Shutdown() of a pool whose workers were stopped for a while", func() error { return <-returned }).ReturnsSoon(nil)
+	noneIsLeft(l, workers, "Shutdown()")
 
 	// A pool that had nothing to do, and one whose results nobody takes.
 	shut(l, newPool(l, 3))
@@ -128,7 +151,7 @@ func TestShutdownCancels(t *testing.T) {
 	said := make(chan string, 10)
 	running.AddDoneCallback(func(*pool.Future[int]) { said <- "called" })
 	ctx, stop := context.WithCancelCause(forever)
-	limited := l.Call("Shutdown() with a context", func() error { return p.Shutdown(ctx, false) })
+	limited := l.Call("Shutdown() with a context", func() error { return shutNow(p, ctx, pids) })
 	limited.Blocks("two tasks wait at the gate")
 	stop(ended)
 	limited.ReturnsSoon(pool.ErrUnfinished)
@@ -156,6 +179,20 @@ func TestShutdownCancels(t *testing.T) {
 	_, err = soon(l, running, "a task that ran when Shutdown() was called with a context that has ended")
 	require.ErrorIs(l, err, pool.ErrBroken, "Result() of a task that ran when Shutdown() was called with a context that has ended")
 	require.Empty(l, p.Workers(), "Workers() after Shutdown()")
+}
+
+// shutNow looks at once what Shutdown has left.
+func shutNow(p *pool.Pool, ctx context.Context, pids []int) error {
+	err := p.Shutdown(ctx, false)
+	if left := p.Workers(); len(left) > 0 {
+		return fmt.Errorf("it returned %v, and Workers() are still there: %v", err, left)
+	}
+	for _, pid := range pids {
+		if unix.Kill(pid, 0) == nil {
+			return fmt.Errorf("it returned %v, and worker %d is still there, or nobody has waited for it", err, pid)
+		}
+	}
+	return err
 }
 
 // soonOf is soon for one of many: only the first one is looked at while it waits.
