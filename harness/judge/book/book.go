@@ -64,7 +64,7 @@ type Step struct {
 type Benchmark struct {
 	Name     string `toml:"name"` // without "Benchmark": "Transfer/1KiB"
 	Title    string `toml:"title"`
-	Kind     string `toml:"kind"`     // transfer, pingpong, or operation
+	Kind     string `toml:"kind"`     // transfer, pingpong, tasks or operation
 	Size     int    `toml:"size"`     // of a message, in bytes
 	Messages int    `toml:"messages"` // in one turn
 	// Whole says that every turn has so many messages. Otherwise who is slow sends
@@ -88,8 +88,8 @@ func (b Benchmark) problem() string {
 	switch {
 	case b.Name == "" || b.Title == "" || b.Peer == "" || b.Edit == "":
 		return "name, title, peer and edit have to be given"
-	case b.Kind != "transfer" && b.Kind != "pingpong" && b.Kind != "operation":
-		return fmt.Sprintf("its kind is %q; transfer, pingpong and operation are known", b.Kind)
+	case b.Kind != "transfer" && b.Kind != "pingpong" && b.Kind != "tasks" && b.Kind != "operation":
+		return fmt.Sprintf("its kind is %q; transfer, pingpong, tasks and operation are known", b.Kind)
 	case b.Size < 1 || b.Messages < 1:
 		return "size and messages have to be positive"
 	case b.Cores != 1 && b.Cores != 2 && b.Cores != -1:
