@@ -132,6 +132,14 @@ func TestNobodyIsLeftWhenTheFetcherIsKilled(t *testing.T) {
 	}
 }
 
+func TestManyTasksWait(t *testing.T) {
+	c := console.Start(t, console.Program("-queue", "20000"))
+	c.Expect(`The pool is there after \d+ ms\.\n`)
+	said := c.Expect(`20000 tasks wait\. Each needs (\d+) bytes of memory\. For all of them there are (-?\d) goroutines and (-?\d) descriptors more\.\n`)
+	assert.LessOrEqual(t, len(said[1]), 3, "the number of bytes, which is less than 1000: %s", said[1])
+	assert.Equal(t, 0, c.Wait())
+}
+
 func TestAWorkerWithoutAPool(t *testing.T) {
 	c := console.Start(t, console.Program("work"))
 	c.Expect(`demo: worker \d+: .*\n`)
@@ -147,6 +155,7 @@ func TestWrongArgumentsGiveTheUsage(t *testing.T) {
 		"-workers 65":   `-workers is from 1 to 64, and this is 65`,
 		"-workers many": `invalid value "many"`,
 		"-pages -1":     `-pages is from 0 to 10000, and this is -1`,
+		"-queue -1":     `-queue is from 1 to 10000000, and this is -1`,
 		"-slow -1s":     `-slow is not below 0, and this is -1s`,
 		"-patience 0s":  `-patience is above 0, and this is 0s`,
 		"-patience":     `flag needs an argument: -patience`,

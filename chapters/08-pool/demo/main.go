@@ -17,6 +17,7 @@ import (
 
 const usage = `Usage:
   demo                  fetches all pages of a small site, in worker processes
+  demo -queue N         tells what N tasks need that wait
 
 Flags:
   -workers N            how many workers there are (3)
@@ -32,8 +33,8 @@ While it runs:
 
 // order is what the command line asks for.
 type order struct {
-	workers, pages int
-	slow, patience time.Duration
+	workers, pages, queue int
+	slow, patience        time.Duration
 }
 
 func main() {
@@ -58,6 +59,7 @@ func run(args []string) (status int, err error) {
 	var o order
 	flags.IntVar(&o.workers, "workers", 3, "")
 	flags.IntVar(&o.pages, "pages", 8, "")
+	flags.IntVar(&o.queue, "queue", 0, "")
 	flags.DurationVar(&o.slow, "slow", 2*time.Second, "")
 	flags.DurationVar(&o.patience, "patience", 10*time.Second, "")
 	if err := flags.Parse(args); err == flag.ErrHelp {
@@ -73,6 +75,8 @@ func run(args []string) (status int, err error) {
 		wrong = fmt.Sprintf("-workers is from 1 to %d, and this is %d", pool.MaxWorkers, o.workers)
 	case o.pages < 0 || o.pages > mostPages:
 		wrong = fmt.Sprintf("-pages is from 0 to %d, and this is %d", mostPages, o.pages)
+	case o.queue < 0 || o.queue > mostTasks:
+		wrong = fmt.Sprintf("-queue is from 1 to %d, and this is %d", mostTasks, o.queue)
 	case o.slow < 0:
 		wrong = fmt.Sprintf("-slow is not below 0, and this is %v", o.slow)
 	case o.patience <= 0:
@@ -81,6 +85,9 @@ func run(args []string) (status int, err error) {
 	if wrong != "" {
 		fmt.Fprintf(os.Stderr, "demo: %s\n%s", wrong, usage)
 		return 2, nil
+	}
+	if o.queue > 0 {
+		return queue(o.queue)
 	}
 	return crawl(o)
 }

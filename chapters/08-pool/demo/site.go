@@ -10,6 +10,7 @@ import (
 
 const (
 	mostPages = 10000
+	mostTasks = 10_000_000
 	hugeSize  = 1 << 20
 )
 
