@@ -12,7 +12,7 @@ import time
 from peer import new_message, set_number
 
 messages = {}
-block = bytearray(1 << 20)
+block = bytearray(256 << 10)
 
 
 def numbered(number, size):
@@ -25,7 +25,7 @@ def numbered(number, size):
 
 
 def busy(number, size):
-    """Hashes 1 MiB, and returns the message of that number."""
+    """Hashes 256 KiB, and returns the message of that number."""
     set_number(block, number)
     hashlib.sha256(block).digest()
     return numbered(number, size)
