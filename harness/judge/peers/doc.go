@@ -12,13 +12,17 @@
 //
 //	PEER BENCHMARK SIZE COUNT
 //
-// A peer is two processes, but for the benchmark operation. The first one is started by the
+// A peer is two processes, but for the benchmarks tasks and operation. The first one is started by the
 // command line. It starts the second one.
 //
 //   - transfer: the second process sends COUNT messages of SIZE bytes and closes.
 //     The first one receives them.
 //   - pingpong: the first process sends a message of SIZE bytes and waits until the
 //     second one has sent it back. This is done COUNT times. Then the first one closes.
+//   - tasks: the first process is a pool of processes. It hands COUNT tasks over, and then takes all
+//     results: the messages of SIZE bytes, of at least 8. Pool and pool-async have two workers, and
+//     pool-busy1 and pool-busy2 have as many as they say, whose tasks hash 256 KiB first (SHA-256).
+//     In Python they are a ProcessPoolExecutor, and pool-async is multiprocessing.Pool.
 //   - operation: one process does something COUNT times that nobody else wants at the same
 //     time: it takes a lock and gives it back, or posts to a semaphore and takes. SIZE says
 //     nothing.
