@@ -88,9 +88,9 @@ var numbered = pool.NewTask("numbered", func(arg []byte) ([]byte, error) {
 	return message(answer, binary.BigEndian.Uint64(arg)), nil
 })
 
-var block = make([]byte, 1<<20)
+var block = make([]byte, 256<<10)
 
-// busy hashes 1 MiB, and returns its number.
+// busy hashes 256 KiB, and returns its number.
 var busy = pool.NewTask("busy", func(arg []byte) ([]byte, error) {
 	copy(block, arg[:8])
 	sum := sha256.Sum256(block)

@@ -99,20 +99,29 @@ func TestMap(t *testing.T) {
 		var last error
 		var guests []*guest
 		results := 0
-		l.Call("Map() "+what+": has it taken four arguments for two workers, and does it wait for what runs?", func() error {
+		first, leave := make(chan bool), make(chan bool)
+		mapping := l.Call("Map() "+what+": does it wait for what runs?", func() error {
 			for _, err := range pool.Map(ctx, p, notesOrPauses, mixed(g, path)) {
 				results++
 				if last = err; err != nil {
 					continue
 				}
-				guests = append(guests, <-g.came, <-g.came)
+				first <- true
+				<-leave
 				if what == "whose loop was left" {
 					break
 				}
 				stop(ended)
 			}
 			return nil
-		}).ReturnsSoon(nil)
+		})
+		l.Call("the first result of Map()", func() error { <-first; return nil }).ReturnsSoon(nil)
+		l.Rests() // all has begun that can
+		for len(g.came) > 0 {
+			guests = append(guests, <-g.came)
+		}
+		leave <- true
+		mapping.ReturnsSoon(nil)
 		if what == "whose context has ended" {
 			both(l, last, pool.ErrUnfinished, ended, "the last that is handed out by a Map() whose context has ended")
 			require.Equal(l, 2, results, "what is handed out by a Map() whose context ends after the first result: that, and the error")

@@ -13,9 +13,11 @@
 //	1, 2   those of the process that has called New
 //	3      a socket (unix(7), SOCK_STREAM), whose other end the pool has
 //
-// A worker may also be handed descriptors from 4 on, as many as it needs. The first that it
-// writes to descriptor 3 is a greeting of [GreetingSize] bytes. Numbers are in the machine's byte
-// order:
+// A worker may also be handed descriptors from 4 on, as many as it needs. In the process that has
+// called New, all descriptors of the pool are close-on-exec.
+//
+// The first that a worker writes to descriptor 3 is a greeting of [GreetingSize] bytes. Numbers are
+// in the machine's byte order:
 //
 //	0   8 bytes   "ipc-pool"
 //	8   uint32    Version
@@ -28,8 +30,12 @@
 //
 // A task has one argument and one result. A []byte goes as it is, also an empty one and nil, which
 // are the same on the other side. Every other value goes as JSON (encoding/json). What cannot be
-// encoded, or not be decoded on the other side, is [ErrValue]; what has more than Options.MaxSize
-// bytes then is [ErrTooLarge]. It is that one task's error. The pool goes on.
+// encoded, or not be decoded on the other side, is [ErrValue], with the reason in its text; and so it
+// is when a method of the value's panics. What has more than Options.MaxSize bytes then is
+// [ErrTooLarge]. It is that one task's error. The pool goes on.
+//
+// What a task gets, and what Result returns, is memory of its own: nobody else writes to it, and it
+// is not used again.
 //
 // # Which task runs where
 //
@@ -263,7 +269,7 @@ func (f *Future[R]) Done() <-chan struct{} {
 // then the task goes on, and so does the future. If the task is done it returns that, also with a
 // context that has ended.
 //
-// Errors of the task:
+// Errors of the task, beside which the value is zero:
 //   - a *TaskError if it has returned an error, or panicked;
 //   - ErrCancelled if it was cancelled;
 //   - ErrBroken, as a *BrokenError: see [Pool];

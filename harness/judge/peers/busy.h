@@ -1,5 +1,5 @@
 /*
- * A task that uses the processor: SHA-256 of 1 MiB that has the task's number in it. The
+ * A task that uses the processor: SHA-256 of 256 KiB that has the task's number in it. The
  * standard library of C has no hash, so this is one in plain C. Those of Go and of Python use the
  * processor's own instructions, where there are any.
  */
@@ -8,7 +8,7 @@
 
 #include "pool.h"
 
-enum { BUSY_SIZE = 1 << 20 };
+enum { BUSY_SIZE = 256 << 10 };
 
 static const uint32_t sha256_rounds[64] = {
 	0x428a2f98, 0x71374491, 0xb5c0fbcf, 0xe9b5dba5, 0x3956c25b, 0x59f111f1, 0x923f82a4, 0xab1c5ed5,

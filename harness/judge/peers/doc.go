@@ -12,13 +12,14 @@
 //
 //	PEER BENCHMARK SIZE COUNT
 //
-// A peer is two processes, but for the benchmark operation. The first one is started by the
+// A peer is two processes, but for the benchmarks tasks and operation. The first one is started by the
 // command line. It starts the second one.
 //
 //   - transfer: the second process sends COUNT messages of SIZE bytes and closes.
 //     The first one receives them.
 //   - pingpong: the first process sends a message of SIZE bytes and waits until the
 //     second one has sent it back. This is done COUNT times. Then the first one closes.
+//   - tasks: the first process has a pool of processes, which does COUNT tasks. See below.
 //   - operation: one process does something COUNT times that nobody else wants at the same
 //     time: it takes a lock and gives it back, or posts to a semaphore and takes. SIZE says
 //     nothing.
@@ -83,7 +84,7 @@
 //     and then the first process takes and checks the results, in their order.
 //
 // There are two workers, and one in pool-busy1. In pool and pool-async a task only makes its message. In the other
-// two it computes SHA-256 of 1 MiB before, which has the message's number in it. C has no such function in its library, and
+// two it computes SHA-256 of 256 KiB before, which has the message's number in it. C has no such function in its library, and
 // the one here is in plain C: so one of these two stands beside the other one of the same language, and shows the
 // speed-up.
 //
