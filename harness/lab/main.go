@@ -15,6 +15,9 @@ import (
 // This runs before any of the learner's code: a chapter's main_test.go is in the
 // chapter's own package and imports lab, so lab is initialised first.
 func init() {
+	if _, is := isProgram(); is {
+		return
+	}
 	supervisor.Enter()
 	supervisor.Plain()
 	prepare()
@@ -64,8 +67,11 @@ func inherited(variable string) (*os.File, bool) {
 //	func TestMain(m *testing.M) { lab.Main(m) }
 //
 // It stands in main_test.go, in the chapter's own package. In a process that was
-// started to play a role, Main plays it and does not return.
+// started to play a role, Main plays it and does not return. So it does with a [Program].
 func Main(m *testing.M) {
+	if name, is := isProgram(); is {
+		os.Exit(execute(name))
+	}
 	if name := os.Getenv(verdict.EnvRole); name != "" {
 		os.Exit(play(name))
 	}

@@ -76,6 +76,10 @@ const (
 	EnvFiles     = "IPC_FILES"     // of a peer: the folder for its files
 )
 
+// ArgProgram is the begin of the first argument of a process that is a test binary, and was
+// started by the learner's code as a program of its own. The name follows.
+const ArgProgram = "ipc-program="
+
 // What a process that has EnvSupervise is there for.
 const (
 	Supervisor = "supervisor" // runs one step

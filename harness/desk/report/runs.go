@@ -150,6 +150,8 @@ func allFigures(r run, b gauge.Benchmark) figures {
 		what = "message there and back"
 	case gauge.Operation:
 		what = "operation, which counts as a message"
+	case gauge.Tasks:
+		what = "task, which counts as a message"
 	}
 	f := figures{Name: b.Name, Work: fmt.Sprintf("%s of %s in a turn, %s. Seconds are for one %s.",
 		plural(b.Messages, "message"), formatSize(b.Size), plural(b.Rounds, "round"), what) + fewRounds(b.Rounds)}

@@ -64,7 +64,7 @@ type Step struct {
 type Benchmark struct {
 	Name     string `toml:"name"` // without "Benchmark": "Transfer/1KiB"
 	Title    string `toml:"title"`
-	Kind     string `toml:"kind"`     // transfer, pingpong, crowd or operation
+	Kind     string `toml:"kind"`     // transfer, pingpong, crowd, tasks or operation
 	Size     int    `toml:"size"`     // of a message, in bytes
 	Messages int    `toml:"messages"` // in one turn
 	// Whole says that every turn has so many messages. Otherwise who is slow sends
@@ -83,13 +83,16 @@ type Benchmark struct {
 	Edit string `toml:"edit"`
 }
 
+// kinds are those of benchmarks.
+var kinds = []string{"transfer", "pingpong", "crowd", "tasks", "operation"}
+
 // problem says what is not well-formed in a benchmark, or "".
 func (b Benchmark) problem() string {
 	switch {
 	case b.Name == "" || b.Title == "" || b.Peer == "" || b.Edit == "":
 		return "name, title, peer and edit have to be given"
-	case b.Kind != "transfer" && b.Kind != "pingpong" && b.Kind != "crowd" && b.Kind != "operation":
-		return fmt.Sprintf("its kind is %q; transfer, pingpong, crowd and operation are known", b.Kind)
+	case !slices.Contains(kinds, b.Kind):
+		return fmt.Sprintf("its kind is %q; known are %s", b.Kind, strings.Join(kinds, ", "))
 	case b.Size < 1 || b.Messages < 1:
 		return "size and messages have to be positive"
 	case b.Cores != 1 && b.Cores != 2 && b.Cores != -1:

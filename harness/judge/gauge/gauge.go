@@ -133,8 +133,8 @@ func (r *race) round(ctx context.Context, l *lane, round int) error {
 	took := map[string]turn{}
 	for _, name := range r.order {
 		c := r.contestants[l.Peer][name]
-		if c == nil || l.out[name] || name == Memcpy && l.Kind != Transfer || name == Limit && (l.Kind == Operation || l.Kind == Crowd) {
-			continue // a ping-pong is no copy, an operation moves no bytes, and the limit has two processes
+		if c == nil || l.out[name] || name == Memcpy && l.Kind != Transfer || name == Limit && l.Kind != Transfer && l.Kind != PingPong {
+			continue // a ping-pong is no copy, an operation moves no bytes, and the limit has two processes and no pool
 		}
 		messages := l.asked(name, round)
 		r.tell(l, name, round)

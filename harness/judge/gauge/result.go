@@ -65,6 +65,7 @@ const (
 	Transfer = "transfer" // messages from a producer process to a consumer process
 	PingPong = "pingpong" // a message there and back, again and again
 	Crowd    = "crowd"    // messages through one queue: two processes put, three take
+	Tasks    = "tasks"    // tasks of a pool: one process hands all over, and then takes all results
 	// Operation is something that one process does again and again, while nobody else
 	// wants the same: it is counted as messages are.
 	Operation = "operation"

@@ -14,8 +14,11 @@ import (
 func slowness(b Benchmark) string {
 	yours, reference := b.Measured[Yours], b.Measured[Reference]
 	each := "message"
-	if b.Kind == Operation {
+	switch b.Kind {
+	case Operation:
 		each = "operation"
+	case Tasks:
+		each = "task"
 	}
 	unit := each
 	if b.Kind == PingPong {

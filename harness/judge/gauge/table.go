@@ -90,6 +90,9 @@ func (r Result) unit() string {
 	if slices.ContainsFunc(r.Benchmarks, func(b Benchmark) bool { return b.Kind == Operation }) {
 		return "message or operation"
 	}
+	if slices.ContainsFunc(r.Benchmarks, func(b Benchmark) bool { return b.Kind == Tasks }) {
+		return "task"
+	}
 	return "message"
 }
 

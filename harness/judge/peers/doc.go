@@ -13,7 +13,7 @@
 //
 //	PEER BENCHMARK SIZE COUNT
 //
-// A peer is two processes, but for the benchmarks crowd and operation. The first one is started by the
+// A peer is two processes, but for the benchmarks crowd, tasks and operation. The first one is started by the
 // command line. It starts the second one.
 //
 //   - transfer: the second process sends COUNT messages of SIZE bytes and closes.
@@ -23,6 +23,7 @@
 //   - crowd: two processes put messages into one queue, in all COUNT of SIZE bytes, of at least 8:
 //     the first one of the two those with even numbers. Three others take them. The one that the
 //     command line has started takes no part: it waits until all is done.
+//   - tasks: the first process has a pool of processes, which does COUNT tasks. See below.
 //   - operation: one process does something COUNT times that nobody else wants at the same
 //     time: it takes a lock and gives it back, or posts to a semaphore and takes. SIZE says
 //     nothing.
@@ -86,6 +87,27 @@
 // sleep on, and each process counts by itself what is done. In joinable-futex it is a robust mutex,
 // and a futex(2) to sleep on. In Python it is multiprocessing.JoinableQueue: a pipe, a lock for each
 // of its ends, two semaphores and a condition, and a thread that writes.
+//
+// # The process pool
+//
+// pool, pool-async, pool-busy1 and pool-busy2 know one benchmark, and it is theirs alone:
+//
+//   - tasks: a pool runs COUNT tasks, whose results are messages of SIZE bytes. All are submitted first,
+//     and then the first process takes and checks the results, in their order.
+//
+// There are two workers, and one in pool-busy1. In pool and pool-async a task only makes its message. In the other
+// two it computes SHA-256 of 256 KiB before, which has the message's number in it. C has no such function in its library, and
+// the one here is in plain C: so one of these two stands beside the other one of the same language, and shows the
+// speed-up.
+//
+// In C all workers take tasks from one SOCK_SEQPACKET socket, and answer on a stream each. In pool-async each
+// worker gets one task at a time, on that stream. In Python pool is concurrent.futures.ProcessPoolExecutor, and
+// pool-async is multiprocessing.Pool.
+//
+// The start-up, which whole has in it, ends when all workers are there. If IPC_CORE is there the first worker
+// takes that core, and the others stay on that of the first process.
+//
+// What those of one language share is in pool.h, busy.h and tasks.py.
 //
 // # What is measured
 //

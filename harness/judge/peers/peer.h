@@ -315,7 +315,7 @@ static uint64_t number(const char *text, uint64_t max)
 	return n;
 }
 
-static int run_peer(int argc, char **argv, const struct mechanism *m)
+static inline int run_peer(int argc, char **argv, const struct mechanism *m)
 {
 	struct benchmark b;
 

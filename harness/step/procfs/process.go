@@ -1,6 +1,7 @@
 package procfs
 
 import (
+	"bytes"
 	"fmt"
 	"os"
 	"strconv"
@@ -8,6 +9,8 @@ import (
 	"unsafe"
 
 	"golang.org/x/sys/unix"
+
+	"ipcworkbook/harness/verdict"
 )
 
 // Relay is the role of a process of the lab's own that stands between two others
@@ -105,6 +108,11 @@ func role(pid int, comm string) (role string, control int) {
 	exe, _ := os.Readlink(procPath(pid, "exe"))
 	if !strings.HasSuffix(strings.TrimSuffix(exe, " (deleted)"), ".test") {
 		return comm, -1
+	}
+	if line, _ := os.ReadFile(procPath(pid, "cmdline")); bytes.Contains(line, []byte("\x00"+verdict.ArgProgram)) {
+		_, name, _ := strings.Cut(string(line), verdict.ArgProgram)
+		name, _, _ = strings.Cut(name, "\x00")
+		return name, -1
 	}
 	env, _ := os.ReadFile(procPath(pid, "environ"))
 	vars := map[string]string{}
