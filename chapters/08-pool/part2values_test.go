@@ -393,6 +393,28 @@ func TestNothingIsTooMuch(t *testing.T) {
 	}).Returns(nil)
 	runtime.KeepAlive(futures)
 
+	// Several goroutines at once.
+	errs := make(chan error, 8)
+	for part := range 8 {
+		go func() {
+			for n := range 200 {
+				f, err := pool.Submit(p, square, part+n)
+				if err != nil {
+					errs <- fmt.Errorf("Submit(): %w", err)
+					return
+				}
+				if got, err := f.Result(forever); err != nil || got != (part+n)*(part+n) {
+					errs <- fmt.Errorf("the square of %d: %d, %w", part+n, got, err)
+					return
+				}
+			}
+			errs <- nil
+		}()
+	}
+	for range 8 {
+		require.NoError(l, <-errs, "Submit() and Result() by eight goroutines at once")
+	}
+
 	// What is done takes no memory in the pool.
 	futures = nil
 	memory = heap()
