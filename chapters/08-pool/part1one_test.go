@@ -282,7 +282,7 @@ func TestTasksMeet(t *testing.T) {
 	l.Call("Result() of 200 tasks, while one worker of three has nothing to do: are tasks given to a worker that is busy?", func() error {
 		for n, f := range quick {
 			if got, err := f.Result(forever); err != nil || got != n*n {
-				return fmt.Errorf("the square of %d: %d, %w", n, got, err)
+				return fmt.Errorf("the square of %d: %d, %v", n, got, err)
 			}
 		}
 		return nil

@@ -124,17 +124,17 @@ func TestTaskErrorsComeBack(t *testing.T) {
 	}) {
 		got, err := submit(l, p, fails, how).Result(forever)
 		var e *pool.TaskError
-		require.ErrorAs(l, err, &e, "Result() of a task that ends with: %s", how)
+		require.ErrorAs(l, err, &e, "Result() of a task that ends with %q", how)
 		if want.Panic {
 			require.Contains(l, e.Stack, "explodes", "TaskError.Stack of a task that ends with %s: it is where it has panicked", how)
 		} else {
 			require.Empty(l, e.Stack, "TaskError.Stack of a task that has not panicked")
 		}
 		e.Stack = ""
-		require.Equal(l, short(want), short(*e), "the error of a task that ends with: %s", how)
+		require.Equal(l, short(want), short(*e), "the error of a task that ends with %q", how)
 		require.NotErrorIs(l, err, pool.ErrBroken, "the error of a task that ends with %s: only its text comes over", how)
 		require.Zero(l, got, "what Result() returns beside an error")
-		require.Equal(l, 49, run(l, p, square, 7), "Result() of the next task, after one that ended with: %s", how)
+		require.Equal(l, 49, run(l, p, square, 7), "Result() of the next task, after one that ended with %q", how)
 	}
 	_, err := soon(l, submit(l, p, fails, "goexit"), "a task that has called runtime.Goexit()")
 	var e *pool.TaskError
@@ -386,12 +386,34 @@ func TestNothingIsTooMuch(t *testing.T) {
 	l.Call("Result() of 20000 tasks, from the last one to the first", func() error {
 		for n := many - 1; n >= 0; n-- {
 			if got, err := futures[n].Result(forever); err != nil || got != n*n {
-				return fmt.Errorf("the square of %d: %d, %w", n, got, err)
+				return fmt.Errorf("the square of %d: %d, %v", n, got, err)
 			}
 		}
 		return nil
 	}).Returns(nil)
 	runtime.KeepAlive(futures)
+
+	// Several goroutines at once.
+	errs := make(chan error, 8)
+	for part := range 8 {
+		go func() {
+			for n := range 200 {
+				f, err := pool.Submit(p, square, part+n)
+				if err != nil {
+					errs <- fmt.Errorf("Submit(): %w", err)
+					return
+				}
+				if got, err := f.Result(forever); err != nil || got != (part+n)*(part+n) {
+					errs <- fmt.Errorf("the square of %d: %d, %v", part+n, got, err)
+					return
+				}
+			}
+			errs <- nil
+		}()
+	}
+	for range 8 {
+		require.NoError(l, <-errs, "Submit() and Result() by eight goroutines at once")
+	}
 
 	// What is done takes no memory in the pool.
 	futures = nil

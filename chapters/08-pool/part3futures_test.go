@@ -49,7 +49,7 @@ func TestResultWaits(t *testing.T) {
 	limited.Blocks("the task waits at the gate")
 	stop(ended)
 	limited.ReturnsSoon(pool.ErrUnfinished)
-	_, err = f.Result(ctx)
+	l.Call("Result() with a context that has ended, while others wait", func() error { _, err = f.Result(ctx); return nil }).ReturnsSoon(nil)
 	both(l, err, pool.ErrUnfinished, ended, "Result() with a context that has ended")
 	results[2].Blocks("only the context of another call has ended: does the task end with it?")
 

@@ -184,7 +184,7 @@ var (
 // mixed are one task that is quick, two that wait at a gate, and then such as write something down.
 func mixed(g *gate, path string) func(func([3]string) bool) {
 	return func(yield func([3]string) bool) {
-		for n := 0; ; n++ {
+		for n := range 12 {
 			arg := [3]string{"writes", path, strconv.Itoa(n)}
 			switch n {
 			case 0:
