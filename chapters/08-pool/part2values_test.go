@@ -154,7 +154,6 @@ func short(e pool.TaskError) pool.TaskError {
 var fails = pool.NewTask("fails", explodes)
 
 func explodes(how string) (int, error) {
-	var none map[string]int
 	switch how {
 	case "error":
 		return 5, fmt.Errorf("no space left: %d files", 3)
@@ -167,7 +166,7 @@ func explodes(how string) (int, error) {
 	case "panic number":
 		panic(42)
 	case "nil map":
-		none["x"] = 1
+		noMap()["x"] = 1
 	case "panic nil":
 		panic(nil)
 	case "goexit":
@@ -441,3 +440,6 @@ func pattern(size int) []byte {
 	}
 	return b
 }
+
+// noMap is a map that nobody has made.
+func noMap() map[string]int { return nil }

@@ -35,9 +35,9 @@ func TestResultWaits(t *testing.T) {
 	require.False(l, done(f), "Done() of a task that runs: the channel is closed")
 	require.False(l, done(behind), "Done() of a task that waits: the channel is closed")
 	_, err := f.Result(over())
-	both(l, err, pool.ErrUnfinished, ended, "Result() of a task that runs, with a context that has ended")
+	both(l, err, pool.ErrUnfinished, errEnough, "Result() of a task that runs, with a context that has ended")
 	_, err = behind.Result(over())
-	both(l, err, pool.ErrUnfinished, ended, "Result() of a task that waits, with a context that has ended")
+	both(l, err, pool.ErrUnfinished, errEnough, "Result() of a task that waits, with a context that has ended")
 
 	ctx, stop := context.WithCancelCause(forever)
 	var results []*lab.Call
@@ -47,10 +47,10 @@ func TestResultWaits(t *testing.T) {
 	limited := l.Call("Result() with a context", func() error { _, err := f.Result(ctx); return err })
 	results[0].Blocks("the task waits at the gate")
 	limited.Blocks("the task waits at the gate")
-	stop(ended)
+	stop(errEnough)
 	limited.ReturnsSoon(pool.ErrUnfinished)
 	l.Call("Result() with a context that has ended, while others wait", func() error { _, err = f.Result(ctx); return nil }).ReturnsSoon(nil)
-	both(l, err, pool.ErrUnfinished, ended, "Result() with a context that has ended")
+	both(l, err, pool.ErrUnfinished, errEnough, "Result() with a context that has ended")
 	results[2].Blocks("only the context of another call has ended: does the task end with it?")
 
 	v.goes()

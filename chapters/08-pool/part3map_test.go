@@ -111,7 +111,7 @@ func TestMap(t *testing.T) {
 				if what == "whose loop was left" {
 					break
 				}
-				stop(ended)
+				stop(errEnough)
 			}
 			return nil
 		})
@@ -123,7 +123,7 @@ func TestMap(t *testing.T) {
 		leave <- true
 		mapping.ReturnsSoon(nil)
 		if what == "whose context has ended" {
-			both(l, last, pool.ErrUnfinished, ended, "the last that is handed out by a Map() whose context has ended")
+			both(l, last, pool.ErrUnfinished, errEnough, "the last that is handed out by a Map() whose context has ended")
 			require.Equal(l, 2, results, "what is handed out by a Map() whose context ends after the first result: that, and the error")
 		}
 		for _, v := range guests {

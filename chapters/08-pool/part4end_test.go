@@ -141,7 +141,7 @@ func TestShutdownCancels(t *testing.T) {
 	pids := p.Workers()
 	workers := []*lab.Other{l.Other("a worker", pids[0]), l.Other("a worker", pids[1])}
 	running = submit(l, p, pauses, g.visit("running"))
-	v = g.arrives("Both workers are free")
+	g.arrives("Both workers are free")
 	other := submit(l, p, pauses, g.visit("other"))
 	g.arrives("One worker is free")
 	waiting = waiting[:0]
@@ -153,7 +153,7 @@ func TestShutdownCancels(t *testing.T) {
 	ctx, stop := context.WithCancelCause(forever)
 	limited := l.Call("Shutdown() with a context", func() error { return shutNow(p, ctx, pids) })
 	limited.Blocks("two tasks wait at the gate")
-	stop(ended)
+	stop(errEnough)
 	limited.ReturnsSoon(pool.ErrUnfinished)
 	noneIsLeft(l, workers, "Shutdown(), whose context has ended")
 	require.Empty(l, p.Workers(), "Workers() after Shutdown()")
@@ -175,7 +175,7 @@ func TestShutdownCancels(t *testing.T) {
 	g.arrives("The worker is free")
 	var err error
 	l.Call("Shutdown() with a context that has ended", func() error { err = p.Shutdown(over(), false); return nil }).ReturnsSoon(nil)
-	both(l, err, pool.ErrUnfinished, ended, "Shutdown() with a context that has ended")
+	both(l, err, pool.ErrUnfinished, errEnough, "Shutdown() with a context that has ended")
 	_, err = soon(l, running, "a task that ran when Shutdown() was called with a context that has ended")
 	require.ErrorIs(l, err, pool.ErrBroken, "Result() of a task that ran when Shutdown() was called with a context that has ended")
 	require.Empty(l, p.Workers(), "Workers() after Shutdown()")

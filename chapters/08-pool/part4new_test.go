@@ -71,17 +71,17 @@ func TestNewRefuses(t *testing.T) {
 		ctx, stop := context.WithCancelCause(forever)
 		call := l.Call("New() with a worker that "+what, func() error {
 			_, err := pool.New(ctx, pool.Options{Workers: 2, Command: fake.Command(what)})
-			if err != nil && !errors.Is(err, ended) {
+			if err != nil && !errors.Is(err, errEnough) {
 				return fmt.Errorf("it is not the context's cause: %v", err)
 			}
 			return err
 		})
 		call.Blocks("no worker has greeted")
-		stop(ended)
+		stop(errEnough)
 		call.ReturnsSoon(pool.ErrUnfinished)
 	}
 	_, err = pool.New(over(), pool.Options{Workers: 2, Command: fake.Command("says nothing")})
-	both(l, err, pool.ErrUnfinished, ended, "New() with a context that has ended")
+	both(l, err, pool.ErrUnfinished, errEnough, "New() with a context that has ended")
 
 	role := l.Start(lacksDescriptors)
 	var text string

@@ -200,13 +200,13 @@ func descriptors() map[string]string {
 	return all
 }
 
-// ended is what a context ended with, for tests: its cause.
-var ended = errors.New("the caller does not want to wait any longer")
+// errEnough is what a context ended with, for tests: its cause.
+var errEnough = errors.New("the caller does not want to wait any longer")
 
 // over is a context that has ended.
 func over() context.Context {
 	ctx, end := context.WithCancelCause(forever)
-	end(ended)
+	end(errEnough)
 	return ctx
 }
 
