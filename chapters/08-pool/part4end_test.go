@@ -185,11 +185,11 @@ func TestShutdownCancels(t *testing.T) {
 func shutNow(p *pool.Pool, ctx context.Context, pids []int) error {
 	err := p.Shutdown(ctx, false)
 	if left := p.Workers(); len(left) > 0 {
-		return fmt.Errorf("it returned %v, and Workers() are still there: %v", err, left)
+		return fmt.Errorf("when it has returned there are still Workers(): %v", left)
 	}
 	for _, pid := range pids {
 		if unix.Kill(pid, 0) == nil {
-			return fmt.Errorf("it returned %v, and worker %d is still there, or nobody has waited for it", err, pid)
+			return fmt.Errorf("when it has returned worker %d is still there, or nobody has waited for it", pid)
 		}
 	}
 	return err
