@@ -103,7 +103,7 @@ func transferCharts(rs []run) []chart {
 	sizes := map[int]bool{}
 	for _, r := range rs {
 		for _, b := range r.Benchmarks {
-			if isStream(b) {
+			if b.IsStream() {
 				sizes[b.Size] = true
 			}
 		}
@@ -115,7 +115,7 @@ func transferCharts(rs []run) []chart {
 			Title: "Messages of " + formatSize(size),
 			Head:  "throughput",
 			Panels: panels(asRate, groups(rs, asRate, func(b gauge.Benchmark) bool {
-				return isStream(b) && b.Size == size
+				return b.IsStream() && b.Size == size
 			})),
 		})
 	}
@@ -321,6 +321,3 @@ func newBar(s scale, class string, value, low, high float64) bar {
 	b.Whisker = newWhisker(s, low, high)
 	return b
 }
-
-// isStream reports whether messages go one way: then a figure is bytes in a second.
-func isStream(b gauge.Benchmark) bool { return b.Kind == gauge.Transfer || b.Kind == gauge.Crowd }

@@ -65,10 +65,10 @@ func siblings(cpu int) string {
 	return strings.TrimSpace(string(text))
 }
 
-// placed says where the processes ran, which are more than two in a crowd.
-func placed(how int, c cores, crowd bool) string {
+// placed says where the processes ran. Many says that there are more than two in some benchmark.
+func placed(how int, c cores, many bool) string {
 	who := "The two processes"
-	if crowd {
+	if many {
 		who = "All processes"
 	}
 	switch {

@@ -17,14 +17,14 @@ import (
 
 // choose finds the benchmarks to measure.
 func (r *race) choose() error {
-	crowd := slices.ContainsFunc(r.Chapter.Benchmarks, func(b book.Benchmark) bool { return b.Kind == Crowd })
+	many := slices.ContainsFunc(r.Chapter.Benchmarks, func(b book.Benchmark) bool { return hasMany(b.Kind) })
 	for _, b := range r.Chapter.Benchmarks {
 		if len(r.Benchmarks) == 0 || slices.Contains(r.Benchmarks, b.Name) {
 			if r.Cores != AsBook {
 				b.Cores = r.Cores
 			}
 			on := place(b.Cores, r.Core)
-			if note := placed(b.Cores, on, crowd); !slices.Contains(r.result.Notes, note) {
+			if note := placed(b.Cores, on, many); !slices.Contains(r.result.Notes, note) {
 				r.result.Notes = append(r.result.Notes, note)
 			}
 			r.lanes = append(r.lanes, &lane{

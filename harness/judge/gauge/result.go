@@ -71,6 +71,12 @@ const (
 	Operation = "operation"
 )
 
+// hasMany says whether a benchmark of this kind has more than two processes.
+func hasMany(kind string) bool { return kind == Crowd || kind == Tasks }
+
+// IsStream says whether messages go one way: then a figure is bytes in a second.
+func (b Benchmark) IsStream() bool { return b.Kind == Transfer || b.Kind == Crowd }
+
 // Benchmark is one benchmark and what all contestants made of it.
 type Benchmark struct {
 	Name     string `json:"name"`  // Transfer/1KiB

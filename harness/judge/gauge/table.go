@@ -102,7 +102,7 @@ func (b Benchmark) Speed(seconds float64) string {
 	if seconds <= 0 {
 		return "n/a"
 	}
-	if b.Kind != Transfer && b.Kind != Crowd {
+	if !b.IsStream() {
 		return figure.Time(seconds)
 	}
 	return figure.Rate(float64(b.Size) / seconds)
@@ -132,8 +132,8 @@ func (r Result) placed() string {
 		}
 	}
 	// Who is read here was measured on two cores: the figures are refused otherwise.
-	crowd := slices.ContainsFunc(r.Benchmarks, func(b Benchmark) bool { return b.Kind == Crowd })
-	return placed(r.Benchmarks[0].Cores, cores{0, 1}, crowd) + "\n"
+	many := slices.ContainsFunc(r.Benchmarks, func(b Benchmark) bool { return hasMany(b.Kind) })
+	return placed(r.Benchmarks[0].Cores, cores{0, 1}, many) + "\n"
 }
 
 // columns lays out a table: names to the left, figures to the right.

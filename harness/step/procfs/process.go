@@ -1,7 +1,6 @@
 package procfs
 
 import (
-	"bytes"
 	"fmt"
 	"os"
 	"strconv"
@@ -109,8 +108,8 @@ func role(pid int, comm string) (role string, control int) {
 	if !strings.HasSuffix(strings.TrimSuffix(exe, " (deleted)"), ".test") {
 		return comm, -1
 	}
-	if line, _ := os.ReadFile(procPath(pid, "cmdline")); bytes.Contains(line, []byte("\x00"+verdict.ArgProgram)) {
-		_, name, _ := strings.Cut(string(line), verdict.ArgProgram)
+	line, _ := os.ReadFile(procPath(pid, "cmdline"))
+	if _, name, is := strings.Cut(string(line), "\x00"+verdict.ArgProgram); is {
 		name, _, _ = strings.Cut(name, "\x00")
 		return name, -1
 	}
