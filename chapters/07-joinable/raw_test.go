@@ -71,6 +71,15 @@ func attached(c *lab.Child) (*joinable.Queue, error) {
 	return q, nil
 }
 
+// attachedInSight is attached, and the test sees the calls of the role's process from then on.
+func attachedInSight(c *lab.Child) (*joinable.Queue, error) {
+	q, err := attached(c)
+	if err != nil {
+		return nil, err
+	}
+	return q, c.ShowCalls()
+}
+
 // another attaches the test's own process once more, by copies of the files.
 func another(l *lab.Lab, q *joinable.Queue) *joinable.Queue {
 	a, err := joinable.Attach(copies(l, q), 0, 0)

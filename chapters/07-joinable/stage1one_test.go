@@ -253,11 +253,8 @@ var takesOne = lab.NewRole("consumer of one item", func(c *lab.Child) error {
 })
 
 var heldTaker = lab.NewRole("consumer that is held", func(c *lab.Child) error {
-	q, err := attached(c)
+	q, err := attachedInSight(c)
 	if err != nil {
-		return err
-	}
-	if err := c.ShowCalls(); err != nil {
 		return err
 	}
 	for range mostCalls {

@@ -76,11 +76,8 @@ func TestManyProducersManyConsumers(t *testing.T) {
 }
 
 var heldPutter = lab.NewRole("producer that is held", func(c *lab.Child) error {
-	q, err := attached(c)
+	q, err := attachedInSight(c)
 	if err != nil {
-		return err
-	}
-	if err := c.ShowCalls(); err != nil {
 		return err
 	}
 	for n := range mostCalls {

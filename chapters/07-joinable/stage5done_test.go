@@ -134,11 +134,8 @@ var joins = lab.NewRole("process that joins", func(c *lab.Child) error {
 })
 
 var heldJoiner = lab.NewRole("joiner that is held", func(c *lab.Child) error {
-	q, err := attached(c)
+	q, err := attachedInSight(c)
 	if err != nil {
-		return err
-	}
-	if err := c.ShowCalls(); err != nil {
 		return err
 	}
 	for range mostCalls {

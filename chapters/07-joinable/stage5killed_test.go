@@ -47,11 +47,8 @@ func TestProducerIsKilledAtAnyCall(t *testing.T) {
 var victimsItem = strings.Repeat("the victim's ", 600)
 
 var putsAndDies = lab.NewRole("producer that is killed", func(c *lab.Child) error {
-	q, err := attached(c)
+	q, err := attachedInSight(c)
 	if err != nil {
-		return err
-	}
-	if err := c.ShowCalls(); err != nil {
 		return err
 	}
 	c.Wait()
@@ -186,11 +183,8 @@ func isLost(l *lab.Lab, q *joinable.Queue, p *lab.Process, items []uint64, what 
 }
 
 var takesAndDies = lab.NewRole("consumer that is killed", func(c *lab.Child) error {
-	q, err := attached(c)
+	q, err := attachedInSight(c)
 	if err != nil {
-		return err
-	}
-	if err := c.ShowCalls(); err != nil {
 		return err
 	}
 	c.Wait()

@@ -107,11 +107,8 @@ func isToldOnce(l *lab.Lab) {
 }
 
 var heldJoinsAgain = lab.NewRole("process that joins again and again and is held", func(c *lab.Child) error {
-	q, err := attached(c)
+	q, err := attachedInSight(c)
 	if err != nil {
-		return err
-	}
-	if err := c.ShowCalls(); err != nil {
 		return err
 	}
 	for {

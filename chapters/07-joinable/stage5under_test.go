@@ -10,7 +10,6 @@ import (
 	"github.com/stretchr/testify/require"
 	"golang.org/x/sys/unix"
 
-	joinable "ipcworkbook/chapters/07-joinable"
 	"ipcworkbook/harness/lab"
 )
 
@@ -66,7 +65,7 @@ var closesInBetween = lab.NewRole("process that closes its Queue in the middle o
 		return err
 	}
 	for range mostCalls {
-		q, err := attachedByCopies(files)
+		q, err := attachedBy(files)
 		if err != nil {
 			return err
 		}
@@ -122,23 +121,6 @@ var closesInBetween = lab.NewRole("process that closes its Queue in the middle o
 	}
 	return nil
 })
-
-// attachedByCopies attaches by copies of the files.
-func attachedByCopies(files []*os.File) (*joinable.Queue, error) {
-	var own []*os.File
-	for _, f := range files {
-		fd, err := unix.FcntlInt(f.Fd(), unix.F_DUPFD_CLOEXEC, 0)
-		if err != nil {
-			return nil, err
-		}
-		own = append(own, os.NewFile(uintptr(fd), "copy"))
-	}
-	q, err := joinable.Attach(own, 0, 0)
-	if err != nil {
-		return nil, fmt.Errorf("Attach(): %w", err)
-	}
-	return q, nil
-}
 
 // quietPipes are descriptors from which nothing will ever come.
 func quietPipes() (all []int, err error) {
