@@ -22,3 +22,10 @@ func (p *Process) Ended() string {
 	}
 	return fmt.Sprintf("exit status %d", status.ExitStatus())
 }
+
+// Printed waits for the end of the process and returns what it has written to its standard
+// output and its standard error, in the order in which that came.
+func (p *Process) Printed() string {
+	<-p.ended
+	return string(p.output.Bytes())
+}

@@ -24,6 +24,9 @@ const (
 		"Nothing tells when there is room again: it passes when the server accepts. Try again after a pause."
 	// EAGAIN, too: fork(2), pthread_create(3).
 	tooManyTasks = "That is EAGAIN, and of fork(2) or clone(2) it says that there may be no more processes or threads."
+	// EINTR, see signal(7). The Go runtime interrupts its own threads with SIGURG at any time.
+	interrupted = "That is EINTR: a signal has come, and this call is not restarted by the kernel (signal(7)).\n" +
+		"It has failed in nothing: make it again. A Go program has signals always; the runtime sends SIGURG to its own threads."
 	// os.ErrNoDeadline: os.NewFile gives the poller only what does not block at that moment.
 	notPolled = "The runtime's poller does not know this descriptor, so it has no deadlines, and Close wakes nobody who waits.\n" +
 		"Did the descriptor block when os.NewFile saw it? Only one with O_NONBLOCK, of a kind that epoll(7) takes, comes to the poller."
@@ -70,6 +73,8 @@ func (f failure) fromError() string {
 		return badDescriptor
 	case wouldBlockOf().MatchString(text):
 		return ofWouldBlock(wouldBlockOf().FindString(text))
+	case strings.Contains(text, "interrupted system call") && !strings.Contains(f.Call+f.Reason+text, "EINTR"):
+		return interrupted
 	case strings.Contains(text, "file type does not support deadline"):
 		return notPolled
 	case bareInvalid().MatchString(text):

@@ -29,6 +29,8 @@ func TestReasonsOfErrors(t *testing.T) {
 		{fmt.Errorf("flock: %w", unix.EAGAIN), lockIsHeld},
 		{fmt.Errorf("connect: %w", unix.EAGAIN), backlogIsFull},
 		{fmt.Errorf("fork/exec /bin/true: %w", unix.EAGAIN), tooManyTasks},
+		{os.NewSyscallError("poll", unix.EINTR), interrupted},
+		{fmt.Errorf("EINTR, as the test knows: %w", unix.EINTR), guess},
 		{os.ErrNoDeadline, notPolled},
 		{&os.PathError{Op: "set", Path: "|1", Err: os.ErrNoDeadline}, notPolled},
 		{ofNil, nilFile},
