@@ -39,18 +39,32 @@ func BenchmarkRecv(b *testing.B) {
 }
 
 // BenchmarkFIFO measures the same through a FIFO, which has a name. The producer
-// opens it by that name.
+// opens it by that name. And a message of one byte there and back, over two FIFOs.
 func BenchmarkFIFO(b *testing.B) {
-	const size = 1 << 10
-	b.Run(lab.SizeName(size), func(b *testing.B) {
-		l := lab.NewBench(b, size)
-		path := l.Path("fifo")
-		p := l.Start(benchmarkFIFOProducer, lab.Tell("path", path))
-		r, err := pipe.OpenReader(path)
-		require.NoError(l, err, "OpenReader()")
-		l.CloseAtEnd(r)
-		l.Transfer(p, r)
+	for _, size := range lab.Sizes {
+		b.Run(lab.SizeName(size), func(b *testing.B) {
+			l := lab.NewBench(b, size)
+			path := l.Path("fifo")
+			p := l.Start(benchmarkFIFOProducer, lab.Tell("path", path))
+			l.Transfer(p, openFIFO(l, path))
+		})
+	}
+	b.Run("PingPong", func(b *testing.B) {
+		l := lab.NewBench(b, 1)
+		there, back := l.Path("there"), l.Path("back")
+		p := l.Start(benchmarkFIFOEcho, lab.Tell("there", there), lab.Tell("back", back))
+		w, err := pipe.OpenWriter(there)
+		require.NoError(l, err, "OpenWriter()")
+		l.CloseAtEnd(w)
+		l.PingPong(p, w, openFIFO(l, back))
 	})
+}
+
+func openFIFO(l *lab.Bench, path string) *pipe.Reader {
+	r, err := pipe.OpenReader(path)
+	require.NoError(l, err, "OpenReader()")
+	l.CloseAtEnd(r)
+	return r
 }
 
 var benchmarkFIFOProducer = lab.NewRole("benchmark FIFO producer", func(c *lab.Child) error {
@@ -59,6 +73,18 @@ var benchmarkFIFOProducer = lab.NewRole("benchmark FIFO producer", func(c *lab.C
 		return err
 	}
 	return c.Produce(w)
+})
+
+var benchmarkFIFOEcho = lab.NewRole("benchmark echo, FIFO", func(c *lab.Child) error {
+	r, err := pipe.OpenReader(c.Text("there"))
+	if err != nil {
+		return err
+	}
+	w, err := pipe.OpenWriter(c.Text("back"))
+	if err != nil {
+		return err
+	}
+	return c.Echo(r, w)
 })
 
 // BenchmarkPingPong measures a message of one byte to another process and back,

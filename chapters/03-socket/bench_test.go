@@ -42,7 +42,7 @@ func BenchmarkRecv(b *testing.B) {
 }
 
 // BenchmarkPacket measures the same through a SOCK_SEQPACKET socket, where the kernel
-// keeps the boundaries and there is no frame.
+// keeps the boundaries and there is no frame; and a packet of one byte there and back.
 func BenchmarkPacket(b *testing.B) {
 	for _, size := range lab.Sizes {
 		b.Run(lab.SizeName(size), func(b *testing.B) {
@@ -52,7 +52,18 @@ func BenchmarkPacket(b *testing.B) {
 			l.Transfer(p, ours)
 		})
 	}
+	b.Run("PingPong", func(b *testing.B) {
+		l := lab.NewBench(b, 1)
+		w, there := packetPair(l.Lab)
+		r, back := packetPair(l.Lab)
+		p := l.Start(benchmarkPacketEcho, lab.HandOver("there", there), lab.HandOver("back", back))
+		l.PingPong(p, w, r)
+	})
 }
+
+var benchmarkPacketEcho = lab.NewRole("benchmark echo of packets", func(c *lab.Child) error {
+	return c.Echo(socket.NewPacketConn(c.File("there")), socket.NewPacketConn(c.File("back")))
+})
 
 var benchmarkPacketProducer = lab.NewRole("benchmark producer of packets", func(c *lab.Child) error {
 	return c.Produce(socket.NewPacketConn(c.File("conn")))
@@ -61,13 +72,14 @@ var benchmarkPacketProducer = lab.NewRole("benchmark producer of packets", func(
 // BenchmarkTCP measures your frames through TCP on 127.0.0.1, and a message of one byte
 // there and back.
 func BenchmarkTCP(b *testing.B) {
-	const size = 1 << 10
-	b.Run(lab.SizeName(size), func(b *testing.B) {
-		l := lab.NewBench(b, size)
-		ours, theirs := tcpPair(l.Lab)
-		p := l.Start(benchmarkProducer, lab.HandOver("conn", theirs))
-		l.Transfer(p, ours)
-	})
+	for _, size := range lab.Sizes {
+		b.Run(lab.SizeName(size), func(b *testing.B) {
+			l := lab.NewBench(b, size)
+			ours, theirs := tcpPair(l.Lab)
+			p := l.Start(benchmarkProducer, lab.HandOver("conn", theirs))
+			l.Transfer(p, ours)
+		})
+	}
 	b.Run("PingPong", func(b *testing.B) {
 		l := lab.NewBench(b, 1)
 		ours, theirs := tcpPair(l.Lab)

@@ -14,10 +14,30 @@ const benchmarkBound = 128
 // BenchmarkOneToOne measures items from a producer process to this one, which marks each as done.
 // The start of the process is outside the measurement. Every item is checked.
 func BenchmarkOneToOne(b *testing.B) {
-	for _, size := range []int{64, 1 << 10} {
+	for _, size := range lab.Sizes {
 		b.Run(lab.SizeName(size), func(b *testing.B) { transfer(b, size) })
 	}
 }
+
+// BenchmarkPingPong measures an item of one byte to another process and back, through two queues.
+func BenchmarkPingPong(b *testing.B) {
+	l := lab.NewBench(b, 1)
+	there, back := queue(l.Lab, benchmarkBound, 1), queue(l.Lab, benchmarkBound, 1)
+	p := l.Start(benchmarkEcho, append(handedAs("there", there), handedAs("back", back)...)...)
+	l.PingPong(p, putter{there}, taker{back})
+}
+
+var benchmarkEcho = lab.NewRole("benchmark echo", func(c *lab.Child) error {
+	there, err := attachedAs("there", c)
+	if err != nil {
+		return err
+	}
+	back, err := attachedAs("back", c)
+	if err != nil {
+		return err
+	}
+	return c.Echo(taker{there}, putter{back})
+})
 
 // BenchmarkTwoToThree measures items from two producers to three consumers, until Join has
 // returned.

@@ -41,26 +41,35 @@ func queue(l *lab.Lab, bound, maxItem int) *joinable.Queue {
 
 // handed is what a process gets of a queue, and more.
 func handed(q *joinable.Queue, more ...lab.Handed) []lab.Handed {
+	return append(handedAs("file", q), more...)
+}
+
+// handedAs gives the files names of their own, for who is handed several queues.
+func handedAs(name string, q *joinable.Queue) []lab.Handed {
 	files := q.Files()
-	all := []lab.Handed{lab.Tell("files", strconv.Itoa(len(files)))}
+	all := []lab.Handed{lab.Tell(name+"s", strconv.Itoa(len(files)))}
 	for i, f := range files {
-		all = append(all, lab.Give("file "+strconv.Itoa(i), f))
+		all = append(all, lab.Give(name+" "+strconv.Itoa(i), f))
 	}
-	return append(all, more...)
+	return all
 }
 
 // filesOf are the files that a role was handed.
-func filesOf(c *lab.Child) (files []*os.File, err error) {
-	n, err := strconv.Atoi(c.Text("files"))
+func filesOf(c *lab.Child) (files []*os.File, err error) { return filesAs("file", c) }
+
+func filesAs(name string, c *lab.Child) (files []*os.File, err error) {
+	n, err := strconv.Atoi(c.Text(name + "s"))
 	for i := range n {
-		files = append(files, c.File("file "+strconv.Itoa(i)))
+		files = append(files, c.File(name+" "+strconv.Itoa(i)))
 	}
 	return files, err
 }
 
 // attached attaches a role to the queue that it was handed.
-func attached(c *lab.Child) (*joinable.Queue, error) {
-	files, err := filesOf(c)
+func attached(c *lab.Child) (*joinable.Queue, error) { return attachedAs("file", c) }
+
+func attachedAs(name string, c *lab.Child) (*joinable.Queue, error) {
+	files, err := filesAs(name, c)
 	if err != nil {
 		return nil, err
 	}

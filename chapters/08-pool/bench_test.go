@@ -26,9 +26,26 @@ func BenchmarkAsync(b *testing.B) {
 	b.Run("2", func(b *testing.B) { measured(b, 2, 8, numbered) })
 }
 
-// BenchmarkResults measures tasks with results of 64 KiB. Every byte is compared.
+// BenchmarkResults measures tasks with results of each size. Every byte is compared.
 func BenchmarkResults(b *testing.B) {
-	b.Run("64KiB", func(b *testing.B) { measured(b, 2, 64<<10, numbered) })
+	for _, size := range lab.Sizes {
+		b.Run(lab.SizeName(size), func(b *testing.B) { measured(b, 2, size, numbered) })
+	}
+}
+
+// BenchmarkEach measures the same one by one: a task is submitted when the result of the last one
+// is there.
+func BenchmarkEach(b *testing.B) {
+	l, p := benchmarkPool(b, 2, 8)
+	l.Tasks(func(count int) error {
+		for i := range count {
+			if err := work(p, numbered, 8, i, 1); err != nil {
+				return err
+			}
+		}
+		return nil
+	})
+	require.NoError(l, p.Shutdown(forever, false), "Shutdown()")
 }
 
 // BenchmarkBusy measures tasks that use the processor, with one worker and with two: the second one
@@ -40,32 +57,40 @@ func BenchmarkBusy(b *testing.B) {
 }
 
 func measured(b *testing.B, workers, size int, task *pool.Task[[]byte, []byte]) {
+	l, p := benchmarkPool(b, workers, size)
+	l.Tasks(func(count int) error { return work(p, task, size, 0, count) })
+	require.NoError(l, p.Shutdown(forever, false), "Shutdown()")
+}
+
+func benchmarkPool(b *testing.B, workers, size int) (*lab.Bench, *pool.Pool) {
 	l := lab.NewBench(b, size)
 	p, err := pool.New(forever, pool.Options{Workers: workers, Command: worker.Command()})
 	require.NoError(l, err, "New() of a pool of %d", workers)
+	return l, p
+}
+
+// work submits tasks from a number on, and then takes all their results.
+func work(p *pool.Pool, task *pool.Task[[]byte, []byte], size, from, count int) (err error) {
 	arg, want := make([]byte, 16), make([]byte, size)
-	l.Tasks(func(count int) error {
-		futures := make([]*pool.Future[[]byte], count)
-		for i := range futures {
-			binary.BigEndian.PutUint64(arg, uint64(i))
-			binary.BigEndian.PutUint64(arg[8:], uint64(size))
-			if futures[i], err = pool.Submit(p, task, arg); err != nil {
-				return fmt.Errorf("Submit() of task %d: %w", i, err)
-			}
+	futures := make([]*pool.Future[[]byte], count)
+	for i := range futures {
+		binary.BigEndian.PutUint64(arg, uint64(from+i))
+		binary.BigEndian.PutUint64(arg[8:], uint64(size))
+		if futures[i], err = pool.Submit(p, task, arg); err != nil {
+			return fmt.Errorf("Submit() of task %d: %w", from+i, err)
 		}
-		for i, f := range futures {
-			got, err := f.Result(forever)
-			if err != nil {
-				return fmt.Errorf("Result() of task %d: %w", i, err)
-			}
-			if !bytes.Equal(got, message(want, uint64(i))) {
-				return fmt.Errorf("Result() of task %d: %s", i, lab.Difference(want, got))
-			}
-			futures[i] = nil
+	}
+	for i, f := range futures {
+		got, err := f.Result(forever)
+		if err != nil {
+			return fmt.Errorf("Result() of task %d: %w", from+i, err)
 		}
-		return nil
-	})
-	require.NoError(l, p.Shutdown(forever, false), "Shutdown()")
+		if !bytes.Equal(got, message(want, uint64(from+i))) {
+			return fmt.Errorf("Result() of task %d: %s", from+i, lab.Difference(want, got))
+		}
+		futures[i] = nil
+	}
+	return nil
 }
 
 // message is that of the benchmarks of all chapters: its number, and then bytes that go up.

@@ -1,6 +1,7 @@
 package main
 
 import (
+	"cmp"
 	"context"
 	"encoding/json"
 	"fmt"
@@ -8,6 +9,7 @@ import (
 	"path/filepath"
 	"strings"
 
+	"ipcworkbook/harness/desk/progress"
 	"ipcworkbook/harness/desk/report"
 	"ipcworkbook/harness/desk/screen"
 	"ipcworkbook/harness/judge/book"
@@ -19,6 +21,7 @@ import (
 type benchCmd struct {
 	chapterFlag
 	implFlag
+	All       bool     `help:"Measure all mechanisms side by side: your code where every step of its chapter passes, else the reference."`
 	Benchmark []string `help:"Measure this benchmark only: its name, as Transfer/1KiB." placeholder:"NAME"`
 	Rounds    int      `help:"How many rounds are measured." default:"${rounds}"`
 	Cores     string   `help:"Where the two processes run: 1 (both on one core), 2 (one each), free (where the scheduler puts them); without it as the book says." enum:",1,2,free" default:""`
@@ -26,6 +29,9 @@ type benchCmd struct {
 }
 
 func (b benchCmd) Run(ctx context.Context, p place) error {
+	if b.All {
+		return b.sideBySide(ctx, p)
+	}
 	c, err := b.find(p)
 	if err != nil {
 		return err
@@ -47,7 +53,7 @@ func (b benchCmd) Run(ctx context.Context, p place) error {
 	}
 	o := gauge.Options{
 		Root: p.root, Chapter: c, Impl: impl, Name: b.Impl, From: p.here, Benchmarks: b.Benchmark, Rounds: b.Rounds,
-		Cores: map[string]int{"": gauge.AsBook, "1": gauge.Shared, "2": gauge.Apart, "free": gauge.Free}[b.Cores],
+		Cores: where[b.Cores],
 	}
 	done := func() {}
 	if !b.JSON {
@@ -77,6 +83,61 @@ func (b benchCmd) Run(ctx context.Context, p place) error {
 		return ctx.Err()
 	}
 	return statusOf(r.Verdict)
+}
+
+// where the processes run, by the option's name.
+var where = map[string]int{"": gauge.AsBook, "1": gauge.Shared, "2": gauge.Apart, "free": gauge.Free}
+
+// sideBySide measures all mechanisms in one rotation.
+func (b benchCmd) sideBySide(ctx context.Context, p place) error {
+	switch {
+	case b.Chapter != "" || len(b.Benchmark) > 0:
+		return wrongUsage("--all is every chapter and the same work for all: it takes no --chapter and no --benchmark")
+	case b.Impl != "" && b.Impl != gauge.Reference:
+		return wrongUsage("--all takes --impl reference only: then nothing of yours takes part")
+	case b.Rounds < 1:
+		return wrongUsage("--rounds takes a number from 1, not %d", b.Rounds)
+	}
+	o := gauge.SideOptions{Root: p.root, From: p.here, Code: b.codeOf(p), Cores: where[cmp.Or(b.Cores, "1")], Rounds: b.Rounds}
+	done := func() {}
+	if !b.JSON {
+		o.Progress, done = bar()
+	}
+	s, err := gauge.SideBySide(ctx, o)
+	done()
+	if err != nil {
+		return err
+	}
+	if b.Cores == "" {
+		if err := gauge.KeepSide(p.root, s); err != nil {
+			return fmt.Errorf("keeping the result: %w", err)
+		}
+	}
+	if b.JSON {
+		if err := json.NewEncoder(os.Stdout).Encode(s); err != nil {
+			return err
+		}
+	} else {
+		screen.New(os.Stdout, p.task).Side(s)
+	}
+	if s.Partial != "" {
+		return ctx.Err()
+	}
+	return nil
+}
+
+// codeOf takes the learner's code where the last run of all its steps was green and it is as it
+// was then, and else the reference.
+func (b benchCmd) codeOf(p place) func(book.Chapter) (overlay.Impl, string, error) {
+	return func(c book.Chapter) (overlay.Impl, string, error) {
+		known := progress.Of(p.root, c)
+		if b.Impl == "" && known.Done(c) && !known.Changed(p.root, c) {
+			impl, err := implFlag{}.open(p, c)
+			return impl, gauge.Yours, err
+		}
+		impl, err := implFlag{Impl: gauge.Reference}.open(p, c)
+		return impl, gauge.Reference, err
+	}
 }
 
 // again is how a reader writes these options for task.
@@ -124,9 +185,13 @@ func (c reportCmd) Run(p place) error {
 	if err != nil {
 		return usageError{err}
 	}
+	all, err := gauge.KeptSide(p.root)
+	if err != nil {
+		return usageError{err}
+	}
 	out := c.Out
 	if out == "-" {
-		return report.Write(os.Stdout, results)
+		return report.Write(os.Stdout, results, all)
 	}
 	if out == "" {
 		out = filepath.Join(p.root, ".workbook", "report.html")
@@ -134,7 +199,7 @@ func (c reportCmd) Run(p place) error {
 			return err
 		}
 	}
-	if err := kept.File(out, func(f *os.File) error { return report.Write(f, results) }); err != nil {
+	if err := kept.File(out, func(f *os.File) error { return report.Write(f, results, all) }); err != nil {
 		return usageError{fmt.Errorf("writing the report: %w", err)}
 	}
 	fmt.Printf("%d of %d chapters are measured. The report is in %s\nOpen it in a browser.\n",

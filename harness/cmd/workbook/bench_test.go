@@ -34,6 +34,13 @@ func TestBenchAndReport(t *testing.T) {
 		{"bench --chapter 1 --rounds 0", 2, []string{"--rounds"}},
 		{"bench --chapter 1 --rounds x", 2, []string{`rounds= takes a whole number, and not "x"`}},
 		{"bench --chapter 1 --benchmark Transfer", 2, []string{`no benchmark "Transfer"`, "Transfer/64B, Transfer/1KiB"}},
+		{"bench --all --chapter 1", 2, []string{"no --chapter"}},
+		{"bench --all --impl slow/byte-by-byte", 2, []string{"--impl reference only"}},
+		{"bench --all --rounds 0", 2, []string{"--rounds"}},
+		{"figures --all --table ladder", 2, []string{"--table peers, chart or screen"}},
+		{"figures --chapter 1 --table chart", 2, []string{"--all"}},
+		{"figures --all", 0, []string{"ring in memory", "there and back", "Medians of"}},
+		{"figures --all --table chart", 0, []string{"Messages of 1 KiB", "ratio to the pipe"}},
 		{"bench --chapter 1 --impl slow/nothing", 2, []string{"Choose one of"}},
 		{"bench --chapter 1 --impl /nowhere", 2, []string{"/nowhere"}},
 		{"bench --chapter 1", 1, []string{"0 of 6 benchmarks", "todo", "New is not written yet", "Edit chapters/01-pipe/pipe.go:"}},
@@ -73,6 +80,55 @@ func wasMeasured(t *testing.T, status int, said string) {
 	for _, other := range []verdict.Verdict{verdict.Wrong, verdict.Hung, verdict.Crashed, verdict.Residue, verdict.Broken, verdict.Todo} {
 		require.NotRegexp(t, `\b`+string(other)+`\b`, said)
 	}
+}
+
+// All mechanisms are measured with the learner's code where its chapter is green, and with the
+// reference elsewhere. Where neither is there the result says so.
+func TestAllMechanismsSideBySide(t *testing.T) {
+	program := buildWorkbook(t)
+	root := clone(t)
+	solve(t, root)
+	status, out, errs := call(t, root, program, "test", "--chapter", "1")
+	require.Equal(t, 0, status, out+errs)
+	require.NoError(t, os.RemoveAll(filepath.Join(root, "solutions", "07-joinable")))
+
+	status, out, errs = call(t, root, program, "bench", "--all", "--rounds", "1", "--json")
+	require.Equal(t, 0, status, out+errs)
+	require.Empty(t, errs)
+	var r gauge.Side
+	decoder := json.NewDecoder(strings.NewReader(out))
+	decoder.DisallowUnknownFields()
+	require.NoError(t, decoder.Decode(&r))
+	require.False(t, decoder.More())
+	all, err := book.SideBySide()
+	require.NoError(t, err)
+	require.Len(t, r.Mechanisms, len(all.Mechanisms))
+	for i, m := range r.Mechanisms {
+		want := map[int]string{1: gauge.Yours, 7: ""}
+		code, other := want[m.Chapter]
+		if !other {
+			code = gauge.Reference
+		}
+		require.Equal(t, code, m.Code, m.Name)
+		for _, w := range r.Works {
+			switch measure, there := m.Measured[w.Name]; {
+			case there:
+				require.Positive(t, measure.Median, "%s, %s", m.Name, w.Name)
+				require.Positive(t, measure.Ratio, "%s, %s", m.Name, w.Name)
+			case m.Chapter == 7:
+				require.Contains(t, m.Lacks[w.Name], "is not in this copy")
+			default:
+				require.NotEmpty(t, all.Mechanisms[i].Lacks[w.Name], "%s, %s: %s", m.Name, w.Name, m.Lacks[w.Name])
+				require.Equal(t, all.Mechanisms[i].Lacks[w.Name], m.Lacks[w.Name])
+			}
+		}
+	}
+	kept, err := gauge.KeptSide(root)
+	require.NoError(t, err)
+	require.Equal(t, r, *kept, "what was kept is what was shown")
+	status, out, errs = call(t, root, program, "report", "--out", "-")
+	require.Equal(t, 0, status, errs)
+	require.Contains(t, out, "All mechanisms side by side")
 }
 
 func TestBenchJSONIsOneDocument(t *testing.T) {

@@ -4,6 +4,7 @@ import (
 	"context"
 	"encoding/json"
 	"fmt"
+	"math"
 	"os"
 	"path"
 	"path/filepath"
@@ -23,13 +24,20 @@ import (
 // somebody typed.
 type figuresCmd struct {
 	chapterFlag
-	Table   string `help:"Which table: ladder, peers, costs or articles; or screen, as bench shows it." enum:"ladder,peers,costs,articles,screen" default:"peers"`
+	All     bool   `help:"Those of all mechanisms side by side."`
+	Table   string `help:"Which table: ladder, peers, costs or articles; or screen, as bench shows it. Of all mechanisms: peers (the table), chart or screen." enum:"ladder,peers,costs,articles,chart,screen" default:"peers"`
 	Cores   string `help:"Where the two processes ran: as the book says, or 2: each on a core of its own." enum:",2" default:""`
 	Measure bool   `help:"Measure anew, and keep that (for maintainers)."`
 	Rounds  int    `help:"How many rounds are measured." default:"${rounds}"`
 }
 
 func (f figuresCmd) Run(ctx context.Context, p place) error {
+	if f.All {
+		return f.sideBySide(ctx, p)
+	}
+	if f.Table == "chart" {
+		return wrongUsage("--table chart is of all mechanisms: --all")
+	}
 	c, err := f.find(p)
 	if err != nil {
 		return err
@@ -105,6 +113,69 @@ func (f figuresCmd) measure(ctx context.Context, p place, c book.Chapter, file s
 		out.SetIndent("", " ")
 		return out.Encode(r)
 	})
+}
+
+// sideBySide shows what all mechanisms made of the same work, or measures it anew.
+func (f figuresCmd) sideBySide(ctx context.Context, p place) error {
+	if f.Chapter != "" || f.Cores != "" || !slices.Contains([]string{"peers", "chart", "screen"}, f.Table) {
+		return wrongUsage("--all takes no --chapter, no --cores, and --table peers, chart or screen")
+	}
+	file := filepath.Join(p.root, "solutions", "testdata", "all.json")
+	if f.Measure {
+		show, done := bar()
+		s, err := gauge.SideBySide(ctx, gauge.SideOptions{
+			Root: p.root, From: p.here, Code: benchCmd{implFlag: implFlag{Impl: gauge.Reference}}.codeOf(p),
+			Cores: gauge.Shared, Rounds: f.Rounds, Progress: show,
+		})
+		done()
+		switch {
+		case err != nil:
+			return err
+		case s.Partial != "":
+			return ctx.Err()
+		}
+		if err := gauge.WriteSide(file, s); err != nil {
+			return err
+		}
+	}
+	r, err := gauge.ReadSide(file)
+	if err != nil {
+		return fmt.Errorf("the figures of all mechanisms: %w (task figures all=1 measure=1 makes them)", err)
+	}
+	if err := sideIsWhole(r); err != nil {
+		return fmt.Errorf("%s: %w", file, err)
+	}
+	s := screen.New(os.Stdout, p.task)
+	switch f.Table {
+	case "chart":
+		s.SideChart(r)
+	case "screen":
+		s.Side(r)
+	default:
+		fmt.Print(gauge.SideTable(r, math.MaxInt) + r.Foot())
+	}
+	return nil
+}
+
+// sideIsWhole finds figures that do not say on what they were measured, or that lack a mechanism
+// or a work of the book.
+func sideIsWhole(r gauge.Side) error {
+	all, err := book.SideBySide()
+	if err != nil {
+		return err
+	}
+	for _, m := range all.Mechanisms {
+		i := slices.IndexFunc(r.Mechanisms, func(of gauge.SideMechanism) bool { return of.Name == m.Name })
+		for _, w := range all.Works {
+			if m.Does[w.Name] != "" && (i < 0 || r.Mechanisms[i].Measured[w.Name].Median <= 0) {
+				return fmt.Errorf("it has no figures of %s, %s", m.Name, w.Name)
+			}
+		}
+	}
+	if m := r.Machine; m.CPU == "" || m.Cores == 0 || m.Kernel == "" || m.Go == "" || r.Date.IsZero() || r.Partial != "" {
+		return fmt.Errorf("it does not name its machine and date, or is not complete")
+	}
+	return nil
 }
 
 // rungs are the ladder's names as a table shows them: "wrong/03-same-buffer" is

@@ -40,6 +40,7 @@ type page struct {
 	Alerts               []alert
 	Key                  []keyEntry
 
+	Side      *side
 	Verdicts  []chapterVerdicts
 	Transfers []chart
 	Latency   *chart
@@ -63,19 +64,21 @@ type keyEntry struct {
 	Class, Name, Text string
 }
 
-// Write renders the page of these results.
-func Write(w io.Writer, results []gauge.Result) error {
-	if err := pageTemplate.Execute(w, newPage(results)); err != nil {
+// Write renders the page of these results, and of all mechanisms side by side, if they were measured
+// so.
+func Write(w io.Writer, results []gauge.Result, all *gauge.Side) error {
+	if err := pageTemplate.Execute(w, newPage(results, all)); err != nil {
 		return fmt.Errorf("rendering the report: %w", err)
 	}
 	return nil
 }
 
-func newPage(results []gauge.Result) page {
+func newPage(results []gauge.Result, all *gauge.Side) page {
 	runs := inOrder(results)
 	p := page{
 		Style:      template.CSS(styleText),
-		Empty:      len(runs) == 0,
+		Empty:      len(runs) == 0 && all == nil,
+		Side:       sideBySide(all),
 		Chapters:   plural(chapters(runs), "chapter"),
 		Benchmarks: plural(benchmarks(runs), "benchmark"),
 		Counts:     counts(runs),

@@ -26,13 +26,17 @@ func TestExample(t *testing.T) {
 	if *example == "" {
 		return // it proves nothing
 	}
-	require.NoError(t, os.WriteFile(*example, render(t, sample()), 0o644))
+	require.NoError(t, os.WriteFile(*example, render(t, sample(), sampleSide()), 0o644))
 }
 
-func render(t *testing.T, results []gauge.Result) []byte {
+func render(t *testing.T, results []gauge.Result, all ...gauge.Side) []byte {
 	t.Helper()
 	var page bytes.Buffer
-	require.NoError(t, report.Write(&page, results))
+	var side *gauge.Side
+	if len(all) > 0 {
+		side = &all[0]
+	}
+	require.NoError(t, report.Write(&page, results, side))
 	return page.Bytes()
 }
 
@@ -123,7 +127,7 @@ func TestNothingMeasuredNamesTheCommand(t *testing.T) {
 }
 
 func TestLearnersTextIsEscaped(t *testing.T) {
-	page := render(t, sample())
+	page := render(t, sample(), sampleSide())
 	text, _ := parse(t, page)
 	assert.Contains(t, text, nasty, "the message is shown as it is")
 	assert.NotContains(t, string(page), "<script")
@@ -141,7 +145,16 @@ func TestEveryPlaceForTextIsEscaped(t *testing.T) {
 		b := &r.Benchmarks[i]
 		b.Name, b.Title, b.Message, b.File, b.Verdict = nasty, nasty, nasty, nasty, nasty
 	}
-	page := render(t, []gauge.Result{r})
+	all := sampleSide()
+	all.Partial, all.Notes, all.Machine.CPU = nasty, []string{nasty}, nasty
+	for i := range all.Works {
+		all.Works[i].Name = nasty
+	}
+	for i := range all.Mechanisms {
+		m := &all.Mechanisms[i]
+		m.Name, m.Code, m.Lacks = nasty, nasty, map[string]string{nasty: nasty}
+	}
+	page := render(t, []gauge.Result{r}, all)
 	_, elements := parse(t, page)
 	for _, e := range elements {
 		assert.NotContains(t, []string{"script", "img"}, e.name)
@@ -152,7 +165,7 @@ func TestEveryPlaceForTextIsEscaped(t *testing.T) {
 // TestFiguresAreShownAsText has one example of each kind of figure, worked out
 // by hand.
 func TestFiguresAreShownAsText(t *testing.T) {
-	text, _ := parse(t, render(t, sample()))
+	text, _ := parse(t, render(t, sample(), sampleSide()))
 	for what, want := range map[string]string{
 		"throughput, interval, ratio":        "yours 1.21 GB/s 1.17 – 1.26 GB/s × 0.97 (0.93 – 1.01)",
 		"the reference beside itself":        "reference 1.25 GB/s 1.20 – 1.30 GB/s × 1.00",
@@ -208,7 +221,7 @@ func TestFiguresAreShownAsText(t *testing.T) {
 // TestEveryValueIsShown takes one thing after another out of the sample's
 // results and looks for it.
 func TestEveryValueIsShown(t *testing.T) {
-	text, _ := parse(t, render(t, sample()))
+	text, _ := parse(t, render(t, sample(), sampleSide()))
 	shown := func(value string) {
 		assert.Contains(t, text, strings.Join(strings.Fields(value), " "))
 	}
@@ -262,8 +275,30 @@ func TestNobodyIsMissedWhereNothingWasMeasured(t *testing.T) {
 	assert.Contains(t, text, "yours · todo New() (pipe_test.go:21) got: New is not written yet more")
 }
 
+// TestAllMechanismsAreTheFirstPicture: the fastest first, a ratio to the first mechanism, and why one
+// is not there. A page has it also where no chapter was measured by itself.
+func TestAllMechanismsAreTheFirstPicture(t *testing.T) {
+	text, _ := parse(t, render(t, nil, sampleSide()))
+	for what, want := range map[string]string{
+		"the picture":         "Messages of 1 KiB through",
+		"the fastest is cut":  "ring 40 × the scale 40.0 GB/s 38.1 – 42.1 GB/s × 40.0 (38.0 – 42.0)",
+		"the first mechanism": "pipe 1.00 GB/s 952 MB/s – 1.05 GB/s socket",
+		"a ratio":             "socket 500 MB/s 476 – 526 MB/s × 0.50 (0.47 – 0.53)",
+		"the table":           "ring chapter 5 · yours – 25.6 ns – – 3.00 ms",
+		"whose":               "pipe chapter 1 · reference 1.02 µs 1.02 µs",
+		"there and back":      "there and back: a shorter bar is faster",
+		"who is not there":    "ring, 64 B: it does not build: oh",
+		"of several works":    "ring, 64 KiB, there and back: no",
+		"no chapter":          "no chapter by itself yet",
+	} {
+		assert.Contains(t, text, want, what)
+	}
+	both, _ := parse(t, render(t, sample(), sampleSide()))
+	assert.Less(t, strings.Index(both, "The time of one message"), strings.Index(both, "Speed beside the reference."))
+}
+
 func TestAFailureToWriteIsReported(t *testing.T) {
-	err := report.Write(full{}, sample())
+	err := report.Write(full{}, sample(), nil)
 	assert.ErrorIs(t, err, io.ErrShortWrite)
 }
 

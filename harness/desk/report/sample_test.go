@@ -183,3 +183,26 @@ func sampleBroken() gauge.Result {
 		Message: "chapters/07-signal/signal.go:12:2: undefined: unix.Signalfdd\nchapters/07-signal/signal.go:19:9: x declared and not used",
 	}
 }
+
+// sampleSide has three mechanisms, of which the ring is far ahead, and lacks all but one work.
+func sampleSide() gauge.Side {
+	of := func(seconds, pipe float64) gauge.Measure {
+		ratio := pipe / seconds
+		return gauge.Measure{Median: seconds, Low: seconds * 0.95, High: seconds * 1.05, Ratio: ratio, RatioLow: ratio * 0.95, RatioHigh: ratio * 1.05}
+	}
+	works := []gauge.SideWork{{Name: "64 B", Size: 64}, {Name: "1 KiB", Size: 1 << 10}, {Name: "64 KiB", Size: 64 << 10}, {Name: "there and back", Size: 1}}
+	pipe, socket := map[string]gauge.Measure{}, map[string]gauge.Measure{}
+	for _, w := range works {
+		pipe[w.Name], socket[w.Name] = of(1.024e-6, 1.024e-6), of(2.048e-6, 1.024e-6)
+	}
+	return gauge.Side{
+		Date: time.Date(2026, 11, 3, 10, 0, 0, 0, time.UTC), Machine: machine, Rounds: 10, Works: works,
+		Notes: []string{"All processes share one core."},
+		Mechanisms: []gauge.SideMechanism{
+			{Name: "pipe", Chapter: 1, Code: gauge.Reference, Measured: pipe, StartUp: 0.002},
+			{Name: "socket", Chapter: 3, Code: gauge.Reference, Measured: socket, StartUp: 0.003},
+			{Name: "ring", Chapter: 5, Code: gauge.Yours, Measured: map[string]gauge.Measure{"1 KiB": of(2.56e-8, 1.024e-6)}, StartUp: 0.003,
+				Lacks: map[string]string{"64 B": "it does not build: oh", "64 KiB": "no", "there and back": "no"}},
+		},
+	}
+}

@@ -7,6 +7,7 @@ import (
 	"path"
 	"slices"
 	"strings"
+	"time"
 	"unicode/utf8"
 
 	"ipcworkbook/harness/judge/gauge"
@@ -105,7 +106,7 @@ func (c chart) result(r gauge.Result) {
 		c.broken(r)
 		return
 	}
-	c.partial(r)
+	c.partial(r.Partial)
 	if r.Impl != "" {
 		c.line("In place of yours: %s", r.Impl)
 	}
@@ -206,13 +207,17 @@ func (c chart) circumstances(r gauge.Result) {
 	for _, note := range r.Notes {
 		say(note)
 	}
+	c.machine(r.Machine, rounds(r), r.Date)
+}
+
+// machine shows on what it was measured, and when.
+func (c chart) machine(m gauge.Machine, rounds string, date time.Time) {
 	var about []string
 	add := func(text string) {
 		if text != "" {
 			about = append(about, text)
 		}
 	}
-	m := r.Machine
 	add(m.CPU)
 	switch {
 	case m.Cores == 1:
@@ -224,9 +229,9 @@ func (c chart) circumstances(r gauge.Result) {
 	add(m.Go)
 	add(m.Python)
 	add(m.C)
-	add(rounds(r))
-	if !r.Date.IsZero() {
-		add(r.Date.Format("2006-01-02 15:04 MST"))
+	add(rounds)
+	if !date.IsZero() {
+		add(date.Format("2006-01-02 15:04 MST"))
 	}
 	if len(about) > 0 {
 		c.line("")
@@ -263,7 +268,7 @@ func (c chart) end(r gauge.Result) {
 	}
 	if r.Partial != "" {
 		c.line("")
-		c.partial(r)
+		c.partial(r.Partial)
 	}
 	again := strings.TrimSpace(fmt.Sprintf("Again: %s bench chapter=%d %s", c.task, r.Chapter, c.Options))
 	b, failed := first(r)
@@ -341,11 +346,11 @@ func (c chart) broken(r gauge.Result) {
 	}
 }
 
-func (c chart) partial(r gauge.Result) {
-	if r.Partial == "" {
+func (c chart) partial(why string) {
+	if why == "" {
 		return
 	}
-	for _, line := range pack(strings.Fields("Not complete. "+r.Partial), " ", c.width) {
+	for _, line := range pack(strings.Fields("Not complete. "+why), " ", c.width) {
 		c.line("%s", c.paint(verdict.Unsupported, line))
 	}
 }

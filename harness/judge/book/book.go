@@ -163,7 +163,7 @@ func In(files fs.FS) ([]Chapter, error) {
 	}
 	var chapters []Chapter
 	for _, name := range names {
-		if strings.HasSuffix(name, mistakesFile("")) {
+		if name == allFile || strings.HasSuffix(name, mistakesFile("")) {
 			continue
 		}
 		c, err := read(files, name)

@@ -4,6 +4,9 @@ import (
 	"fmt"
 	"os"
 	"regexp"
+	"slices"
+	"strconv"
+	"strings"
 	"testing"
 	"testing/fstest"
 
@@ -82,4 +85,73 @@ func TestAChapterThatIsNotSealedYet(t *testing.T) {
 	require.NoError(t, err)
 	require.Empty(t, c.Tests())
 	require.Empty(t, c.Stub())
+}
+
+// The course in README has each chapter, with as many steps as it has. The hours follow from them.
+func TestTheCourseIsThatOfTheBook(t *testing.T) {
+	text, err := os.ReadFile("../../../README.md")
+	require.NoError(t, err)
+	chapters, err := Chapters()
+	require.NoError(t, err)
+	rows := regexp.MustCompile(`(?m)^\| (\d+) \| \[.*\]\((.*)/README\.md\) \|.*\| (\d+) \| (\d+) \|[^|]*\|$`).FindAllSubmatch(text, -1)
+	require.Len(t, rows, len(chapters))
+	for i, c := range chapters {
+		var told []string
+		for _, column := range rows[i][1:] {
+			told = append(told, string(column))
+		}
+		hours := 2 + len(c.Steps)/2
+		require.Equal(t, []string{fmt.Sprint(c.Number), c.Dir(), fmt.Sprint(len(c.Steps)), fmt.Sprint(hours)}, told)
+	}
+}
+
+// 3.8 is step 8 of chapter 3. A step that is moved or taken out is looked for in docs, too: a number
+// beyond the last step is found here, another one is for who moves it.
+func TestStepsThatDocsNameAreThere(t *testing.T) {
+	text, err := os.ReadFile("../../../docs/choosing.md")
+	require.NoError(t, err)
+	chapters, err := Chapters()
+	require.NoError(t, err)
+	named := 0
+	for line := range strings.Lines(string(text)) {
+		if !strings.HasPrefix(line, "|") {
+			continue
+		}
+		for _, m := range regexp.MustCompile(`\b([1-8])\.(\d+)\b`).FindAllStringSubmatch(line, -1) {
+			chapter, _ := strconv.Atoi(m[1])
+			step, _ := strconv.Atoi(m[2])
+			_, err := chapters[chapter-1].Step(step)
+			require.NoError(t, err, line)
+			named++
+		}
+	}
+	require.Greater(t, named, 30)
+}
+
+// One work for all mechanisms: what it names is there.
+func TestAllMechanismsSideBySide(t *testing.T) {
+	all, err := SideBySide()
+	require.NoError(t, err)
+	chapters, err := Chapters()
+	require.NoError(t, err)
+	for _, c := range chapters {
+		require.True(t, slices.ContainsFunc(all.Mechanisms, func(m Mechanism) bool { return m.Chapter == c.Number }), "no mechanism is of chapter %d", c.Number)
+	}
+	works := []Work{{Name: "a"}, {Name: "b"}}
+	for want, m := range map[string]Mechanism{
+		"":                       {Does: map[string]string{"a": "X"}, Lacks: map[string]string{"b": "why"}},
+		"it does \"b\"":          {Does: map[string]string{"a": "X"}},
+		"it does \"a\"":          {Does: map[string]string{"a": "X", "b": "Y"}, Lacks: map[string]string{"a": "why"}},
+		"there is no work \"c\"": {Does: map[string]string{"a": "X", "b": "Y", "c": "Z"}},
+	} {
+		if got := m.problem(works); want == "" {
+			require.Empty(t, got)
+		} else {
+			require.Contains(t, got, want)
+		}
+	}
+	_, err = allIn(fstest.MapFS{allFile: {Data: []byte("[[work]]\nname = \"a\"\nsise = 1\n")}})
+	require.ErrorContains(t, err, "sise")
+	_, err = allIn(fstest.MapFS{allFile: {Data: []byte("")}})
+	require.ErrorContains(t, err, "no work or no mechanism")
 }

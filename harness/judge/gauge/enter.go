@@ -27,9 +27,7 @@ func (r *race) choose() error {
 			if note := placed(b.Cores, on, many); !slices.Contains(r.result.Notes, note) {
 				r.result.Notes = append(r.result.Notes, note)
 			}
-			r.lanes = append(r.lanes, &lane{
-				Benchmark: b, on: on, messages: map[string]int{}, turns: map[string][]turn{}, out: map[string]bool{},
-			})
+			r.lanes = append(r.lanes, newLane(b, on))
 		}
 	}
 	for _, name := range r.Benchmarks {

@@ -159,3 +159,47 @@ func columns(rows [][]string) string {
 	}
 	return b.String()
 }
+
+// SideTable shows all mechanisms side by side, the fastest in the main work first: the time of one
+// message in each work, and to start. Where that is wider than so many characters the last columns
+// are left out.
+func SideTable(s Side, width int) string {
+	head := []string{""}
+	for _, w := range s.Works {
+		head = append(head, w.Name)
+	}
+	rows := [][]string{append(head, "start-up", "chapter")}
+	for _, m := range s.Sorted(s.MainWork().Name) {
+		row := []string{m.Name}
+		for _, w := range s.Works {
+			row = append(row, timeOrNone(m.Measured[w.Name].Median))
+		}
+		rows = append(rows, append(row, timeOrNone(m.StartUp), fmt.Sprint(m.Chapter)))
+	}
+	for {
+		text := columns(rows)
+		widest := 0
+		for line := range strings.Lines(text) {
+			widest = max(widest, utf8.RuneCountInString(line)-1)
+		}
+		if widest <= width || len(rows[0]) <= 2 {
+			return text
+		}
+		for i := range rows {
+			rows[i] = rows[i][:len(rows[i])-1]
+		}
+	}
+}
+
+// Foot says what the figures are, and of what machine and day.
+func (s Side) Foot() string {
+	return fmt.Sprintf("\nThe time of one message on its way, of one byte there and back, and to start.\nMedians of %d rounds on %s, all processes on one core: %s,\n%d cores, %s, %s\n",
+		s.Rounds, s.Date.Format("2006-01-02"), s.Machine.CPU, s.Machine.Cores, s.Machine.Kernel, s.Machine.Go)
+}
+
+func timeOrNone(seconds float64) string {
+	if seconds <= 0 {
+		return "n/a"
+	}
+	return figure.Time(seconds)
+}
