@@ -98,6 +98,9 @@ func (b benchCmd) sideBySide(ctx context.Context, p place) error {
 	case b.Rounds < 1:
 		return wrongUsage("--rounds takes a number from 1, not %d", b.Rounds)
 	}
+	if err := b.hasAny(p); err != nil {
+		return err
+	}
 	o := gauge.SideOptions{Root: p.root, From: p.here, Code: b.codeOf(p), Cores: where[cmp.Or(b.Cores, "1")], Rounds: b.Rounds}
 	done := func() {}
 	if !b.JSON {
@@ -124,6 +127,20 @@ func (b benchCmd) sideBySide(ctx context.Context, p place) error {
 		return ctx.Err()
 	}
 	return nil
+}
+
+// hasAny is an error where there is no mechanism to measure.
+func (b benchCmd) hasAny(p place) error {
+	chapters, err := book.Chapters()
+	if err != nil {
+		return err
+	}
+	for _, c := range chapters {
+		if _, _, err = b.codeOf(p)(c); err == nil {
+			return nil
+		}
+	}
+	return wrongUsage("there is no mechanism to measure: no chapter is green, and %w", err)
 }
 
 // codeOf takes the learner's code where the last run of all its steps was green and it is as it

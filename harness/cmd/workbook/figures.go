@@ -42,6 +42,9 @@ func (f figuresCmd) Run(ctx context.Context, p place) error {
 	if err != nil {
 		return err
 	}
+	if err := hasReference(p, c); err != nil {
+		return err
+	}
 	file := filepath.Join(p.root, c.Solution(), "testdata", "figures"+f.Cores+".json")
 	if f.Measure {
 		if err := f.measure(ctx, p, c, file); err != nil {
@@ -120,7 +123,10 @@ func (f figuresCmd) sideBySide(ctx context.Context, p place) error {
 	if f.Chapter != "" || f.Cores != "" || !slices.Contains([]string{"peers", "chart", "screen"}, f.Table) {
 		return wrongUsage("--all takes no --chapter, no --cores, and --table peers, chart or screen")
 	}
-	file := filepath.Join(p.root, "solutions", "testdata", "all.json")
+	if err := hasSolutions(p); err != nil {
+		return err
+	}
+	file := filepath.Join(p.root, solutions, "testdata", "all.json")
 	if f.Measure {
 		show, done := bar()
 		s, err := gauge.SideBySide(ctx, gauge.SideOptions{

@@ -59,7 +59,7 @@ func (lintCmd) Run(ctx context.Context, p place) error {
 		ok = false
 		fmt.Printf("FAIL %s\n%s", what, &out)
 	}
-	run("gofmt", true, "gofmt", "-l", "chapters", "solutions", "harness")
+	run("gofmt", true, "gofmt", append([]string{"-l"}, thatAre(p, "chapters", solutions, "harness")...)...)
 	run("go vet", false, "go", append([]string{"vet"}, packages...)...)
 	run("staticcheck", false, "go", append([]string{"tool", "-modfile=" + filepath.Join(p.root, "tools", "go.mod"), "staticcheck"}, packages...)...)
 	if names := misnamed(p.root); len(names) > 0 {

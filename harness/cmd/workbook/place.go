@@ -145,6 +145,22 @@ func hasReference(p place, c book.Chapter) error {
 	return wrongUsage("the reference of chapter %d is not in this copy of the workbook: the folder %s is missing. In a course ask who handed the chapter out; else git restore %s brings it back", c.Number, c.Solution(), c.Solution())
 }
 
+// solutions is the folder of all references.
+const solutions = "solutions"
+
+// hasSolutions is an error where none is in this copy.
+func hasSolutions(p place) error {
+	if exists(filepath.Join(p.root, solutions)) {
+		return nil
+	}
+	return wrongUsage("the folder %s is not in this copy of the workbook, and the figures are kept there. In a course ask who handed the chapters out; else git restore %s brings it back", solutions, solutions)
+}
+
+// thatAre are those of these folders that are there.
+func thatAre(p place, folders ...string) []string {
+	return slices.DeleteFunc(folders, func(f string) bool { return !exists(filepath.Join(p.root, f)) })
+}
+
 // variant opens a variant of the reference by the name that a reader gave.
 func variant(p place, c book.Chapter, kind, name string) (overlay.Impl, error) {
 	if err := hasReference(p, c); err != nil {

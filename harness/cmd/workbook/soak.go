@@ -46,6 +46,11 @@ func (c soakCmd) Run(ctx context.Context, p place) error {
 	if c.Busy < 0 {
 		return wrongUsage("--busy takes a number from 0, not %d", c.Busy)
 	}
+	if c.Impl == allWrong || c.Gates {
+		if err := hasReference(p, chapter); err != nil {
+			return err
+		}
+	}
 	if c.Impl == allWrong {
 		if c.Gates || c.Race {
 			return wrongUsage("--impl %s goes neither with --gates nor with --race", allWrong)

@@ -54,3 +54,40 @@ func TestSolutionAtATerminal(t *testing.T) {
 		require.Equal(t, 0, c.Wait())
 	})
 }
+
+// A course hands out a copy without solutions: no command takes that for an error of the workbook, and
+// what can be done without them is done.
+func TestACopyWithoutSolutions(t *testing.T) {
+	program, root := buildWorkbook(t), clone(t)
+	solve(t, root)
+	require.NoError(t, os.RemoveAll(filepath.Join(root, "solutions")))
+	for _, c := range []struct {
+		args   string
+		status int
+		words  []string
+	}{
+		{"test --chapter 6 --step 1", failed, []string{"Step 1 is next"}},
+		{"test --chapter 6 --impl reference", 2, []string{"ask who handed the chapter out"}},
+		{"bench --chapter 8 --rounds 1", failed, []string{"0 of 5 benchmarks", "todo", "It is not in this copy of the workbook"}},
+		{"bench --chapter 1 --rounds 1", 3, []string{"yours #", "Nothing is judged here"}},
+		{"bench --all --rounds 1", 2, []string{"no mechanism to measure", "ask who handed the chapter out"}},
+		{"figures --chapter 6", 2, []string{"ask who handed the chapter out"}},
+		{"figures --all", 2, []string{"ask who handed the chapters out"}},
+		{"soak --chapter 6 --gates --runs 1", 2, []string{"ask who handed the chapter out"}},
+		{"soak --chapter 6 --impl wrong/all --runs 1", 2, []string{"ask who handed the chapter out"}},
+		{"verify --chapter 1", 2, []string{"ask who handed the chapter out"}},
+		{"verify", 2, []string{"ask who handed the chapter out"}},
+		{"solution --chapter 1 --anyway", 2, []string{"ask who handed the chapter out"}},
+		{"report", 0, nil},
+		{"reset --chapter 1", 0, nil},
+		{"list", 0, nil},
+	} {
+		t.Run(c.args, func(t *testing.T) {
+			status, out, errs := call(t, root, program, strings.Fields(c.args)...)
+			require.Equal(t, c.status, status, out+errs)
+			for _, word := range c.words {
+				require.Contains(t, strings.Join(strings.Fields(out+errs), " "), word)
+			}
+		})
+	}
+}

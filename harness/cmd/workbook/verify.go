@@ -35,6 +35,11 @@ func (c verifyCmd) Run(ctx context.Context, p place) error {
 		o.Own = true
 		o.Words = wordsOf(p)
 	}
+	for _, chapter := range o.Chapters {
+		if err := hasReference(p, chapter); err != nil {
+			return err
+		}
+	}
 	s := screen.New(os.Stdout, p.task)
 	proving := screen.NewProving(os.Stderr)
 	o.Begin = func(plan verify.Plan) {

@@ -167,6 +167,11 @@ func (c chart) verdict(b gauge.Benchmark) {
 		}
 	case verdict.Slow:
 		why = fmt.Sprintf("at least %.2f of the reference: no", b.Gate)
+	case verdict.Unsupported:
+		why, _, _ = strings.Cut(strings.TrimSpace(b.Message), "\n")
+		if b.Unjudged() {
+			why, end = "measured", "not judged"
+		}
 	case "":
 		sign, paint = signs[verdict.Unsupported], verdict.Unsupported
 	case verdict.Todo:
@@ -288,6 +293,11 @@ func (c chart) end(r gauge.Result) {
 		if n > 0 && n == len(r.Benchmarks) && r.Partial == "" {
 			c.line("Whether the steps do is another question: %s test chapter=%d", c.task, r.Chapter)
 		}
+		return
+	}
+	if b.Unjudged() {
+		c.line("\n%s", c.paint(b.Verdict, "Nothing is judged here."))
+		c.text(b.Message, c.width)
 		return
 	}
 	c.claim(b.Verdict, b.Name+" "+ending(b.Verdict), b.Title)

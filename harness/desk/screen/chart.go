@@ -63,7 +63,7 @@ func (c chart) benchmark(b gauge.Benchmark) {
 // was is of no use to anybody.
 func measured(b gauge.Benchmark, who string) (gauge.Measure, bool) {
 	m := b.Measured[who]
-	right := who != gauge.Yours || b.Verdict == verdict.Pass || b.Verdict == verdict.Slow
+	right := who != gauge.Yours || b.Verdict == verdict.Pass || b.Verdict == verdict.Slow || b.Unjudged()
 	return m, right && m.Median > 0
 }
 

@@ -311,6 +311,8 @@ func (l *lane) sumUp() Benchmark {
 	case b.Verdict != "":
 	case l.rounds == 0: // it was stopped before
 		b.Verdict, b.Message = verdict.Unsupported, "It was not measured."
+	case len(l.turns[Reference]) == 0:
+		b.Verdict, b.Message = verdict.Unsupported, "The gate is a part of the reference's speed. "+noReference
 	case b.Ratio < b.Gate:
 		b.Verdict, b.Message = verdict.Slow, slowness(b)
 	default:

@@ -41,7 +41,8 @@ func TestAPeerThatFails(t *testing.T) {
 
 func TestAPeerThatLeavesIsOut(t *testing.T) {
 	r := &race{result: Result{Missing: map[string]string{}}}
-	l := &lane{Benchmark: book.Benchmark{Name: "PingPong"}, turns: map[string][]turn{C: {{}}}, out: map[string]bool{}}
+	l := newLane(book.Benchmark{Name: "PingPong"}, cores{})
+	l.turns[C] = []turn{{}}
 	r.leaves(l, C, verdict.Finding{Verdict: verdict.Crashed, Message: "exit status 1"})
 	require.True(t, l.out[C])
 	require.False(t, l.done)

@@ -77,6 +77,11 @@ func hasMany(kind string) bool { return kind == Crowd || kind == Tasks }
 // IsStream says whether messages go one way: then a figure is bytes in a second.
 func (b Benchmark) IsStream() bool { return b.Kind == Transfer || b.Kind == Crowd }
 
+// Unjudged says that it was measured, and that there is no reference to hold it against.
+func (b Benchmark) Unjudged() bool {
+	return b.Verdict == verdict.Unsupported && b.Measured[Yours].Median > 0
+}
+
 // Benchmark is one benchmark and what all contestants made of it.
 type Benchmark struct {
 	Name     string `json:"name"`  // Transfer/1KiB
