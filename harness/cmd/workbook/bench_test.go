@@ -37,6 +37,7 @@ func TestBenchAndReport(t *testing.T) {
 		{"bench --all --chapter 1", 2, []string{"no --chapter"}},
 		{"bench --all --impl slow/byte-by-byte", 2, []string{"--impl reference only"}},
 		{"bench --all --rounds 0", 2, []string{"--rounds"}},
+		{"figures --chapter 5 --cores 2", 2, []string{"no figures of processes that have a core each"}},
 		{"figures --all --table ladder", 2, []string{"--table peers, chart or screen"}},
 		{"figures --chapter 1 --table chart", 2, []string{"--all"}},
 		{"figures --all", 0, []string{"ring in memory", "there and back", "Medians of"}},
@@ -190,4 +191,22 @@ func TestBenchOnOneCore(t *testing.T) {
 	require.Contains(t, r.Notes[0], "one core")
 	require.Contains(t, r.Missing[gauge.Limit], "core")
 	require.Nil(t, r.Benchmarks[0].SecondsPerOp[gauge.Limit])
+}
+
+// Figures that are kept are whole: a benchmark that was added later is in them, too.
+func TestKeptFiguresAreWhole(t *testing.T) {
+	chapters, err := book.Chapters()
+	require.NoError(t, err)
+	for _, c := range chapters {
+		files, err := filepath.Glob(filepath.Join("../../..", c.Solution(), "testdata", "figures*.json"))
+		require.NoError(t, err)
+		require.NotEmpty(t, files, "chapter %d", c.Number)
+		for _, file := range files {
+			_, err := readFigures(file, c)
+			require.NoError(t, err)
+		}
+	}
+	all, err := gauge.ReadSide("../../../solutions/testdata/all.json")
+	require.NoError(t, err)
+	require.NoError(t, sideIsWhole(all))
 }

@@ -51,6 +51,9 @@ func (f figuresCmd) Run(ctx context.Context, p place) error {
 			return err
 		}
 	}
+	if f.Cores != "" && !exists(file) {
+		return wrongUsage("the lesson of chapter %d shows no figures of processes that have a core each, so none were kept; %s bench chapter=%d cores=%s measures them here", c.Number, p.task, c.Number, f.Cores)
+	}
 	r, err := readFigures(file, c)
 	if err != nil {
 		return err
