@@ -1,4 +1,5 @@
-"""The Python peer of the System V queue: msgsnd(2) and msgrcv(2) through ctypes."""
+"""The Python peer of the System V queue: through the package sysv_ipc where it is installed, and
+else msgsnd(2) and msgrcv(2) through ctypes."""
 
 import atexit
 import ctypes
@@ -7,6 +8,11 @@ import os
 import peer
 import queues
 from queues import check, libc
+
+try:
+    import sysv_ipc
+except ImportError:
+    sysv_ipc = None
 
 IPC_CREAT, IPC_EXCL, IPC_RMID = 0o1000, 0o2000, 0
 
@@ -43,27 +49,48 @@ class Queue:
         self.send_bytes(b"")
 
 
+class PackageQueue:
+    def __init__(self, key):
+        self.queue = sysv_ipc.MessageQueue(key, max_message_size=queues.message_size())
+
+    def send_bytes(self, message):
+        self.queue.send(bytes(message))
+
+    def recv_bytes(self):
+        message, _ = self.queue.receive()
+        if not message:
+            raise EOFError
+        return message
+
+    def close(self):
+        self.send_bytes(b"")
+
+
 class SystemVQueue:
-    """Two queues. The second process is told their ids."""
+    """Two queues. The second process is told their ids and keys."""
 
     def __init__(self, both_ways):
-        self.ids = []
+        self.ids, self.keys = [], []
         for end in range(2):
             # Keys by which whoever has killed this process finds what it left.
             key = 0x40000000 | os.getpid() << 1 | end
             queue = check(libc.msgget(key, IPC_CREAT | IPC_EXCL | 0o600), "msgget")
             self.ids.append(queue)
+            self.keys.append(key)
             queues.removers.append(lambda queue=queue: libc.msgctl(queue, IPC_RMID, None))
         # Where the second process is forked it does not come here: it ends without atexit.
         atexit.register(queues.remove)
 
+    def open(self):
+        return map(PackageQueue, self.keys) if sysv_ipc else map(Queue, self.ids)
+
     def open_second(self):
         peer.end_with_first()
-        to_first, to_second = map(Queue, self.ids)
+        to_first, to_second = self.open()
         return to_second, to_first
 
     def open_first(self):
-        to_first, to_second = map(Queue, self.ids)
+        to_first, to_second = self.open()
         queues.watch_the_second(Queue(self.ids[0]))
         return to_first, to_second
 
