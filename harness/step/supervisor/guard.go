@@ -5,7 +5,6 @@ import (
 	"os"
 	"runtime"
 	"sync"
-	"sync/atomic"
 	"unsafe"
 
 	"golang.org/x/sys/unix"
@@ -31,7 +30,8 @@ type guard struct {
 	all      bool     // it asks before every signal
 	listener *os.File // nil if nobody can be asked
 
-	leader atomic.Int64 // the pid of the test, which leads a group
+	started chan struct{} // closed when leader is known, or the test could not be started
+	leader  int           // the pid of the test, which leads a group
 
 	mu    sync.Mutex
 	tried verdict.Finding // the first call that was refused
@@ -41,6 +41,7 @@ type guard struct {
 // the other threads of the supervisor: nothing in the step can signal those then.
 func (s *step) restrict() error {
 	g := &s.guard
+	g.started = make(chan struct{})
 	scoped := scopeSignals()
 	g.landlock = scoped == nil
 	g.all = !g.landlock && !s.spec.Alone

@@ -19,6 +19,8 @@ func (s *step) answerSignals() {
 		if err != nil {
 			return
 		}
+		// The test runs before the supervisor has been told its pid.
+		<-s.guard.started
 		if harm := s.harm(n); harm != "" {
 			s.tried(n, harm)
 			err = n.Refuse(s.guard.listener, unix.EPERM)
@@ -75,7 +77,7 @@ func (s *step) harmTo(pid int) string {
 
 func (s *step) harmToGroup(group int) string {
 	members := procfs.Group(group)
-	if slices.Contains(members, int(s.guard.leader.Load())) {
+	if slices.Contains(members, s.guard.leader) {
 		return "the whole process group of the test: the test itself, and all that it has started"
 	}
 	for _, pid := range members {

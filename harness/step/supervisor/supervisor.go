@@ -237,11 +237,14 @@ func (s *step) start() error {
 	for _, theirs := range []*os.File{control[1], crash[1], stdin, stdout, stderr} {
 		theirs.Close()
 	}
+	if err == nil {
+		s.guard.leader = s.cmd.Process.Pid
+	}
+	close(s.guard.started)
 	if err != nil {
 		return err
 	}
 	s.who[s.cmd.Process.Pid] = "the test"
-	s.guard.leader.Store(int64(s.cmd.Process.Pid))
 	s.exited = make(chan error, 1)
 	go func() { s.exited <- Wait(s.cmd) }()
 	s.events = make(chan verdict.Event)
