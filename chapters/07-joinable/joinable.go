@@ -1,5 +1,5 @@
 // Package joinable is a bounded queue of many processes that put items and many that take
-// them. Who has put them can wait until all are done: that is to join the queue.
+// them. A process that has put items can wait until all are done: that is to join the queue.
 //
 // A process makes the queue with [Create], and is its maker. It starts others, hands the
 // [Queue.Files] to them, and they take part with [Attach]. A process that takes items calls
@@ -22,7 +22,7 @@
 //	12   uint32    the bound
 //	16   uint64    the largest size of an item
 //	24   uint64    the size of the file
-//	32   32 bytes  0
+//	32   32 bytes  0, and Attach does not look at them
 //
 // What comes behind it is yours: so is the size, which is always the same for the same bound and
 // the same size of items. The other files are yours, too, if there are any.
@@ -33,12 +33,13 @@
 // while it holds the lock. No other process waits for ever because of that, and each item is
 // taken once, by one process, or is told as lost:
 //
-//   - who is killed in Put has put the whole item, or nothing;
-//   - who is killed in Get has taken the item, or has not, and then another one gets it;
+//   - a process that is killed in Put has put the whole item, or nothing;
+//   - a process that is killed in Get has taken the item, or has not, and then another one gets it;
 //   - an item that was taken, and whose taker has ended without TaskDone, is lost. Join tells
 //     it: see [LostError].
 //
-// A process that is stopped (SIGSTOP) is not dead: while it holds the lock the others wait.
+// A process that is stopped (SIGSTOP) is not dead: while it holds the lock the others wait for that.
+// Neither a context nor Close has to end a wait for the lock.
 //
 // All processes are in one PID namespace (pid_namespaces(7)), and /proc is mounted there.
 //
@@ -50,9 +51,11 @@
 //
 // # All functions
 //
-// A call that waits sleeps, and uses no processor time. A signal that interrupts it changes
-// nothing. When it has returned, it has left no descriptor open and no goroutine running. It ends
-// with its context. Then, and also if the context had ended before the call
+// A call that waits sleeps until something wakes it, and uses no processor time: it does not look
+// again after some time. A signal that interrupts it changes nothing. When it has returned, it has
+// left no descriptor open and no goroutine running. If its context ends later, nothing happens.
+//
+// A call that waits ends with its context. Then, and also if the context had ended before the call
 // began, the call has done nothing, and its error is found by errors.Is in two ways: as ErrEmpty
 // (Get), ErrFull (Put) or ErrUnfinished (Join), and as the context's cause ([context.Cause]).
 //
@@ -62,10 +65,12 @@
 // After Close every call of this Queue returns os.ErrClosed, also a second Close; this comes
 // before all other errors. All functions may be called by several goroutines at once.
 //
-// Every descriptor of a Queue is close-on-exec. What is attached may be anything, and others may
-// have written into the memory: numbers that cannot be are ErrCorrupt or ErrFormat, and
-// never a panic, an access outside of the memory, or a loop without an end. Close gives all back
-// then, too.
+// Every descriptor that a Queue opens is close-on-exec from its first moment: the call that opens it
+// asks for that. (Attach makes close-on-exec what it was handed.)
+//
+// What is attached may be anything, and others may have written into the memory: numbers that cannot
+// be are ErrCorrupt or ErrFormat, and never a panic, an access outside of the memory, or a loop
+// without an end. Close gives all back then, too, whatever it returns.
 package joinable
 
 import (
@@ -113,7 +118,7 @@ var (
 	// ErrUnfinished is the error of Join when its context ends.
 	ErrUnfinished = errors.New("not all items are done")
 
-	// ErrNotTaken is the error of TaskDone for one time too often.
+	// ErrNotTaken is the error of TaskDone when it is called more often than items were taken.
 	ErrNotTaken = errors.New("no item that was taken here is still to be done")
 
 	// ErrFormat is the error of Attach for something else than a queue.
@@ -123,8 +128,8 @@ var (
 	ErrCorrupt = errors.New("what another process wrote there makes no sense")
 )
 
-// LostError is the error of Join for items that were taken by a process that has ended, or
-// has closed its Queue, before it called TaskDone for them. Find it with errors.As.
+// LostError is the error of Join for items that were taken with one Queue, and whose process has ended,
+// or has closed that Queue, before it called TaskDone for them. Find it with errors.As.
 type LostError struct {
 	PID   int      // the process that had them
 	Items []uint64 // their numbers, in order. The first item that was put into a queue is number 1
@@ -173,7 +178,8 @@ func (q *Queue) Files() []*os.File {
 //   - unix.EINVAL for a bound or maxItem below 0;
 //   - unix.EUSERS when MaxProcesses are attached. Those that have ended or closed count no more:
 //     at once if they had nothing to be done, and else once Join has told of what they had;
-//   - some error for a file that is nil or closed.
+//   - some error for a file that is nil or closed. What a file behind the first one is does not have
+//     to be looked at.
 func Attach(files []*os.File, bound, maxItem int) (*Queue, error) {
 	return nil, todo.Err("Attach")
 }
@@ -241,15 +247,16 @@ func (q *Queue) TaskDone() error {
 //   - ErrUnfinished when the context ends, or has ended, also if all is done. How many items are
 //     not done stands in the text;
 //   - a *LostError when a process that had taken items has ended, or has closed its Queue, and has
-//     not marked them as done. Join does not wait for others then. It tells of one process.
-//     These items count as done from then on, so each is told once, and to one Join;
+//     not marked them as done. Join does not wait for others then. It tells of one Queue: if
+//     a process had several, each is told by a Join of its own. These items count as done from then on, so each is told once, and to one Join;
 //   - io.ErrUnexpectedEOF when some are not done, none of them is told as lost, and the maker
 //     has ended without Close.
 func (q *Queue) Join(ctx context.Context) error {
 	return todo.Err("Queue.Join")
 }
 
-// Len returns how many items wait to be taken. It may be another number already.
+// Len returns how many items wait to be taken. It may be another number already. It has no errors
+// but those of all functions.
 func (q *Queue) Len() (int, error) {
 	return 0, todo.Err("Queue.Len")
 }
@@ -258,14 +265,15 @@ func (q *Queue) Len() (int, error) {
 // ended and whether it had closed the queue, this process ends too, at once, whatever it is just
 // doing, with exit status 1. Close does not change that. To call it several times is as once.
 //
-// In the maker's own process it is unix.EINVAL, which comes first. If the maker's process has ended
+// In the maker's own process it is unix.EINVAL, which comes first, at least for a Queue that was made or
+// attached before the maker's closed. If the maker's process has ended
 // already, or has closed the queue, it is unix.ESRCH, and nothing will end this process.
 func (q *Queue) Daemon() error {
 	return todo.Err("Queue.Daemon")
 }
 
 // Close gives back what this process has of the queue: the mapping, the descriptors, and the
-// goroutines, other than what Daemon has started. Calls of this Queue that wait end with
+// goroutines, other than what Daemon has opened or started. Calls of this Queue that wait end with
 // os.ErrClosed. What it has taken and not marked as done is lost: see Join. If it is the maker's
 // the queue has ended: see Put, Get and Join.
 func (q *Queue) Close() error {

@@ -19,8 +19,8 @@ import (
 func TestItemsArriveInOrder(t *testing.T) {
 	l := lab.New(t)
 	l.RefusesCalls()
-	require.NoError(l, l.Start(makesWithFlags).Wait(), "a process that makes a queue, and whose calls fail that would make a descriptor close-on-exec afterwards")
 	q := queue(l, 5, 300)
+	require.NoError(l, l.Start(makesWithFlags).Wait(), "a process that makes a queue, and whose calls fail that would make a descriptor close-on-exec afterwards")
 	files := q.Files()
 	require.NotEmpty(l, files, "Files(): they are what another process needs")
 	l.MustBe("the first one of Files()", files[0], lab.Memfd)
@@ -188,7 +188,7 @@ var waitsAttached = lab.NewRole("process that is attached", func(c *lab.Child) e
 	return q.Close()
 })
 
-// Step 2: who takes from an empty queue sleeps, one Put wakes one, and no Put is lost between a
+// Step 2: a process that takes from an empty queue sleeps, one Put wakes one, and no Put is lost between a
 // look and the sleep.
 func TestGetWaitsAsleep(t *testing.T) {
 	l := lab.New(t)
@@ -209,7 +209,7 @@ func TestGetWaitsAsleep(t *testing.T) {
 	var consumers []*lab.Process
 	for range 3 {
 		p := l.Start(takesOne, handed(q)...)
-		p.Blocks("the queue is empty")
+		p.Blocks("the queue is empty", lab.SleepsUntilWoken(p))
 		consumers = append(consumers, p)
 	}
 	put(l, q, "1")
@@ -223,7 +223,7 @@ func TestGetWaitsAsleep(t *testing.T) {
 	}
 	exactlyOnce(l, []string{"1", "2", "3"}, taken, "three consumers waited, and each gets one")
 
-	// A Put comes between any two calls of who is about to sleep.
+	// A Put comes between any two calls of a process that is about to sleep.
 	calls := l.Calls()
 	waiter := l.Start(heldTaker, handed(q, calls.HandOver())...)
 	calls.Of(waiter)

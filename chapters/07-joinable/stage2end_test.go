@@ -61,7 +61,9 @@ func TestGetEndsWithItsContext(t *testing.T) {
 	require.Equal(l, 2, length(l, q), "Len() of a queue with two items, after Get() with a context that had ended")
 	take(l, q, "2", "3")
 
-	// The context ends between any two calls of who is about to sleep.
+	endsAfterTheCall(l, "Get()")
+
+	// The context ends between any two calls of a process that is about to sleep.
 	calls := l.Calls()
 	waiter := l.Start(heldUntilItsContext, handed(q, calls.HandOver())...)
 	calls.Of(waiter)

@@ -107,8 +107,8 @@ var putsWhenTold = lab.NewRole("another producer", func(c *lab.Child) error {
 	return nil
 })
 
-// Step 7: the bound holds: a full queue makes who puts sleep until there is room, or until
-// its context ends.
+// Step 7: the bound holds: a Put into a full queue sleeps until there is room, or until its
+// context ends.
 func TestPutWaitsWhileFull(t *testing.T) {
 	l := lab.New(t)
 	q := queue(l, 3, 20)
@@ -141,6 +141,7 @@ func TestPutWaitsWhileFull(t *testing.T) {
 	require.NoError(l, l.Start(takesOne, handed(q)...).Wait(), "a process that takes one of a full queue")
 	call.ReturnsSoon(nil)
 	take(l, q, "1", "2", "waited")
+	endsAfterTheCall(l, "Put()")
 	require.Zero(l, length(l, q), "Len() of a queue that is empty")
 	before := l.Call("Put() whose context has ended before, while there is room: it puts nothing", func() error { return both(puts(ended(errBell)), joinable.ErrFull, errBell) })
 	before.ReturnsSoon(nil)

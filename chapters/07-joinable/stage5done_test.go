@@ -40,7 +40,7 @@ func TestJoinWaitsUntilAllIsDone(t *testing.T) {
 	put(l, q, "4")
 	worker.Go()
 	require.Equal(l, "done", reported[string](worker), "what another process says after TaskDone()")
-	call.Blocks("item 4 was put meanwhile: has it counted the items that there were at its begin?")
+	call.Blocks("item 4 was put meanwhile: has it counted the items that there were when it began?")
 	take(l, q, "4")
 	done(l, q, 1)
 	call.ReturnsSoon(nil)
@@ -52,7 +52,7 @@ func TestJoinWaitsUntilAllIsDone(t *testing.T) {
 	joiner := l.Start(joins, handed(q)...)
 	first.Blocks("item 5 waits: does the end of an earlier round count?")
 	second.Blocks("item 5 waits")
-	joiner.Blocks("item 5 waits")
+	joiner.Blocks("item 5 waits", lab.SleepsUntilWoken(joiner))
 	worker.Go()
 	require.Equal(l, "5", reported[string](worker), "what another process took")
 	first.Blocks("item 5 is taken, and not done")
@@ -268,4 +268,5 @@ func TestJoinEndsWithItsContext(t *testing.T) {
 	all := l.Call("Join() whose context has ended before, when all is done", join(ended(errBell), errBell))
 	all.ReturnsSoon(nil)
 	require.NoError(l, q.Join(forever), "Join() when all is done")
+	endsAfterTheCall(l, "Join()")
 }

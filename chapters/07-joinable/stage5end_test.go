@@ -220,9 +220,29 @@ func TestCloseOfOneEndsItAlone(t *testing.T) {
 	for _, a := range everybody {
 		require.NoError(l, a.Close(), "Close()")
 	}
+	makersPlaceStays(l)
 	leavesNothing(l)
 
 	closesUnderACall(l)
+}
+
+// makersPlaceStays asserts that nobody gets the maker's place, also when the maker has closed.
+func makersPlaceStays(l *lab.Lab) {
+	q := queue(l, 1, 20)
+	last, tooMany := copies(l, q), copies(l, q)
+	var all []*joinable.Queue
+	for range joinable.MaxProcesses - 2 {
+		all = append(all, another(l, q))
+	}
+	require.NoError(l, q.Close(), "Close() of the maker's Queue")
+	a, err := joinable.Attach(last, 0, 0)
+	require.NoError(l, err, "Attach() number %d, when the maker has closed: with the maker's place it is the last one of MaxProcesses", joinable.MaxProcesses-1)
+	all = append(all, a)
+	_, err = joinable.Attach(tooMany, 0, 0)
+	require.ErrorIs(l, err, unix.EUSERS, "Attach() number %d, when the maker has closed: one place of MaxProcesses is the maker's, also then", joinable.MaxProcesses)
+	for _, a := range all {
+		require.NoError(l, a.Close(), "Close()")
+	}
 }
 
 // mappings is how many mappings of memfds this process has.

@@ -68,6 +68,9 @@ func TestJoinTellsWhoHadTheItem(t *testing.T) {
 		}
 	}
 
+	takesWhileJoinWaits(l)
+	placeOfTheUntold(l)
+
 	// Who comes when Join waits already, and is killed.
 	put(l, q, "an item")
 	number++

@@ -98,7 +98,7 @@ func TestMakerDies(t *testing.T) {
 	q, maker = madeElsewhere(l, 2)
 	maker.Report(new(bool))
 	second := l.Start(getsABrokenEnd, handed(q)...)
-	second.Blocks("the queue is empty")
+	second.Blocks("the queue is empty, and its maker lives", lab.SleepsUntilWoken(second))
 	require.NoError(l, q.Close(), "Close() of the first one that has attached")
 	second.Blocks("the queue is empty, and the first one that had attached has closed its Queue")
 	maker.Kill()
@@ -137,6 +137,8 @@ func TestMakerDies(t *testing.T) {
 	require.Equal(l, told{Error: "lost", PID: os.Getpid(), Items: []uint64{2}}, tells(q.Join(forever)), "Join() when an item is lost, after the maker's death: that comes first")
 	require.NoError(l, q.Join(forever), "Join() when all is done, after the maker's death")
 
+	looksForItself(l)
+
 	// A clean end is another one, also when the maker's process is gone.
 	q, maker = madeElsewhere(l, 2)
 	maker.Report(new(bool))
@@ -147,6 +149,10 @@ func TestMakerDies(t *testing.T) {
 	take(l, q, "1")
 	_, err = q.Get(forever)
 	require.ErrorIs(l, err, io.EOF, "Get() when the maker has closed the queue, and has ended afterwards")
+	rest := l.Call("Join() when the maker has closed the queue, and has ended afterwards", func() error { return q.Join(forever) })
+	rest.Blocks("an item is not done, and a maker that has closed the queue may end: is its pidfd, which is ready for ever, still among what Join() waits for?")
+	done(l, q, 1)
+	rest.ReturnsSoon(nil)
 
 	// The context and the limit come before the maker's death.
 	q, maker = madeElsewhere(l, joinable.MaxUndone)
@@ -165,6 +171,23 @@ func TestMakerDies(t *testing.T) {
 	require.NoError(l, both(err, joinable.ErrEmpty, errBell), "Get() of a queue whose maker was killed, with a context that has ended: that comes first")
 	require.NoError(l, both(q.Put(ended(errBell), []byte("1")), joinable.ErrFull, errBell), "Put() into a queue whose maker was killed, with a context that has ended: that comes first")
 	require.NoError(l, both(q.Join(ended(errBell)), joinable.ErrUnfinished, errBell), "Join() of a queue whose maker was killed, with a context that has ended: that comes first")
+}
+
+// looksForItself asserts that Put finds out by itself that the maker was killed. Nobody else has looked
+// before, so nothing in the memory says it.
+func looksForItself(l *lab.Lab) {
+	q, maker := madeElsewhere(l, 2)
+	maker.Report(new(bool))
+	maker.Kill()
+	require.ErrorIs(l, q.TryPut([]byte("1")), unix.EPIPE, "TryPut() into an empty queue, the first call of all since its maker was killed: does it look whether the maker lives, or does it rely on another call that has noticed?")
+
+	q, maker = madeElsewhere(l, 2)
+	maker.Report(new(bool))
+	put(l, q, "1", "2")
+	alone := l.Call("Put() into a full queue whose maker is killed, when nobody else waits: does it look whether the maker lives, or does it rely on another call that has noticed?", func() error { return q.Put(forever, []byte("3")) })
+	alone.Blocks("the queue is full")
+	maker.Kill()
+	alone.ReturnsSoon(unix.EPIPE)
 }
 
 // severalMakers are so many that the number of one of them can be had again, and what a process

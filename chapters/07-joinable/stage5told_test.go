@@ -41,6 +41,42 @@ func comesInItsPlace(l *lab.Lab) {
 	require.NoError(l, q.Join(forever), "Join() when all is done")
 }
 
+// takesWhileJoinWaits asserts that Join knows of a worker that had nothing when Join began. No Attach
+// comes meanwhile, and so no ringing.
+func takesWhileJoinWaits(l *lab.Lab) {
+	q := queue(l, 5, 20)
+	p := l.Start(works, handed(q)...)
+	p.Rests() // it has attached, and waits for the test's word
+	put(l, q, "1")
+	var err error
+	join := l.Call("Join() while a worker that had nothing takes an item, and is killed: are only those watched that have items when Join() looks?", func() error { err = q.Join(forever); return nil })
+	join.Blocks("an item waits, and a worker has nothing to do")
+	p.Go()
+	require.Equal(l, "1", reported[string](p), "what a worker took that was there before Join()")
+	join.Blocks("an item is taken, and not done")
+	p.Kill()
+	join.ReturnsSoon(nil)
+	require.Equal(l, toldOf(p, 1), tells(err), "Join() when a worker was killed that had nothing when Join() began")
+}
+
+// placeOfTheUntold asserts that a process that attaches does not take the place of a dead one, with what
+// that had, before Join has told of it.
+func placeOfTheUntold(l *lab.Lab) {
+	q := queue(l, 5, 20)
+	put(l, q, "1", "2")
+	p := worker(l, q, "")
+	p.Kill()
+	next := another(l, q)
+	take(l, next, "2")
+	var err error
+	join := l.Call("Join() when a worker was killed that had item 1, and another Queue was attached before any Join(): has that taken the place of the dead one?", func() error { err = q.Join(forever); return nil })
+	join.ReturnsSoon(nil)
+	require.Equal(l, toldOf(p, 1), tells(err), "Join() when a worker was killed that had item 1, and another Queue was attached before any Join(), and has item 2")
+	done(l, next, 1)
+	last := l.Call("Join() when item 1 was told, and item 2 is done", func() error { return q.Join(forever) })
+	last.ReturnsSoon(nil)
+}
+
 // oneIsTold asserts that of two that wait one is told, and that the other one goes on, also if it
 // was not quick. Nothing but the first one's Join can wake it: who had the item lives.
 func oneIsTold(l *lab.Lab) {

@@ -7,8 +7,10 @@ import (
 	"fmt"
 	"math"
 	"os"
+	"path/filepath"
 	"runtime"
 	"slices"
+	"strings"
 	"testing"
 
 	"github.com/stretchr/testify/require"
@@ -268,7 +270,7 @@ var usesEachBrokenWord = lab.NewRole("user of a queue with one broken number", f
 			if _, err := memory.WriteAt(binary.NativeEndian.AppendUint64(nil, broken), int64(at)); err != nil {
 				return err
 			}
-			if err := use(q, files); err != nil {
+			if err := orPanics(func() error { return use(q, files) }); err != nil {
 				return fmt.Errorf("the 8 bytes at %d of the memory were %#x, and somebody has written %#x there: %w", at, is, broken, err)
 			}
 		}
@@ -278,7 +280,32 @@ var usesEachBrokenWord = lab.NewRole("user of a queue with one broken number", f
 	return asMuchAs(before, "many times of Attach() and Close(), each with one broken number: those that were refused have left nothing")
 })
 
-// firstWords is how many bytes at the begin are tried in any case.
+// orPanics is what f returns, or an error that tells of its panic.
+func orPanics(f func() error) (err error) {
+	defer func() {
+		if r := recover(); r != nil {
+			err = fmt.Errorf("a panic in %s: %v", panicked(), r)
+		}
+	}()
+	return f()
+}
+
+// panicked is the place of a panic in the learner's code. It is for the function that recovers.
+func panicked() string {
+	callers := make([]uintptr, 50)
+	frames := runtime.CallersFrames(callers[:runtime.Callers(2, callers)])
+	for {
+		f, more := frames.Next()
+		if strings.HasSuffix(filepath.Dir(f.File), "-joinable") && !strings.HasSuffix(f.File, "_test.go") {
+			return fmt.Sprintf("%s:%d", filepath.Base(f.File), f.Line)
+		}
+		if !more {
+			return "code of others"
+		}
+	}
+}
+
+// firstWords is how many bytes at the beginning are tried in any case.
 const firstWords = 512
 
 // hasALost has an item to be done, and two wait. Two others are lost. What it returns is the

@@ -95,7 +95,7 @@ var closesInBetween = lab.NewRole("process that closes its Queue in the middle o
 		go func() { closed <- q.Close() }()
 		c.Wait()
 		// Whoever opens something gets the numbers that are free again.
-		again, err := quietPipes()
+		again, err := quietSockets()
 		if err != nil {
 			return err
 		}
@@ -107,31 +107,40 @@ var closesInBetween = lab.NewRole("process that closes its Queue in the middle o
 		if err := <-closed; err != nil {
 			return fmt.Errorf("Close(): %w", err)
 		}
-		for _, fd := range again {
-			n, err := unix.IoctlGetInt(fd, unix.TIOCINQ)
-			if err != nil {
-				return err
-			}
-			if n != 0 {
-				return fmt.Errorf("%s of a Queue that another goroutine closes meanwhile: it has used a descriptor that Close() had closed. The number belongs to a pipe by now, and %d bytes were written into that", c.Text("call"), n)
-			}
-			unix.Close(fd)
+		if err := areQuiet(again, c.Text("call")+" of a Queue that another goroutine closes meanwhile: it has used a descriptor that Close() had closed"); err != nil {
+			return err
 		}
 		c.Report("both have returned")
 	}
 	return nil
 })
 
-// quietPipes are descriptors from which nothing will ever come.
-func quietPipes() (all []int, err error) {
+// quietSockets are descriptors from which nothing will ever come. What is written into one of them can be
+// read from its other end, whichever it is.
+func quietSockets() (all []int, err error) {
 	for range 20 {
-		var ends [2]int
-		if err := unix.Pipe2(ends[:], unix.O_CLOEXEC); err != nil {
+		ends, err := unix.Socketpair(unix.AF_UNIX, unix.SOCK_STREAM|unix.SOCK_CLOEXEC, 0)
+		if err != nil {
 			return all, err
 		}
 		all = append(all, ends[:]...)
 	}
 	return all, nil
+}
+
+// areQuiet is an error if somebody has written into one of them. It closes them.
+func areQuiet(all []int, what string) error {
+	for _, fd := range all {
+		n, err := unix.IoctlGetInt(fd, unix.TIOCINQ)
+		if err != nil {
+			return err
+		}
+		if n != 0 {
+			return fmt.Errorf("%s. The number belongs to a socket by now, and %d bytes were written into that", what, n)
+		}
+		unix.Close(fd)
+	}
+	return nil
 }
 
 // endsInBetween holds the maker between any two calls of Close. To others the queue has ended, or

@@ -105,7 +105,7 @@ func TestDaemonsEndWithTheMaker(t *testing.T) {
 	makers, more := severalMakers(l)
 	all := l.Start(daemonOfAll, append(more, lab.Dies())...)
 	all.Report(new(bool))
-	all.Blocks("all its makers live")
+	all.Blocks("all its makers live", lab.SleepsUntilWoken(all))
 	last := makers[len(makers)-1]
 	last.Kill()
 	ends := l.Call("a daemon of several makers, when the last one of them is killed: is each of them watched?", func() error { how = all.Ended(); return nil })

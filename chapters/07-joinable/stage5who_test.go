@@ -2,6 +2,8 @@ package joinable_test
 
 import (
 	"io"
+	"reflect"
+	"slices"
 	"testing"
 
 	"github.com/stretchr/testify/require"
@@ -29,11 +31,13 @@ func TestNumbersOfTheDead(t *testing.T) {
 		join := l.Call("Join(), when a process has the number of a dead worker: is its number all that is looked at?", func() error { lost = append(lost, tells(q.Join(forever))); return nil })
 		join.ReturnsSoon(nil)
 	}
-	var want []told
+	missing := 0
 	for n, p := range ended {
-		want = append(want, toldOf(p, uint64(n+1)))
+		if !slices.ContainsFunc(lost, func(t told) bool { return reflect.DeepEqual(t, toldOf(p, uint64(n+1))) }) {
+			missing++
+		}
 	}
-	require.ElementsMatch(l, want, lost, "what five calls of Join() have told, when five workers were killed")
+	require.Zero(l, missing, "workers, of five that were killed with an item each, of whom no Join() has told, with pid and item: is a place taken by a process that comes, before Join() has told of the dead one?")
 	require.NoError(l, q.Join(forever), "Join() when all were told")
 	again.Exit()
 

@@ -48,7 +48,7 @@ func (q *Queue) until(ctx context.Context, as error, b int, try func(waits bool)
 			}()
 		}
 		set := []unix.PollFd{}
-		for _, fd := range append([]int{q.bells[b].fd, q.stop, q.maker, cancelled}, others...) {
+		for _, fd := range append([]int{q.bells[b].fd, q.stop, q.watched(), cancelled}, others...) {
 			set = append(set, unix.PollFd{Fd: int32(fd), Events: unix.POLLIN}) // a negative one is ignored
 		}
 		err = again(func() error { _, err := unix.Poll(set, -1); return err })
@@ -76,6 +76,15 @@ func (q *Queue) findMaker() (err error) {
 		q.maker, err = q.processOf(0)
 	}
 	return err
+}
+
+// watched is what tells of the maker's death, and nothing (-1) once it has closed the queue. Its process
+// may end then: the pidfd would be ready, and whoever waits for the last TaskDone would not sleep.
+func (q *Queue) watched() int {
+	if q.memory.ended.Load() != 0 {
+		return -1
+	}
+	return q.maker
 }
 
 // makerHasDied says whether the maker has ended without Close.

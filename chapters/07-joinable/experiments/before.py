@@ -1,4 +1,4 @@
-"""A process puts one item into a Queue, and ends. Who has started it waits for its end first, and
+"""A process puts one item into a Queue, and ends. Its parent waits for its end first, and
 takes the item then. For which sizes does that work?"""
 
 import kitchen

@@ -20,6 +20,7 @@ const AnyWakeUp = 0xffffffff
 
 // Commands, flags and bits of futex(2).
 const (
+	futexWait       = 0
 	futexLockPI     = 6
 	futexWaitBitset = 9
 	futexLockPI2    = 13

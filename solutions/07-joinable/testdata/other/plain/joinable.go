@@ -264,7 +264,11 @@ func (q *Queue) wait(ctx context.Context, b bell, as error, try func() (bool, []
 			}()
 		}
 		var set []unix.PollFd
-		for _, fd := range append([]int{b.r, q.stop.r, q.maker, over.r}, more...) {
+		maker := q.maker
+		if q.m.get(inEnded) != 0 {
+			maker = -1 // its process may end: that is nothing to wake up for
+		}
+		for _, fd := range append([]int{b.r, q.stop.r, maker, over.r}, more...) {
 			set = append(set, unix.PollFd{Fd: int32(fd), Events: unix.POLLIN})
 		}
 		_, err = unix.Poll(set, -1)
