@@ -254,9 +254,11 @@ func TestTasksMeet(t *testing.T) {
 	g := newGate(l)
 	p := newPool(l, 3)
 	var all []*pool.Future[int]
-	for n := range 5 {
-		all = append(all, submit(l, p, pauses, g.visit(strconv.Itoa(n))))
-	}
+	inOneGo(func() {
+		for n := range 5 {
+			all = append(all, submit(l, p, pauses, g.visit(strconv.Itoa(n))))
+		}
+	})
 	var here []*guest
 	var names []string
 	for n := range 3 {
@@ -291,6 +293,26 @@ func TestTasksMeet(t *testing.T) {
 	v.goes()
 	for _, f := range all {
 		require.Contains(l, p.Workers(), value(l, f), "the process of a task that waited at the gate")
+	}
+
+	// All are free, and as many tasks come as there are workers, before anybody else has run.
+	for range 20 {
+		var three []*pool.Future[int]
+		inOneGo(func() {
+			for range 3 {
+				three = append(three, submit(l, p, pauses, g.visit("one of three")))
+			}
+		})
+		here = here[:0]
+		for n := range 3 {
+			here = append(here, g.arrives(fmt.Sprintf("Three were submitted at once, in a pool of 3 workers that had nothing to do, and %d run: was only one woken?", n)))
+		}
+		for _, v := range here {
+			v.goes()
+		}
+		for _, f := range three {
+			value(l, f)
+		}
 	}
 	shut(l, p)
 }

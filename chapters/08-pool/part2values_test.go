@@ -9,6 +9,7 @@ import (
 	"os"
 	"runtime"
 	"strings"
+	"sync/atomic"
 	"testing"
 
 	"github.com/stretchr/testify/require"
@@ -57,11 +58,11 @@ func TestValuesGoOver(t *testing.T) {
 	atGate.goes()
 	value(l, first)
 	for _, f := range texts {
-		require.Equal(l, "before", string(value(l, f)), "Result() of a task whose argument was changed after Submit() had returned")
+		require.Equal(l, "before", string(value(l, f)), "what Submit() was given, and was changed after Submit() had returned: Result() of that task")
 	}
-	require.Equal(l, []int{1, 2, 3}, value(l, lists).Numbers, "Result() of a task whose argument was changed after Submit() had returned")
+	require.Equal(l, []int{1, 2, 3}, value(l, lists).Numbers, "what Submit() was given, and was changed after Submit() had returned: Result() of that task")
 	for _, f := range larges {
-		l.SameBytes(bytes.Repeat([]byte("b"), 300_000), value(l, f), "Result() of a task whose argument was changed after Submit() had returned")
+		l.SameBytes(bytes.Repeat([]byte("b"), 300_000), value(l, f), "what Submit() was given, and was changed after Submit() had returned: Result() of that task")
 	}
 
 	// What was handed out is not used again, neither here nor in the worker.
@@ -139,6 +140,8 @@ func TestTaskErrorsComeBack(t *testing.T) {
 	_, err := soon(l, submit(l, p, fails, "goexit"), "a task that has called runtime.Goexit()")
 	var e *pool.TaskError
 	require.ErrorAs(l, err, &e, "Result() of a task that has called runtime.Goexit()")
+	require.True(l, e.Panic, "TaskError.Panic of a task that has called runtime.Goexit()")
+	require.Contains(l, e.Text, "runtime.Goexit", "TaskError.Text of a task that has called runtime.Goexit(): it says so")
 	require.Equal(l, 49, run(l, p, square, 7), "Result() of the next task, after one that has called runtime.Goexit()")
 	require.Equal(l, workers, p.Workers(), "Workers() after tasks that failed: the worker lives")
 	shut(l, p)
@@ -204,8 +207,9 @@ func TestWhatDoesNotGoOverFailsAlone(t *testing.T) {
 		"whose result cannot be decoded when it has come": submit(l, p, oddities, odd{"result decode"}),
 		"whose result panics where it is decoded":         submit(l, p, oddities, odd{"result panic in decode"}),
 	}) {
-		_, err := soon(l, f, "a task "+what)
+		got, err := soon(l, f, "a task "+what)
 		require.ErrorIs(l, err, pool.ErrValue, "Result() of a task %s", what)
+		require.Zero(l, got, "what Result() returns beside the error of a task %s", what)
 		require.ErrorContains(l, err, "this is odd", "Result() of a task %s: the reason is in its text", what)
 		var e *pool.TaskError
 		require.False(l, errors.As(err, &e), "Result() of a task %s: it is no TaskError", what)
@@ -299,6 +303,14 @@ func TestTooLargeIsRefused(t *testing.T) {
 			require.ErrorIs(l, err, pool.ErrTooLarge, "Submit() of a string whose JSON is one byte too long")
 			_, err = soon(l, submit(l, p, longText, limit-1), "a task whose result is a string with a JSON that is one byte too long")
 			require.ErrorIs(l, err, pool.ErrTooLarge, "Result() of a string whose JSON is one byte too long")
+			_, err = soon(l, submit(l, p, fails, "long error"), "a task whose error is a long text")
+			var e *pool.TaskError
+			require.ErrorAs(l, err, &e, "Result() of a task with an error of 250,000 bytes, where %d is the limit: it is one of results", limit)
+			require.Len(l, e.Text, 250_000, "TaskError.Text of 250,000 bytes, where %d is the limit: it is one of results", limit)
+			const huge = 50_000_000
+			memory := lab.Allocated(func() { _, err = soon(l, submit(l, p, zeros, huge), "a task whose result is much too large") })
+			require.ErrorIs(l, err, pool.ErrTooLarge, "Result() of %d bytes, where %d is the limit", huge, limit)
+			require.Less(l, int(memory), huge/2, "bytes of memory that this process has taken for a result of %d bytes, where %d is the limit: was it sent, and refused here?", huge, limit)
 		}
 		shut(l, p)
 	}
@@ -380,6 +392,12 @@ func TestNothingIsTooMuch(t *testing.T) {
 	require.NotEmpty(l, opened, "descriptors, when 20000 tasks wait: none is left. Does one stand for each task?")
 	require.Less(l, len(opened), open+50, "descriptors, when 20000 tasks wait: does one stand for each task?")
 	require.Less(l, each, 1000, "bytes of memory for each of 20000 tasks that wait, with an argument of some bytes")
+	var called atomic.Int32
+	for _, f := range futures[:1000] {
+		f.AddDoneCallback(func(*pool.Future[int]) { called.Add(1) })
+	}
+	l.Rests()
+	require.Less(l, runtime.NumGoroutine(), goroutines+50, "goroutines, when 1000 tasks wait that have a callback: does one stand for each?")
 	one.goes()
 	two.goes()
 	l.Call("Result() of 20000 tasks, from the last one to the first", func() error {
@@ -391,6 +409,8 @@ func TestNothingIsTooMuch(t *testing.T) {
 		return nil
 	}).Returns(nil)
 	runtime.KeepAlive(futures)
+	l.Rests()
+	require.EqualValues(l, 1000, called.Load(), "callbacks that were called, of tasks of which 20000 have waited")
 
 	// Several goroutines at once.
 	errs := make(chan error, 8)

@@ -155,6 +155,19 @@ func TestMap(t *testing.T) {
 	}
 	require.Equal(l, 3, count, "results of a Map() whose pool is shut down after the third argument")
 	require.ErrorIs(l, last, os.ErrClosed, "the last that Map() hands out, where Submit() refuses")
+
+	// So it is with any error of Submit.
+	p = newPool(l, 2)
+	count = 0
+	for _, err := range pool.Map(forever, p, echoes, func(yield func(any) bool) {
+		_ = yield(1.5) && yield(make(chan int)) && yield(2.5)
+	}) {
+		last = err
+		count++
+	}
+	require.ErrorIs(l, last, pool.ErrValue, "the last that Map() hands out, where the second of three arguments is a channel: Submit() refuses, and that is the end")
+	require.Equal(l, 2, count, "what Map() hands out, where the second of three arguments is a channel: Submit() refuses, and that is the end")
+	shut(l, p)
 }
 
 // numbers are those from 0 on. How many were asked for is counted.
@@ -172,6 +185,7 @@ func numbers(n int, taken *int) func(func(int) bool) {
 }
 
 var (
+	echoes    = pool.NewTask("echoes", func(v any) (any, error) { return v, nil })
 	comesBack = pool.NewTask("comes back", func(v visit) (string, error) { return v.Name, v.wait() })
 	oddFails  = pool.NewTask("fails if odd", func(n int) (int, error) {
 		if n%2 == 1 {

@@ -87,6 +87,17 @@ func TestShutdownWaits(t *testing.T) {
 	l.Call("Shutdown() of a pool whose workers were stopped for a while", func() error { return <-returned }).ReturnsSoon(nil)
 	noneIsLeft(l, workers, "Shutdown()")
 
+	// A worker ends by itself: Work returns, and what comes behind it is done.
+	path := l.Path("ends")
+	p = poolWith(l, pool.Options{Workers: 2, Command: finisher.Command(path)})
+	var want []string
+	for _, pid := range p.Workers() {
+		want = append(want, fmt.Sprintf("%d:<nil>", pid))
+	}
+	run(l, p, square, 1)
+	shut(l, p)
+	require.ElementsMatch(l, want, lines(l, path), "what Work() has returned in each worker, when Shutdown() has returned: are they killed, so that it does not return?")
+
 	// A pool that had nothing to do, and one whose results nobody takes.
 	shut(l, newPool(l, 3))
 	p = newPool(l, 2)
@@ -159,11 +170,11 @@ func TestShutdownCancels(t *testing.T) {
 	require.Empty(l, p.Workers(), "Workers() after Shutdown()")
 	for _, f := range []*pool.Future[int]{running, other} {
 		_, err := soon(l, f, "a task that ran when the context of Shutdown() ended")
-		require.ErrorIs(l, err, pool.ErrBroken, "Result() of a task that ran when the context of Shutdown() ended")
+		require.ErrorIs(l, err, pool.ErrBroken, "Shutdown() whose context has ended, and Result() of a task that ran when the context of Shutdown() ended")
 	}
 	for _, f := range waiting {
 		_, err := soonOf(l, f, waiting, "300 tasks that waited when the context of Shutdown() ended")
-		require.ErrorIs(l, err, pool.ErrCancelled, "Result() of a task that waited when the context of Shutdown() ended")
+		require.ErrorIs(l, err, pool.ErrCancelled, "Shutdown() whose context has ended, and Result() of a task that waited when the context of Shutdown() ended")
 	}
 	require.Empty(l, lines(l, path), "tasks that have run, though they were cancelled")
 	heard(l, said, []string{"called"}, "the callback of a task that ran when the context of Shutdown() ended")
@@ -179,6 +190,26 @@ func TestShutdownCancels(t *testing.T) {
 	_, err = soon(l, running, "a task that ran when Shutdown() was called with a context that has ended")
 	require.ErrorIs(l, err, pool.ErrBroken, "Result() of a task that ran when Shutdown() was called with a context that has ended")
 	require.Empty(l, p.Workers(), "Workers() after Shutdown()")
+
+	// Nothing is left to do, and a worker does not end.
+	p = poolWith(l, pool.Options{Workers: 2, Command: lingerer.Command()})
+	pids = p.Workers()
+	ctx, stop = context.WithCancelCause(forever)
+	ends := l.Call("Shutdown() with a context, of a pool whose workers do not end when Work() has returned", func() error { return shutNow(p, ctx, pids) })
+	ends.Blocks("the workers have not ended")
+	stop(errEnough)
+	ends.ReturnsSoon(pool.ErrUnfinished)
+
+	// It waits for callbacks, also when its context has ended.
+	p = newPool(l, 1)
+	opens := make(chan struct{})
+	finished := submit(l, p, square, 1)
+	finished.AddDoneCallback(func(*pool.Future[int]) { said <- "called"; <-opens })
+	heard(l, said, []string{"called"}, "the callback of a task")
+	ends = l.Call("Shutdown() with a context that has ended", func() error { _ = p.Shutdown(over(), false); return nil })
+	ends.Blocks("a callback has not returned")
+	close(opens)
+	ends.Returns(nil)
 }
 
 // shutNow looks at once what Shutdown has left.
@@ -259,6 +290,18 @@ func TestWorkersAreReplaced(t *testing.T) {
 	for _, pid := range p.Workers() {
 		require.False(l, pids[pid], "Workers(): process %d has ended long ago", pid)
 	}
+	shut(l, p)
+
+	// It ends by itself, and not because it is killed.
+	path := l.Path("ends")
+	p = poolWith(l, pool.Options{Workers: 1, MaxTasks: 1, Command: finisher.Command(path)})
+	var want []string
+	for range 3 {
+		want = append(want, fmt.Sprintf("%d:<nil>", run(l, p, whoami, "")))
+	}
+	run(l, p, square, 1)
+	ended := lines(l, path) // the last one may be among them
+	require.Equal(l, want, ended[:min(len(ended), len(want))], "what Work() has returned in workers that were replaced: are they killed, so that it does not return?")
 	shut(l, p)
 
 	// It does not end before it has to.

@@ -49,7 +49,7 @@ func TestNewRefuses(t *testing.T) {
 		{"writes something else", nil},
 		{"is of version 7", []string{"7", strconv.Itoa(pool.Version)}},
 		{"is of version 0", []string{"0", strconv.Itoa(pool.Version)}},
-		{"closes descriptor 3", nil},
+		{"has something else behind its version", nil},
 	} {
 		l.Call("New() with a worker that "+bad.what, func() error {
 			p, err := pool.New(forever, pool.Options{Workers: 2, Command: fake.Command(bad.what)})
@@ -65,6 +65,28 @@ func TestNewRefuses(t *testing.T) {
 		}).ReturnsSoon(pool.ErrGreeting)
 		require.Equal(l, before, children(os.Getpid()), "child processes of who has called New() with a worker that %s: it has returned an error", bad.what)
 	}
+
+	// One that ends while something it has started has descriptor 3.
+	path := l.Path("started")
+	l.Call("New() with a worker that ends with status 3, after it has handed descriptor 3 to a process that goes on: does it wait for the stream alone?", func() error {
+		_, err := pool.New(forever, pool.Options{Workers: 1, Command: fake.Command("hands descriptor 3 on", path)})
+		if err != nil && !strings.Contains(err.Error(), "exit status 3") {
+			return fmt.Errorf("%q is not in the text: %v", "exit status 3", err)
+		}
+		return err
+	}).ReturnsSoon(pool.ErrGreeting)
+	for _, pid := range lines(l, path) {
+		n, _ := strconv.Atoi(pid)
+		l.Other("a process that a worker has started", n)
+	}
+
+	// One that goes on, and nobody can talk to it. Whoever gives it time to end may do so.
+	closed := l.Call("New() with a worker that closes descriptor 3, and goes on: its stream is at its end. Is it killed then?", func() error {
+		_, err := pool.New(forever, pool.Options{Workers: 2, Command: fake.Command("closes descriptor 3")})
+		return err
+	})
+	closed.Returns(pool.ErrGreeting)
+	require.Equal(l, before, children(os.Getpid()), "child processes of who has called New() with a worker that closes descriptor 3: it has returned an error")
 
 	// One that says nothing, or not all of it.
 	for _, what := range []string{"says nothing", "says half of it"} {
@@ -166,6 +188,24 @@ var fake = lab.NewProgram("no worker", func() int {
 		says(greeting(7))
 	case "is of version 0":
 		says(greeting(0))
+	case "has something else behind its version":
+		b := greeting(pool.Version)
+		b[15], b[12] = 1, 1
+		says(b)
+	case "hands descriptor 3 on":
+		pid, err := startsWithThree()
+		if err != nil || appendTo(os.Args[3], strconv.Itoa(pid)) != nil {
+			return 1
+		}
+		return 3
+	case "greets, and closes all":
+		says(greeting(pool.Version))
+		_ = visit{os.Args[3], "fake"}.wait()
+		for fd, target := range descriptors() {
+			if n, _ := strconv.Atoi(fd); n >= 3 && !strings.HasPrefix(target, "anon_inode:") { // those are Go's own
+				unix.Close(n)
+			}
+		}
 	case "closes descriptor 3":
 		unix.Close(3)
 	case "says half of it":

@@ -29,6 +29,8 @@ func TestTasksMayDoWhatTheyLike(t *testing.T) {
 		children = append(children, l.Other("a process that a task has started", got.PID))
 		require.Empty(l, got.Files, "descriptors from 3 on that a process has that a task has started: are they close-on-exec before a task begins?")
 	}
+	// A task may hand descriptor 3 on. So its worker's stream is not at its end when that has ended.
+	children = append(children, l.Other("a process that a task has started, and has handed descriptor 3", run(l, p, handsThreeOn, "")))
 	l.Call("Shutdown() of a pool whose tasks have started processes that have not ended: does one hold a descriptor, so that the pool waits for it?", func() error { return p.Shutdown(forever, false) }).ReturnsSoon(nil)
 	l.Rests()
 	for _, c := range children {
@@ -85,6 +87,25 @@ var startsAnother = pool.NewTask("starts another", func(self string) (started, e
 	}
 	return s, nil
 })
+
+// handsThreeOn starts a process that has descriptor 3 as well.
+var handsThreeOn = pool.NewTask("hands descriptor 3 on", func(string) (int, error) { return startsWithThree() })
+
+func startsWithThree() (pid int, err error) {
+	fd, err := unix.FcntlInt(3, unix.F_DUPFD_CLOEXEC, 3)
+	if err != nil {
+		return 0, err
+	}
+	three := os.NewFile(uintptr(fd), "a copy of descriptor 3")
+	defer three.Close()
+	cmd := exec.Command(sleeper.Command()[0], sleeper.Command()[1:]...)
+	cmd.ExtraFiles = []*os.File{three}
+	cmd.Stdout, cmd.Stderr = os.Stdout, os.Stderr
+	if err := cmd.Start(); err != nil {
+		return 0, err
+	}
+	return cmd.Process.Pid, nil
+}
 
 // sleeper waits until it is killed.
 var sleeper = lab.NewProgram("process that a task has started", sleeps)

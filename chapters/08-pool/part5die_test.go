@@ -67,7 +67,9 @@ func TestWorkerDiesInATask(t *testing.T) {
 		require.Nil(l, f, "Submit() with an error: there is no future then")
 		require.Equal(l, 16, before, "Result() of a task that was done before")
 		require.Equal(l, 25, value(l, finished), "Result() of a task that was done before")
-		require.False(l, victim.Cancel(), "Cancel() of a task of a broken pool")
+		for what, f := range inOrder(map[string]*pool.Future[int]{"ran": running, "was the first that waited": waiting[0], "was the last that waited": waiting[299], "ended its worker": victim}) {
+			require.False(l, f.Cancel(), "Cancel() of a task of a broken pool, which %s: it is done, and was not cancelled", what)
+		}
 		for _, w := range workers {
 			w.Ends("one worker has ended: the pool is broken, and kills the others")
 		}
@@ -84,6 +86,19 @@ func TestWorkerDiesInATask(t *testing.T) {
 		require.ErrorIs(l, err, os.ErrClosed, "Submit() after Shutdown() of a broken pool: it comes first")
 		noneIsLeft(l, workers, "Shutdown() of a broken pool")
 	}
+
+	// Something that the worker has started has descriptor 3, and goes on.
+	p := newPool(l, 1)
+	l.Other("a process that a task has started, and has handed descriptor 3", run(l, p, handsThreeOn, ""))
+	victim := submit(l, p, ends, ending{g.visit("victim"), "calls os.Exit(3)"})
+	v := g.arrives("The worker is free")
+	waiting := submit(l, p, square, 1)
+	v.goes()
+	for what, f := range inOrder(map[string]*pool.Future[int]{"ended its worker": victim, "waited then": waiting}) {
+		_, err := soon(l, f, "a task that "+what+", where a process that the worker has started has descriptor 3: is the stream all that tells of the end?")
+		broken(l, err, v.pid, "exit status 3", "ends", "Result() of a task that "+what)
+	}
+	shut(l, p)
 }
 
 // ending is the argument of a task that ends its process.
@@ -146,7 +161,75 @@ func TestWorkerDiesIdle(t *testing.T) {
 	call.ReturnsSoon(nil)
 	require.Empty(l, p.Workers(), "Workers() after Shutdown()")
 	one.goes()
+
+	// A worker that goes on, though its stream is at its end. It may be given time to end.
+	p = poolWith(l, pool.Options{Workers: 1, Command: fake.Command("greets, and closes all", g.path)})
+	v := g.arrives("The worker has greeted")
+	f = submit(l, p, square, 1)
+	v.goes()
+	result := l.Call("Result() in a pool whose worker closes descriptor 3, and goes on: is it killed then?", func() error {
+		_, err := f.Result(forever)
+		return err
+	})
+	result.Returns(pool.ErrBroken)
+	_, err := pool.Submit(p, square, 1)
+	require.ErrorIs(l, err, pool.ErrBroken, "Submit() in a pool whose worker has closed descriptor 3")
+	var b *pool.BrokenError
+	require.ErrorAs(l, err, &b, "Submit() in a pool whose worker has closed descriptor 3")
+	require.Equal(l, v.pid, b.PID, "BrokenError.PID, where a worker has closed descriptor 3 and goes on")
+	require.Equal(l, "signal: killed", b.How, "BrokenError.How, where a worker has closed descriptor 3 and goes on: the pool kills it")
+	shut(l, p)
+
+	// A worker has done its MaxTasks, and no other one takes its place.
+	for what, how := range inOrder(map[string]string{
+		"whose program is not there any more": unix.ENOENT.Error(),
+		"that ends before it has greeted":     "exit status 5",
+	}) {
+		path := l.Path("program")
+		command := onlyWhile.Command(path)
+		if how != "exit status 5" {
+			command = append([]string{path}, worker.Command()[1:]...)
+		}
+		program, err := os.Readlink("/proc/self/exe")
+		require.NoError(l, err)
+		require.NoError(l, os.Symlink(program, path))
+		p = poolWith(l, pool.Options{Workers: 2, MaxTasks: 1, Command: command})
+		busy := submit(l, p, pauses, g.visit("busy"))
+		other := l.Other("a worker", g.arrives("Both workers are free").pid)
+		last := submit(l, p, pauses, g.visit("last"))
+		v := g.arrives("One worker is free")
+		waits := submit(l, p, square, 1)
+		require.NoError(l, os.Remove(path))
+		v.goes()
+		require.Equal(l, v.pid, value(l, last), "Result() of the last task of a worker that nobody can replace: it is done")
+		for doing, f := range inOrder(map[string]*pool.Future[int]{"runs elsewhere": busy, "waits": waits}) {
+			_, err := soon(l, f, "a task that "+doing+", where a worker has done its MaxTasks, and is to be replaced by one "+what+": does nobody break the pool?")
+			replacedByNobody(l, err, v.pid, how, "Result() of a task that "+doing+", where a worker has done its MaxTasks, and is to be replaced by one "+what)
+		}
+		_, err = pool.Submit(p, square, 1)
+		replacedByNobody(l, err, v.pid, how, "Submit(), where a worker was to be replaced by one "+what)
+		other.Ends("nobody can take the place of a worker: the pool is broken, and kills the others")
+		shut(l, p)
+	}
 }
+
+// replacedByNobody expects the error of a pool that is broken since nobody takes the place of a worker.
+func replacedByNobody(l *lab.Lab, err error, pid int, how, what string) {
+	require.ErrorIs(l, err, pool.ErrBroken, what)
+	var b *pool.BrokenError
+	require.ErrorAs(l, err, &b, what)
+	require.Equal(l, pid, b.PID, "%s: BrokenError.PID is the worker whose place it was", what)
+	require.Contains(l, b.How, how, "%s: BrokenError.How says why there is no other one", what)
+	require.Empty(l, b.Task, "%s: BrokenError.Task, where a worker has ended in order", what)
+}
+
+// onlyWhile is a worker as long as there is a file.
+var onlyWhile = lab.NewProgram("worker as long as there is a file", func() int {
+	if _, err := os.Lstat(os.Args[2]); err != nil {
+		return 5
+	}
+	return status(pool.Work())
+})
 
 // Step 21: a worker that dies while it takes a task, or while it sends a result, makes nobody wait.
 func TestWorkerDiesHalfway(t *testing.T) {

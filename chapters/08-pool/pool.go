@@ -16,6 +16,11 @@
 // A worker may also be handed descriptors from 4 on, as many as it needs. In the process that has
 // called New, all descriptors of the pool are close-on-exec.
 //
+// A worker whose stream is at its end cannot be talked to any more. So the pool kills it there, if it
+// has not ended yet: also one that has closed descriptor 3 and goes on. That spoils nothing, since a
+// process that ends has its status by then. And a worker has ended when its process has: whatever it
+// has started may have descriptor 3, and go on.
+//
 // The first that a worker writes to descriptor 3 is a greeting of [GreetingSize] bytes. Numbers are
 // in the machine's byte order:
 //
@@ -28,11 +33,12 @@
 //
 // # Values
 //
-// A task has one argument and one result. A []byte goes as it is, also an empty one and nil, which
-// are the same on the other side. Every other value goes as JSON (encoding/json). What cannot be
-// encoded, or not be decoded on the other side, is [ErrValue], with the reason in its text; and so it
-// is when a method of the value's panics. What has more than Options.MaxSize bytes then is
-// [ErrTooLarge]. It is that one task's error. The pool goes on.
+// A task has one argument and one result. A []byte goes as it is. One that is empty and one that is
+// nil are no different: the other side gets no bytes, as either of them. Every other value goes as JSON
+// (encoding/json). What cannot be encoded, or not be decoded on the other side, is [ErrValue], with the
+// reason in its text. So is a value of which a method panics. What goes over has at most
+// Options.MaxSize bytes. More than that is [ErrTooLarge], and a result that is too large is not sent.
+// Each of these errors is the error of one task, and the pool goes on.
 //
 // What a task gets, and what Result returns, is memory of its own: nobody else writes to it, and it
 // is not used again.
@@ -41,7 +47,7 @@
 //
 // A worker runs one task at a time. A task begins as soon as a worker is free; those that were
 // submitted first begin first. So as many tasks run at one time as there are workers, and no task
-// waits for another one while a worker has nothing to do.
+// waits for another one while a worker has nothing to do, however many were submitted at once.
 //
 // # Who may die
 //
@@ -50,7 +56,11 @@
 // knows how much of it was done. So the pool is broken, for good: every future that is not done gets
 // [ErrBroken], as a [*BrokenError] that says which process it was and how it ended; Submit refuses;
 // and the pool kills its other workers. That is so when it was running a task, while it took one,
-// while it sent a result, and while it had nothing to do. Nothing hangs.
+// while it sent a result, and while it had nothing to do. Nothing hangs. A result that has come
+// half-way is lost. One that has come as a whole, just before the end, may count or be lost.
+//
+// A pool breaks, too, where a worker has done its Options.MaxTasks and no other one can be started, or
+// the other one does not greet as it should.
 //
 // When the process ends that has called New, its workers end too, whatever they are just doing,
 // and however it has ended.
@@ -58,8 +68,8 @@
 // # All functions
 //
 // All may be called by several goroutines at once. A call that waits sleeps. No goroutine and no
-// descriptor stands for a task that waits: memory grows by what a task's argument needs, and some
-// hundred bytes.
+// descriptor stands for a task that waits, also where it has callbacks: memory grows by what a task's
+// argument needs, and some hundred bytes. A task that is done, or cancelled, keeps no argument.
 package pool
 
 import (
@@ -126,6 +136,9 @@ func (e *TaskError) Error() string {
 }
 
 // BrokenError is what has broken a pool. It is found by errors.Is as ErrBroken, and with errors.As.
+//
+// Where nobody takes the place of a worker that has done its MaxTasks, PID is that worker's, How has
+// the text of the error with which no other one came, and Task is "".
 type BrokenError struct {
 	PID  int    // the worker
 	How  string // "exit status 3", or "signal: killed": see os.ProcessState.String
@@ -153,8 +166,8 @@ type Task[A, R any] struct{}
 // An empty name, a name that is there already and a nil function are a mistake in the program:
 // it panics, and says which name it was.
 //
-// What the function panics with is its error, and so it is when it calls [runtime.Goexit]: see
-// [TaskError].
+// Where the function panics, that is its error: see [TaskError]. Where it calls [runtime.Goexit], the
+// error is that of a panic, too, and "runtime.Goexit" is in its text.
 func NewTask[A, R any](name string, run func(A) (R, error)) *Task[A, R] {
 	return &Task[A, R]{}
 }
@@ -179,11 +192,11 @@ type Options struct {
 	Command []string
 
 	// MaxTasks is after how many tasks a worker is replaced by a new one. 0 means never. The old one
-	// ends first, and the pool has waited for it.
+	// ends first, by itself as in Shutdown, and the pool has waited for it.
 	MaxTasks int
 
 	// MaxSize is the limit of an argument and of a result, as it goes over, in bytes. 0 means
-	// DefaultSize.
+	// DefaultSize. The text of a task's error has no limit.
 	MaxSize int
 }
 
@@ -197,7 +210,8 @@ type Pool struct{}
 //     the other options, and for no Command;
 //   - what exec.Cmd.Start returned, for a program that cannot be started;
 //   - ErrGreeting for a worker that ends before it has greeted (the text says how it ended), that
-//     writes something else, or is of another version (both versions are in the text then);
+//     closes descriptor 3 and goes on (it is killed), that writes something else, or is of another
+//     version (both versions are in the text then);
 //   - ErrUnfinished and the context's cause ([context.Cause]), both by errors.Is, when the context
 //     ends before all have greeted;
 //   - the kernel's error where there is no descriptor left, or no process.
@@ -227,10 +241,12 @@ func Submit[A, R any](p *Pool, t *Task[A, R], arg A) (*Future[R], error) {
 // arguments. When one is an error the others go on.
 //
 // It takes arguments as results are taken from it: there are never more than 2 × Options.Workers
-// arguments of which the result was not handed out yet. So the arguments may be endless. Where Submit
-// refuses, or the context ends, that error is handed out in the place of the next result, and is the
-// last one. When it ends early, also because the caller has left the loop, tasks that have not
-// begun are cancelled.
+// arguments of which the result was not handed out yet. So the arguments may be endless.
+//
+// Where Submit refuses, whatever the error is, Map takes no more arguments. The results of those that
+// were submitted still come, and then that error, which is the last. Where the context ends while Map
+// waits for a result, ErrUnfinished comes in its place, as in Result, and is the last. When Map ends
+// early, also because the caller has left the loop, tasks that have not begun are cancelled.
 func Map[A, R any](ctx context.Context, p *Pool, t *Task[A, R], args iter.Seq[A]) iter.Seq2[R, error] {
 	return func(yield func(R, error) bool) {
 		var none R
@@ -240,15 +256,17 @@ func Map[A, R any](ctx context.Context, p *Pool, t *Task[A, R], args iter.Seq[A]
 
 // Shutdown ends the pool. From now on Submit refuses. All that was submitted is still done; or, with
 // cancel, what has not begun is cancelled. It returns when every future is done, every callback has
-// returned, and every worker has ended and was waited for. What a task has started, and has not
-// ended, goes on: Shutdown does not wait for it.
+// returned, and every worker has ended and was waited for. Workers end by themselves: Work returns nil
+// there, and what a worker's main does after that is done. What a task has started, and has not ended,
+// goes on: Shutdown does not wait for it.
 //
 // It may be called again, also by several at once, and also with cancel after it was called without:
 // each call waits for the same end, and returns nil.
 //
-// When the context ends it kills the workers: what they were doing is ErrBroken, and what had not begun
-// is ErrCancelled. The error is ErrUnfinished and the context's cause, both by errors.Is. Also then no
-// process is left. In a broken pool there is nothing to wait for: it returns nil.
+// When the context ends it kills all workers that are left, also those that have nothing to do and do
+// not end. What they were doing is ErrBroken, and what had not begun is ErrCancelled. The error is
+// ErrUnfinished and the context's cause, both by errors.Is. Also then no process is left. In a broken
+// pool no task is left to wait for: it returns nil. In both it still waits for callbacks.
 //
 // A callback must not call it and wait: it would wait for itself.
 func (p *Pool) Shutdown(ctx context.Context, cancel bool) error {
@@ -265,11 +283,11 @@ func (f *Future[R]) Done() <-chan struct{} {
 }
 
 // Result waits until the task is done, and returns what it has returned. It may be called as often
-// as one likes. Whose context ends gets ErrUnfinished and the context's cause, both by errors.Is: also
-// then the task goes on, and so does the future. If the task is done it returns that, also with a
-// context that has ended.
+// as one likes. When its context ends it returns ErrUnfinished and the context's cause, both by
+// errors.Is. The task goes on, and Result may be called again. If the task is done it returns that, also
+// with a context that has ended.
 //
-// Errors of the task, beside which the value is zero:
+// Errors of the task, beside which the value is zero, also where a part of it could be decoded:
 //   - a *TaskError if it has returned an error, or panicked;
 //   - ErrCancelled if it was cancelled;
 //   - ErrBroken, as a *BrokenError: see [Pool];

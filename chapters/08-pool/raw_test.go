@@ -10,6 +10,7 @@ import (
 	"maps"
 	"net"
 	"os"
+	"runtime"
 	"slices"
 	"strings"
 
@@ -34,6 +35,29 @@ func status(err error) int {
 		return 1
 	}
 	return 0
+}
+
+// finisher is a worker that writes down what Work has returned, behind it and not before.
+var finisher = lab.NewProgram("worker that writes down its end", func() int {
+	err := pool.Work()
+	_ = appendTo(os.Args[2], fmt.Sprintf("%d:%v", os.Getpid(), err))
+	return 0
+})
+
+// lingerer is a worker that does not end when Work has returned.
+var lingerer = lab.NewProgram("worker that goes on after Work()", func() int {
+	_ = pool.Work()
+	return sleeps()
+})
+
+// appendTo adds a line to a file.
+func appendTo(path, text string) error {
+	f, err := os.OpenFile(path, os.O_APPEND|os.O_CREATE|os.O_WRONLY, 0o600)
+	if err != nil {
+		return err
+	}
+	_, err = fmt.Fprintln(f, text)
+	return errors.Join(err, f.Close())
 }
 
 // newPool makes a pool of so many workers.
@@ -152,7 +176,7 @@ func (g *gate) arrives(why string) (v *guest) {
 	select {
 	case v = <-g.came:
 	default:
-		g.l.Call("a task that should begin now. "+why, func() error { v = <-g.came; return nil }).ReturnsSoon(nil)
+		g.l.Call("the next task. "+why, func() error { v = <-g.came; return nil }).Happens("a task begins", "none has begun")
 	}
 	g.l.CloseAtEnd(v.conn)
 	return v
@@ -166,6 +190,12 @@ func (g *gate) nobody(why string) {
 		require.Fail(g.l, "task "+v.name+" has begun", why)
 	default:
 	}
+}
+
+// inOneGo does something while no other goroutine of this process runs, unless it waits itself.
+func inOneGo(f func()) {
+	defer runtime.GOMAXPROCS(runtime.GOMAXPROCS(1))
+	f()
 }
 
 // goes lets the task through.

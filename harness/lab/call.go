@@ -116,6 +116,17 @@ func (c *Call) ReturnsSoon(want error) {
 	c.Returns(want)
 }
 
+// Happens is ReturnsSoon for what is no call of the learner's: it says what is to happen, and what is
+// so when nothing moves any more and it has not.
+func (c *Call) Happens(expected, otherwise string) {
+	c.lab.t.Helper()
+	returned, _ := c.rests()
+	if !returned {
+		c.lab.wrong(c.what, expected, otherwise)
+	}
+	c.Returns(nil)
+}
+
 // FailsSoon is ReturnsSoon for a call that has to return an error, whichever it is: a
 // Recv whose descriptor another goroutine has closed, say.
 func (c *Call) FailsSoon() {

@@ -94,7 +94,8 @@ func (f *Future[R]) Result(ctx context.Context) (r R, err error) {
 	}
 	// The bytes are copied: each caller may change what it gets.
 	if err := decode(append([]byte(nil), f.job.value...), &r); err != nil {
-		return r, fmt.Errorf("the result of task %s: %w", f.job.name, err)
+		var none R // some of it may have been decoded
+		return none, fmt.Errorf("the result of task %s: %w", f.job.name, err)
 	}
 	return r, nil
 }

@@ -11,7 +11,6 @@ import (
 	"os/exec"
 	"slices"
 	"strings"
-	"sync"
 	"time"
 
 	"golang.org/x/sys/unix"
@@ -24,10 +23,8 @@ type hand struct {
 	cmd    *exec.Cmd
 	stream *os.File
 	in     *bufio.Reader
-	leaves bool // it has said so
-
-	once sync.Once
-	end  error
+	leaves bool          // it has said so
+	ended  chan struct{} // closed when it was waited for
 }
 
 // setRoom asks for room for all messages that may be under way.
@@ -45,7 +42,7 @@ func (p *Pool) startWorker(number int) (*hand, error) {
 		unix.Close(pair[1])
 		return nil, os.NewSyscallError("fcntl", err)
 	}
-	w := &hand{pool: p, number: number, stream: os.NewFile(uintptr(pair[0]), "worker")}
+	w := &hand{pool: p, number: number, stream: os.NewFile(uintptr(pair[0]), "worker"), ended: make(chan struct{})}
 	w.in = bufio.NewReaderSize(w.stream, 64<<10)
 	theirs := os.NewFile(uintptr(pair[1]), "worker's end")
 	defer theirs.Close()
@@ -56,7 +53,16 @@ func (p *Pool) startWorker(number int) (*hand, error) {
 		w.stream.Close()
 		return nil, err
 	}
+	go w.hangUp(pair[0])
 	return w, nil
+}
+
+// hangUp waits for the process, and then ends its stream on this side, too: what it has started may
+// have the other end. What has come already is still read.
+func (w *hand) hangUp(stream int) {
+	_ = w.cmd.Wait()
+	_ = unix.Shutdown(stream, unix.SHUT_RDWR)
+	close(w.ended)
 }
 
 // greets waits for the greeting, and answers it.
@@ -74,7 +80,7 @@ func (w *hand) greets(ctx context.Context) error {
 		return fmt.Errorf("%w: it has not greeted: %s", ErrGreeting, how(w.wait()))
 	case err != nil:
 		return err
-	case !strings.HasPrefix(string(got), magic):
+	case !strings.HasPrefix(string(got), magic) || binary.NativeEndian.Uint32(got[len(magic)+4:]) != 0:
 		return fmt.Errorf("%w: it has written %q", ErrGreeting, got)
 	}
 	if v := binary.NativeEndian.Uint32(got[len(magic):]); v != Version {
@@ -131,7 +137,7 @@ func (w *hand) watch() {
 }
 
 func (w *hand) wait() *os.ProcessState {
-	w.once.Do(func() { w.end = w.cmd.Wait() })
+	<-w.ended
 	return w.cmd.ProcessState
 }
 
@@ -159,13 +165,15 @@ func (p *Pool) gone(w *hand, state *os.ProcessState) {
 	p.mu.Unlock()
 	next, err := p.startWorker(w.number)
 	if err == nil {
-		if err = next.greets(context.Background()); err != nil {
+		if err = next.greets(p.wanted); err != nil {
 			kill([]*hand{next})
 		}
 	}
 	if err != nil {
 		p.mu.Lock()
-		p.breaks(fmt.Errorf("%w: no worker in the place of %d: %w", ErrBroken, w.cmd.Process.Pid, err))
+		if p.wanted.Err() == nil {
+			p.breaks(&BrokenError{PID: w.cmd.Process.Pid, How: fmt.Sprintf("nobody has taken its place: %v", err)})
+		}
 		p.mu.Unlock()
 		return
 	}
@@ -201,6 +209,7 @@ func (p *Pool) breaks(why error) {
 		p.waiting.takeFirst()
 		p.ended(j, nil, why)
 	}
+	p.enough()
 }
 
 // hand sends a worker an argument that was too large for a message. If that fails the worker has
@@ -254,8 +263,9 @@ func (p *Pool) Shutdown(ctx context.Context, cancel bool) error {
 	return fmt.Errorf("%w: %w", ErrUnfinished, context.Cause(ctx))
 }
 
-// cancelAll takes back what has not begun. It is called with the lock.
+// cancelAll takes back what has not begun: so no worker more is wanted. It is called with the lock.
 func (p *Pool) cancelAll() {
+	p.enough()
 	cancelled := func(j *job) { p.ended(j, nil, fmt.Errorf("task %s: %w", j.name, ErrCancelled)) }
 	for slot, j := range p.given {
 		if j != nil && !isDone(j) && p.states[slot].CompareAndSwap(handedOver, takenBack) {
@@ -271,6 +281,7 @@ func (p *Pool) cancelAll() {
 // close waits until all is done, and gives everything back.
 func (p *Pool) close() {
 	<-p.idle
+	p.enough()
 	_ = unix.Shutdown(p.tasks, unix.SHUT_WR) // the workers come to the end
 	p.watched.Wait()
 	p.callbacks.Wait()

@@ -74,7 +74,7 @@ func (e *TaskError) Error() string {
 // BrokenError is what has broken a pool. It is found by errors.Is as ErrBroken, and with errors.As.
 type BrokenError struct {
 	PID  int    // the worker
-	How  string // "exit status 3", or "signal: killed": see os.ProcessState.String
+	How  string // "exit status 3", or "signal: killed": see os.ProcessState.String; or why none has come in its place
 	Task string // the name of the task that it was running, "" if none
 }
 
@@ -125,6 +125,9 @@ type Pool struct {
 
 	callbacks sync.WaitGroup
 	watched   sync.WaitGroup // the goroutines of the workers
+
+	wanted context.Context // ends when no more workers are wanted
+	enough context.CancelFunc
 
 	mu      sync.Mutex
 	all     []*hand
@@ -181,6 +184,7 @@ func New(ctx context.Context, o Options) (_ *Pool, err error) {
 	}
 	o.Command = slices.Clone(o.Command)
 	p := &Pool{options: o, tasks: -1, idle: make(chan struct{}), over: make(chan struct{})}
+	p.wanted, p.enough = context.WithCancel(context.Background())
 	defer func() {
 		if err != nil {
 			p.giveBack()

@@ -11,8 +11,9 @@ import (
 )
 
 // Wrong is a known-wrong solution: a mistake that people make, as an edit of the
-// reference.
+// reference, or of another correct solution.
 type Wrong struct {
+	Of      string          `toml:"of"`      // which one, in testdata/other; "" for the reference
 	Step    int             `toml:"step"`    // the step that must reject it
 	Verdict verdict.Verdict `toml:"verdict"` // how that step ends
 	Reason  string          `toml:"reason"`  // the mistake in a sentence
@@ -46,7 +47,11 @@ func (v *verifier) rejects() ([]Proof, error) {
 		if err == nil {
 			rejected[w.Step] = true
 		}
-		all = append(all, Proof{What: name, Inputs: v.sum(below(v.testdata("wrong", name+".toml"))),
+		inputs := below(v.testdata("wrong", name+".toml"))
+		if w.Of != "" {
+			inputs = either(inputs, below(v.testdata("other", w.Of)), below(v.testdata("other", w.Of+".toml")))
+		}
+		all = append(all, Proof{What: name, Inputs: v.sum(inputs),
 			Try: func(ctx context.Context, seed uint64) []Row {
 				if err != nil {
 					return one("", "", err)
@@ -72,9 +77,15 @@ func (v *verifier) reject(ctx context.Context, name string, w Wrong, seed uint64
 	if err != nil {
 		return one("", "", err)
 	}
-	steps, err := v.concerned(ctx, impl, w.Step)
-	if err != nil {
-		return one("", "", err)
+	var steps []int
+	if w.Of == "" {
+		if steps, err = v.concerned(ctx, impl, w.Step); err != nil {
+			return one("", "", err)
+		}
+	} else { // which blocks a step enters is known of the reference only
+		for _, s := range v.chapter.Steps[:min(w.Step, len(v.chapter.Steps))] {
+			steps = append(steps, s.Number)
+		}
 	}
 	r, err := v.run(ctx, impl, false, seed, steps...)
 	if err != nil {

@@ -1,6 +1,7 @@
 package verify
 
 import (
+	"cmp"
 	"fmt"
 	"os"
 	"path/filepath"
@@ -35,11 +36,11 @@ type Other struct {
 	Edits  []overlay.Edit `toml:"edit"`
 }
 
-// Variant returns a variant: the reference with its edits, or what is in its folder.
-// One that is not well-formed, or that no longer applies to the reference, is an
-// error.
+// Variant returns a variant: the reference, or another correct solution, with its edits, or what is in
+// its folder. One that is not well-formed, or that no longer applies, is an error.
 func Variant(root string, c book.Chapter, kind, name string) (overlay.Impl, error) {
 	var edits []overlay.Edit
+	of := ""
 	var err error
 	switch kind {
 	case "other":
@@ -55,7 +56,7 @@ func Variant(root string, c book.Chapter, kind, name string) (overlay.Impl, erro
 	case "wrong":
 		var w Wrong
 		w, err = readWrong(root, c, name)
-		edits = w.Edits
+		edits, of = w.Edits, w.Of
 	case "slow":
 		var s Slow
 		s, err = ReadSlow(root, c, name)
@@ -66,16 +67,21 @@ func Variant(root string, c book.Chapter, kind, name string) (overlay.Impl, erro
 	if err != nil {
 		return overlay.Impl{}, err
 	}
-	reference, err := overlay.Open(filepath.Join(root, c.Solution()))
+	var right overlay.Impl
+	if of == "" {
+		right, err = overlay.Open(filepath.Join(root, c.Solution()))
+	} else {
+		right, err = Variant(root, c, "other", of)
+	}
 	if err != nil {
 		return overlay.Impl{}, err
 	}
-	files, err := reference.Read()
+	files, err := right.Read()
 	if err != nil {
 		return overlay.Impl{}, err
 	}
 	if err := overlay.Apply(files, edits); err != nil {
-		return overlay.Impl{}, fmt.Errorf("it no longer applies to the reference: %w", err)
+		return overlay.Impl{}, fmt.Errorf("it no longer applies to %s: %w", cmp.Or(of, "the reference"), err)
 	}
 	return overlay.Memory(kind+"/"+name, files), nil
 }

@@ -233,6 +233,8 @@ func TestKnownWrongSolutions(t *testing.T) {
 		{"another verdict", replace(`verdict = "wrong"`, `verdict = "hung"`), `is "wrong", not "hung"`},
 		{"an unknown key", replace("reason", "raison"), "unknown key"},
 		{"no words", replace(`words = ["big-endian order"]`, ""), "have to be given"},
+		{"of another one", replace("step = 2", "step = 2\nof = \"plain\""), ""},
+		{"of one that is not there", replace("step = 2", "step = 2\nof = \"nobody\""), "nobody"},
 		{"does not build", replace("new = 'binary.LittleEndian.Uint32'", "new = 'binary.MiddleEndian.Uint32'"), `is "broken", not "pass"`},
 	} {
 		t.Run(c.name, func(t *testing.T) {

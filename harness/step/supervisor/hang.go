@@ -63,12 +63,14 @@ func (s *step) hang(spinning bool) {
 // ask asks the processes of the step for the runtime's dump and returns what
 // comes, by pid. A Go program that does not answer SIGQUIT is made to. A process is asked before its children: their ends would end its
 // wait for them. The test is an exception, and the last: its end kills the
-// processes that the lab started, in the middle of their dumps.
+// processes that the lab started, in the middle of their dumps. It is stopped until then:
+// the end of a process that its own code has started would let it go on, and fail elsewhere.
 func (s *step) ask(processes []procfs.Process, spinning bool) map[int][]byte {
 	s.dumping.Store(true)
 	if len(processes) == 0 {
 		return nil
 	}
+	unix.Kill(processes[0].PID, unix.SIGSTOP)
 	for _, generation := range append(generations(processes[1:]), processes[:1]) {
 		var pids []int
 		var silent []procfs.Process
@@ -96,6 +98,7 @@ func (s *step) force(processes []procfs.Process, spinning bool) {
 	var pids []int
 	for _, p := range processes {
 		if came[p.PID] == nil && p.ForceDump(spinning) == nil {
+			unix.Kill(p.PID, unix.SIGCONT) // a stopped one cannot answer
 			pids = append(pids, p.PID)
 		}
 	}

@@ -64,7 +64,7 @@ func (e *TaskError) Error() string {
 // BrokenError is what has broken a pool. It is found by errors.Is as ErrBroken, and with errors.As.
 type BrokenError struct {
 	PID  int    // the worker
-	How  string // "exit status 3", or "signal: killed": see os.ProcessState.String
+	How  string // "exit status 3", or "signal: killed": see os.ProcessState.String; or why none has come in its place
 	Task string // the name of the task that it was running, "" if none
 }
 

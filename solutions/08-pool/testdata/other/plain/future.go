@@ -83,10 +83,14 @@ func (f *Future[R]) Result(ctx context.Context) (r R, err error) {
 			return r, fmt.Errorf("%w: %w", ErrUnfinished, context.Cause(ctx))
 		}
 	}
-	if err = f.job.err; err == nil {
-		err = decode(f.job.value, &r)
+	if f.job.err != nil {
+		return r, f.job.err
 	}
-	return r, err
+	if err := decode(f.job.value, &r); err != nil {
+		var none R
+		return none, err
+	}
+	return r, nil
 }
 
 func isDone(j *job) bool {

@@ -35,6 +35,9 @@ type Pool struct {
 	closed  bool
 	killed  bool
 	broken  *BrokenError
+
+	wanted context.Context // ends when no more workers are wanted
+	enough context.CancelFunc
 }
 
 // worker is one process.
@@ -44,6 +47,7 @@ type worker struct {
 	answers chan answer // closed when it has ended
 	job     *job        // that it runs
 	leaves  bool        // it was told to
+	ended   chan bool   // closed when it was waited for
 }
 
 func New(ctx context.Context, o Options) (*Pool, error) {
@@ -55,6 +59,7 @@ func New(ctx context.Context, o Options) (*Pool, error) {
 	}
 	p := &Pool{options: o}
 	p.changed = sync.NewCond(&p.lock)
+	p.wanted, p.enough = context.WithCancel(context.Background())
 	var all []*worker
 	for range o.Workers {
 		w, err := p.start(ctx)
@@ -80,7 +85,7 @@ func (p *Pool) start(ctx context.Context) (*worker, error) {
 	if err != nil {
 		return nil, err
 	}
-	w := &worker{stream: os.NewFile(uintptr(pair[0]), "worker"), answers: make(chan answer)}
+	w := &worker{stream: os.NewFile(uintptr(pair[0]), "worker"), answers: make(chan answer), ended: make(chan bool)}
 	theirs := os.NewFile(uintptr(pair[1]), "worker's end")
 	defer theirs.Close()
 	w.cmd = exec.Command(p.options.Command[0], p.options.Command[1:]...)
@@ -91,6 +96,11 @@ func (p *Pool) start(ctx context.Context) (*worker, error) {
 		return nil, err
 	}
 	theirs.Close()
+	go func() {
+		_ = w.cmd.Wait()
+		_ = unix.Shutdown(pair[0], unix.SHUT_RDWR) // what it has started may have the other end
+		close(w.ended)
+	}()
 	got := make([]byte, GreetingSize)
 	stop := context.AfterFunc(ctx, func() { w.stream.SetReadDeadline(time.Unix(1, 0)) })
 	_, err = io.ReadFull(w.stream, got)
@@ -119,7 +129,7 @@ func (p *Pool) start(ctx context.Context) (*worker, error) {
 // giveUp ends a worker that is none of the pool's yet.
 func (w *worker) giveUp() {
 	_ = w.cmd.Process.Kill()
-	_ = w.cmd.Wait()
+	<-w.ended
 	w.stream.Close()
 }
 
@@ -137,23 +147,24 @@ func (p *Pool) read(w *worker) {
 		_ = w.cmd.Process.Kill() // it may have closed its end only
 	}
 	p.lock.Unlock()
-	_ = w.cmd.Wait()
+	<-w.ended
 	w.stream.Close()
 	p.lock.Lock()
 	p.workers = slices.DeleteFunc(p.workers, func(o *worker) bool { return o == w })
 	if !w.leaves {
-		p.breaks(w)
+		p.breaks(w, w.cmd.ProcessState.String())
 	}
 	p.lock.Unlock()
 	close(w.answers)
 }
 
 // breaks says of everything that is not done that it will not be. It is called with the lock.
-func (p *Pool) breaks(w *worker) {
+func (p *Pool) breaks(w *worker, how string) {
 	if p.broken != nil {
 		return
 	}
-	p.broken = &BrokenError{PID: w.cmd.Process.Pid, How: w.cmd.ProcessState.String()}
+	p.broken = &BrokenError{PID: w.cmd.Process.Pid, How: how}
+	p.enough()
 	if w.job != nil {
 		p.broken.Task = w.job.name
 	}
@@ -259,11 +270,13 @@ func (p *Pool) goodbye(w *worker) {
 
 func (p *Pool) replace(old *worker) *worker {
 	p.goodbye(old)
-	w, err := p.start(context.Background())
+	w, err := p.start(p.wanted)
 	p.lock.Lock()
 	defer p.lock.Unlock()
 	if err != nil {
-		p.breaks(old)
+		if p.wanted.Err() == nil {
+			p.breaks(old, fmt.Sprintf("no other one could be started: %v", err))
+		}
 		return nil
 	}
 	p.workers = append(p.workers, w)
@@ -365,6 +378,9 @@ func (p *Pool) Shutdown(ctx context.Context, cancel bool) error {
 	p.changed.Broadcast()
 	var err error
 	for p.undone > 0 || p.serving > 0 || p.calling > 0 {
+		if p.undone == 0 {
+			p.enough()
+		}
 		if ctx.Err() != nil && err == nil {
 			err = fmt.Errorf("%w: %w", ErrUnfinished, context.Cause(ctx))
 			p.killed = true
@@ -381,6 +397,7 @@ func (p *Pool) Shutdown(ctx context.Context, cancel bool) error {
 
 // cancelAll is called with the lock.
 func (p *Pool) cancelAll() {
+	p.enough()
 	for _, j := range p.waiting {
 		if !isDone(j) {
 			p.finish(j, nil, ErrCancelled)
