@@ -42,9 +42,12 @@
 // another user (kill(2)). What was closed returns os.ErrClosed, in every method and for a
 // second Close too. A call that waits does so without using the processor, it survives
 // signals (EINTR), and it ends with its context's error, or with
-// os.ErrDeadlineExceeded. os.ErrClosed comes before the error of a context. Where a signal is there
-// already it is returned, also if that context is done or that deadline has passed. All may be used by several goroutines at once, apart
-// from the receiving of one Inbox.
+// os.ErrDeadlineExceeded. os.ErrClosed comes before the error of a context.
+//
+// What is there comes before a time that is over: where a signal has come already, it is returned,
+// also if the context is done or the deadline has passed.
+//
+// All may be used by several goroutines at once, apart from the receiving of one Inbox.
 //
 // Every descriptor is close-on-exec. When something was closed none is left, and no goroutine.
 package signals
@@ -134,17 +137,18 @@ type Listener struct{}
 //
 // A signal that the process ignores when Listen is called stays ignored, and Wait will not
 // return it. Who started the program has decided that (nohup(1)), or the program itself by
-// signal.Ignore. Of the first Go knows at SIGHUP and SIGINT alone.
+// signal.Ignore. What the starter has decided Go can see for SIGHUP and SIGINT only.
 //
 // Without any signal it is ErrSignal, and so it is for those that a Go program cannot catch:
-// SIGKILL and SIGSTOP, and 32 to 34.
+// SIGKILL and SIGSTOP, and 32 to 34. To name a signal twice is to name it once.
 func Listen(sigs ...syscall.Signal) (*Listener, error) {
 	return nil, todo.Err("Listen")
 }
 
 // Wait waits for one of the signals, and takes it. One that came while nobody waited is kept.
 // Several of one kind may have become one. But one of each kind is kept, however many of the
-// others came before and were not taken. Several may wait at once, each with its own context.
+// others came before and were not taken, and one that comes again and again does not hide the
+// others: each has its turn. Several may wait at once, each with its own context.
 func (l *Listener) Wait(ctx context.Context) (syscall.Signal, error) {
 	return 0, todo.Err("Listener.Wait")
 }
