@@ -265,19 +265,21 @@ func TestSecondSignalEndsAtOnce(t *testing.T) {
 		{unix.SIGINT, unix.SIGHUP, "killed by SIGHUP"},
 		{unix.SIGTERM, unix.SIGUSR1, "exit status 138"},
 		{unix.SIGUSR1, unix.SIGTERM, "killed by SIGTERM"},
+		{unix.SIGTERM, unix.SIGQUIT, "exit status 131"},
+		{unix.SIGTERM, unix.SIGTSTP, "exit status 148"},
 	} {
 		p := started(l, neverDone, lab.Dies())
 		require.NoError(l, unix.Kill(p.PID(), one.first), "kill(2)")
 		require.Equal(l, called(one.first), said(p), "the signal that began the shutdown")
 		p.Blocks("its work never ends, and only one signal was sent")
 		require.NoError(l, unix.Kill(p.PID(), one.second), "kill(2)")
-		l.Until(fmt.Sprintf("a process that got %s and then %s, while work is in flight: a Go program does nothing at SIGUSR1 by default.", called(one.first), called(one.second)), lab.IsGone(p))
-		require.Equal(l, one.how, p.Ended(), "how a process ended that got %s and then %s: a signal with a default action that ends a Go program does it by that, so that the parent can tell", called(one.first), called(one.second))
+		l.Until(fmt.Sprintf("a process that got %s and then %s, while work is in flight: a Go program does nothing at SIGUSR1 by default, and is stopped by SIGTSTP.", called(one.first), called(one.second)), lab.IsGone(p))
+		require.Equal(l, one.how, p.Ended(), "how a process ended that got %s and then %s: SIGHUP, SIGINT and SIGTERM end it by their default action, so that the parent can tell; at all others it is 128 plus the number.", called(one.first), called(one.second))
 	}
 }
 
 var neverDone = lab.NewRole("process whose work never ends", func(c *lab.Child) error {
-	d, err := signals.NewDrain(long, unix.SIGTERM, unix.SIGINT, unix.SIGHUP, unix.SIGUSR1)
+	d, err := signals.NewDrain(long, unix.SIGTERM, unix.SIGINT, unix.SIGHUP, unix.SIGUSR1, unix.SIGQUIT, unix.SIGTSTP)
 	if err != nil {
 		return fmt.Errorf("NewDrain(): %w", err)
 	}

@@ -85,6 +85,7 @@ func TestWorkersAreStartedAgain(t *testing.T) {
 	require.ErrorIs(l, s.Signal(65), signals.ErrSignal, "Supervisor.Signal() of a number that is no signal")
 	require.NoError(l, s.Stop(0), "Stop() without workers")
 	require.ErrorIs(l, s.Stop(0), os.ErrClosed, "Stop(), the second time")
+	require.NoError(l, s.Signal(unix.SIGHUP), "Supervisor.Signal() after Stop(): no worker runs.")
 	require.ErrorIs(l, s.Add("a", func() *exec.Cmd { return sh("exit 0") }), os.ErrClosed, "Add() after Stop()")
 
 	one, err := signals.NewSupervisor(signals.Policy{First: long, Most: long})
@@ -292,7 +293,7 @@ func TestStopTakesAllAlong(t *testing.T) {
 	p.Go()
 	require.Equal(l, "state: a b, signal: <nil>, stop: file already closed", event(p).Text, "what State(), Signal() and a second Stop() returned, while Stop() waits for a worker: the last one is first, and the other one is told when that has ended.")
 	n, err := lab.Waiting(log)
-	require.NoError(l, err, "FIONREAD")
+	require.NoError(l, err, "asking a pipe how much is in it")
 	require.Zero(l, n, "bytes that the workers have said: the last one is first, and the other one is told when that has ended.")
 	_, err = w.WriteString("\n")
 	require.NoError(l, err, "writing")
@@ -309,6 +310,7 @@ func TestStopTakesAllAlong(t *testing.T) {
 	require.NoError(l, err, "getpgid(2)")
 	p.Go()
 	require.Equal(l, "signal: <nil>", event(p).Text, "what Signal() returned")
+	l.Rests() // SIGHUP has been handled
 	p.Go()
 	require.Equal(l, "b is told", line(l, log), "what the workers say when Stop() has begun: the last one is first.")
 	require.NoError(l, unix.Kill(first, unix.SIGKILL), "kill(2) of the first worker")
@@ -327,6 +329,7 @@ func TestStopTakesAllAlong(t *testing.T) {
 	p, _, _, _ = stopping(l, "one: trap '' TERM HUP", "deaf: trap '' TERM HUP")
 	p.Go()
 	require.Equal(l, "signal: <nil>", event(p).Text, "what Signal() returned")
+	l.Rests() // SIGHUP has been handled
 	p.Go()
 	for _, name := range []string{"deaf", "one"} {
 		require.Equal(l, name+": ended, killed by SIGKILL, pause 0s", event(p).Text, "what Tell was told of two workers that ignore SIGTERM")
@@ -338,6 +341,7 @@ func TestStopTakesAllAlong(t *testing.T) {
 	other := l.Other("what the worker had started", pids["deaf"])
 	p.Go()
 	require.Equal(l, "signal: <nil>", event(p).Text, "what Signal() returned")
+	l.Rests() // SIGHUP has been handled
 	p.Go()
 	require.Equal(l, "calm", line(l, log), "what the workers say")
 	require.Equal(l, "calm: ended, exit status 0, pause 0s", event(p).Text, "what Tell was told")
@@ -359,6 +363,7 @@ func TestStopTakesAllAlong(t *testing.T) {
 	l.Until("the worker", lab.IsStopped(l.Other("the worker", group)))
 	p.Go()
 	require.Equal(l, "signal: <nil>", event(p).Text, "what Signal() returned")
+	l.Rests() // SIGHUP has been handled
 	p.Go()
 	require.Equal(l, "a: ended, exit status 0, pause 0s", event(p).Text, "what Tell was told of a worker that was stopped (SIGSTOP) when Stop() was called: it has to go on (SIGCONT) to hear of SIGTERM.")
 	left.Ends("it ignores SIGTERM, but its worker has ended: what is left of the group is killed.")

@@ -165,7 +165,7 @@ type Info struct {
 	Value  int  // the number, if Queued
 	PID    int  // the sender; 0 if it is of another PID namespace
 	UID    int  // the sender's user
-	Queued bool // it was sent by Queue, or by sigqueue(3): SI_QUEUE
+	Queued bool // it was sent by Queue, or by sigqueue(3): its code is SI_QUEUE, and no other
 }
 
 // Inbox receives signals from the kernel, with what they carry: signalfd(2).
@@ -180,7 +180,8 @@ type Inbox struct{}
 // and is pending, is for the Inbox.
 //
 // Some signals Go's runtime unblocks in every thread, whatever the process began with: those that
-// an instruction raises, such as SIGSEGV, and SIGCHLD, SIGPROF and SIGURG. No Inbox is for them.
+// an instruction raises, such as SIGSEGV, and SIGCHLD, SIGPROF and SIGURG. No Inbox is for them:
+// they are ErrNotBlocked.
 func OpenInbox(sigs ...syscall.Signal) (*Inbox, error) {
 	return nil, todo.Err("OpenInbox")
 }
@@ -191,7 +192,8 @@ func (b *Inbox) Recv() (Info, error) {
 	return Info{}, todo.Err("Inbox.Recv")
 }
 
-// RecvUntil is Recv with a deadline; the zero time.Time is none.
+// RecvUntil is Recv with a deadline; the zero time.Time is none. With one that has passed it takes what
+// is there, and does not wait.
 func (b *Inbox) RecvUntil(deadline time.Time) (Info, error) {
 	return Info{}, todo.Err("Inbox.RecvUntil")
 }
@@ -221,8 +223,9 @@ func (p *Process) PID() int {
 	return 0
 }
 
-// Signal sends it a signal: pidfd_send_signal(2). Once the process has ended it is ESRCH: if
-// nobody has waited for it yet, and if another process has its number by now.
+// Signal sends it a signal: pidfd_send_signal(2). ErrSignal comes first, also after Close. Once the
+// process has ended it is ESRCH: if nobody has waited for it yet, and if another process has its
+// number by now.
 func (p *Process) Signal(sig syscall.Signal) error {
 	return todo.Err("Process.Signal")
 }
@@ -254,10 +257,11 @@ func (p *Process) Close() error {
 type Drain struct{}
 
 // NewDrain makes a Drain. The first one of these signals begins the shutdown, the second one,
-// whichever it is, ends the process at once: by its default action, so that the parent sees "killed
-// by SIGTERM". Where there is none (process 1 has none, and a Go program has none for SIGUSR1)
-// the process ends with the status 128 plus the signal's number. Two that are sent before the
-// first one was delivered are one: see Draining.
+// whichever it is, ends the process at once. SIGHUP, SIGINT and SIGTERM do it by their default
+// action, so that the parent sees "killed by SIGTERM". At all others, and as process 1, which has no
+// default actions, it ends with the status 128 plus the signal's number: a Go program does nothing at
+// SIGUSR1 by default, is stopped by SIGTSTP, and makes status 2 of SIGQUIT. Two that are sent before
+// the first one was delivered are one: see Draining.
 //
 // grace is how long work may take from the first signal on; a negative one is EINVAL. Other
 // errors are those of Listen, and what is ignored stays ignored as there.
@@ -283,14 +287,15 @@ func (d *Drain) Signal() syscall.Signal {
 }
 
 // Wait waits for the shutdown, and then until all work has ended: nil, and the program ends with
-// 0. If that takes longer than grace it is ErrGrace, and the text says how much has not ended.
-// Several may wait.
+// 0. If that takes longer than grace it is ErrGrace, and the text says how much has not ended. All
+// this counts from the signal, and not from the call of Wait: where all work has ended in time it is
+// nil, also when grace is over. Several may wait.
 func (d *Drain) Wait() error {
 	return todo.Err("Drain.Wait")
 }
 
 // Close gives the signals their usual effect again. It ends a Wait for the shutdown; once that has
-// begun Wait goes on.
+// begun Wait goes on, and one that is called later waits for the work, too.
 func (d *Drain) Close() error {
 	return todo.Err("Drain.Close")
 }

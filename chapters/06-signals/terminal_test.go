@@ -186,7 +186,7 @@ func TestCtrlCIsToldOnce(t *testing.T) {
 	require.Equal(l, "SIGINT: <nil>, <nil>", said(p), "the signal that began the shutdown, and what Stop() and Drain.Wait() returned")
 	require.NoError(l, p.Wait(), "the program")
 	rest, err := lab.Waiting(log)
-	require.NoError(l, err, "FIONREAD")
+	require.NoError(l, err, "asking a pipe how much is in it")
 	require.Zero(l, rest, "bytes that the worker has said besides: it is told once.")
 }
 
