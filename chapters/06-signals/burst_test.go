@@ -5,6 +5,7 @@ import (
 	"fmt"
 	"os"
 	"os/signal"
+	"sync"
 	"syscall"
 	"testing"
 
@@ -64,6 +65,40 @@ func TestNoKindIsLost(t *testing.T) {
 		require.NoError(l, s.Close(), "Listener.Close()")
 	}
 
+	// Who is named twice comes once.
+	s, err = signals.Listen(unix.SIGUSR1, unix.SIGUSR1)
+	require.NoError(l, err, "Listen() for one signal that it names twice")
+	toOneself(l, unix.SIGUSR1)
+	require.NoError(l, waitFor(s, unix.SIGUSR1), "Listener.Wait()")
+	l.Rests()
+	ended, cancel := context.WithCancel(forever)
+	cancel()
+	_, err = s.Wait(ended)
+	require.ErrorIs(l, err, context.Canceled, "Listener.Wait() again, where SIGUSR1 was sent once, and Listen() has named it twice")
+	require.NoError(l, s.Close(), "Listener.Close()")
+
+	// Who comes again and again does not hide the others.
+	for _, sigs := range [][]syscall.Signal{{unix.SIGUSR1, unix.SIGUSR2}, {unix.SIGUSR2, unix.SIGUSR1}} {
+		for _, again := range sigs {
+			s, err := signals.Listen(sigs...)
+			require.NoError(l, err, "Listen()")
+			toOneself(l, sigs...)
+			l.Rests()
+			var others []syscall.Signal
+			for turn := 0; turn < 100 && len(others) == 0; turn++ {
+				sig, err := s.Wait(forever)
+				require.NoError(l, err, "Listener.Wait()")
+				if sig == again {
+					toOneself(l, again)
+				} else {
+					others = append(others, sig)
+				}
+			}
+			require.NotEmpty(l, others, "the other signals that 100 calls of Listener.Wait() returned, where %s and one other had come, and %[1]s comes again and again: does each look begin with the same kind?", called(again))
+			require.NoError(l, s.Close(), "Listener.Close()")
+		}
+	}
+
 	// Several wait on one Listener: each signal goes to one of them.
 	s, err = signals.Listen(unix.SIGUSR1, unix.SIGUSR2)
 	require.NoError(l, err, "Listen()")
@@ -84,6 +119,7 @@ func TestListenerEnds(t *testing.T) {
 		_, err := signals.Listen(sigs...)
 		require.ErrorIs(l, err, signals.ErrSignal, "Listen() for the signals %v: an empty list means all to signal.Notify, and nobody catches SIGKILL and SIGSTOP.", numbers(sigs))
 	}
+	seesBoth(l)
 	s, err := signals.Listen(unix.SIGUSR1, unix.SIGUSR2)
 	require.NoError(l, err, "Listen()")
 	ctx, cancel := context.WithCancel(forever)
@@ -149,6 +185,33 @@ func TestListenerEnds(t *testing.T) {
 		require.NoError(l, unix.Kill(p.PID(), sig), "kill(2)")
 		require.Equal(l, "killed by "+called(sig), p.Ended(), "how a process ended that got %s after both were closed: each kind is given back.", called(sig))
 	}
+}
+
+// seesBoth lets a signal come and a context end at one moment.
+func seesBoth(l *lab.Lab) {
+	ctx, cancel := context.WithCancel(forever)
+	cancel()
+	for _, sigs := range [][]syscall.Signal{{unix.SIGUSR1}, {unix.SIGUSR1, unix.SIGUSR2}} {
+		both, err := signals.Listen(sigs...)
+		require.NoError(l, err, "Listen()")
+		for range 20 {
+			ended := endsWith{ctx, sync.OnceFunc(func() { toOneself(l, unix.SIGUSR1); l.Rests() })}
+			_, err := both.Wait(ended)
+			require.NoError(l, err, "Listener.Wait() of a signal that comes when the context has ended, before Wait() can see that: select takes either one. Is there a second look at the signals, when it has taken the context?")
+		}
+		require.NoError(l, both.Close(), "Listener.Close()")
+	}
+}
+
+// endsWith is a context that has ended. Something happens before who asks can learn that.
+type endsWith struct {
+	context.Context
+	happens func()
+}
+
+func (c endsWith) Done() <-chan struct{} {
+	c.happens()
+	return c.Context.Done()
 }
 
 var listensTwice = lab.NewRole("process that closes what listens", func(c *lab.Child) error {

@@ -72,7 +72,7 @@ func TestQueueCarriesANumber(t *testing.T) {
 		require.NoError(l, signals.Queue(p.PID(), real1, value), "Queue() with the number %d", value)
 		want = append(want, signals.Info{Signal: real1, Value: value, PID: os.Getpid(), UID: os.Getuid(), Queued: true})
 	}
-	require.Equal(l, want, received(p), "what RecvUntil() returned of five that Queue() has sent")
+	require.Equal(l, want, received(p), "what RecvUntil() returned of five that Queue() has sent: its deadline has passed, and what is there is returned all the same.")
 
 	// Without a number.
 	require.NoError(l, signals.Send(p.PID(), real1), "Send() of a real-time signal")
@@ -88,9 +88,19 @@ func TestQueueCarriesANumber(t *testing.T) {
 		"what RecvUntil() returned of one that another process has sent by Queue(): is the user that of getuid(2)?")
 
 	// Sent by the bare system call. The kernel checks neither pid nor user.
-	require.NoError(l, l.Start(queuesRaw, lab.Tell("pid", strconv.Itoa(p.PID()))).Wait(), "a process that sends by rt_sigqueueinfo(2)")
+	raws := func(code int) {
+		require.NoError(l, l.Start(queuesRaw, lab.Tell("pid", strconv.Itoa(p.PID())), lab.Tell("code", strconv.Itoa(code))).Wait(), "a process that sends by rt_sigqueueinfo(2)")
+	}
+	raws(-1)
 	require.Equal(l, []signals.Info{{Signal: real2, Value: -77, PID: aPID, UID: aUser, Queued: true}}, received(p),
 		"what RecvUntil() returned of one that another process has sent by rt_sigqueueinfo(2), with a large pid and a large number of a user")
+	const siTimer, siMesgq = -2, -3 // timer_create(2), mq_notify(3)
+	for _, code := range []int{siTimer, siMesgq} {
+		raws(code)
+		got = received(p)
+		require.Len(l, got, 1, "what RecvUntil() returned of one signal")
+		require.Equal(l, false, got[0].Queued, "Info.Queued of a signal whose code is %d: of the negative codes SI_QUEUE (-1) alone is that of sigqueue(3); -2 is SI_TIMER, -3 is SI_MESGQ.", code)
+	}
 	require.Empty(l, received(p), "what RecvUntil() returned when there is nothing more")
 	require.NoError(l, p.Wait(), "the process with the inbox")
 
@@ -130,8 +140,12 @@ var queuesRaw = lab.NewRole("process that sends by itself", func(c *lab.Child) e
 	if err != nil {
 		return err
 	}
+	code, err := strconv.Atoi(c.Text("code"))
+	if err != nil {
+		return err
+	}
 	number := int32(-77)
-	info := rawInfo{signo: int32(real2), code: -1, pid: aPID, uid: aUser, value: uint64(uint32(number))}
+	info := rawInfo{signo: int32(real2), code: int32(code), pid: aPID, uid: aUser, value: uint64(uint32(number))}
 	if _, _, errno := unix.RawSyscall(unix.SYS_RT_SIGQUEUEINFO, uintptr(pid), uintptr(real2), uintptr(unsafe.Pointer(&info))); errno != 0 {
 		return fmt.Errorf("rt_sigqueueinfo(): %w", errno)
 	}
@@ -230,8 +244,10 @@ func TestOnlyWhatIsBlocked(t *testing.T) {
 		_, err := signals.OpenInbox(sigs...)
 		require.ErrorIs(l, err, signals.ErrSignal, "OpenInbox() for the signals %v", numbers(sigs))
 	}
-	_, err := signals.OpenInbox(unix.SIGUSR1)
-	require.ErrorIs(l, err, signals.ErrNotBlocked, "OpenInbox() in a process that blocks nothing")
+	for _, sig := range []syscall.Signal{unix.SIGUSR1, unix.SIGCHLD, unix.SIGSEGV} {
+		_, err := signals.OpenInbox(sig)
+		require.ErrorIs(l, err, signals.ErrNotBlocked, "OpenInbox() for %s, in a process that blocks nothing", called(sig))
+	}
 	both := []syscall.Signal{unix.SIGUSR1, unix.SIGUSR2, real1}
 	for _, one := range []struct {
 		what, names string

@@ -40,11 +40,12 @@ func (e Exit) String() string {
 // A process that the command has left behind may have the output open for hours. Output waits
 // for it no longer than delay, counted from the command's end. 0 and less are no wait, and what
 // the command itself has written is whole then too. If the output is still open the error is
-// exec.ErrWaitDelay, and what has come is returned with it.
+// exec.ErrWaitDelay, and what has come is returned with it. How long the command ran does not count.
 //
 // A command that did not end with status 0 is an *exec.ExitError, which counts more, with all
 // output too. cmd.Stdout has to be nil, else it is EINVAL and nothing is started. A cmd.Stderr that
-// is no *os.File is read by os/exec: how long that waits for its end is up to cmd.WaitDelay.
+// is no *os.File is read by os/exec: how long that waits for its end is up to cmd.WaitDelay, and
+// delay may begin after it.
 func Output(cmd *exec.Cmd, delay time.Duration) ([]byte, error) {
 	return nil, todo.Err("Output")
 }
@@ -58,7 +59,7 @@ func Output(cmd *exec.Cmd, delay time.Duration) ([]byte, error) {
 // are started and waited for with the Reaper's methods; all other children are orphans.
 type Reaper struct{}
 
-// NewReaper makes the process's reaper; a second one at the same time is EBUSY. For each orphan
+// NewReaper makes the process's reaper; a second one is EBUSY until Close has returned. For each orphan
 // that was reaped it calls orphan, if that is not nil, one at a time; orphan may call all methods
 // but Close. What had ended before is reaped too.
 func NewReaper(orphan func(Exit)) (*Reaper, error) {
@@ -78,7 +79,8 @@ func (r *Reaper) Wait(cmd *exec.Cmd) error {
 }
 
 // Close ends the reaping, and returns when no call of orphan is under way. The process is a
-// subreaper only if it was one before.
+// subreaper only if it was one before. A second Close is os.ErrClosed at once, also while the first
+// one waits.
 func (r *Reaper) Close() error {
 	return todo.Err("Reaper.Close")
 }
@@ -87,7 +89,8 @@ func (r *Reaper) Close() error {
 type Policy struct {
 	// The pause before a worker is started again: First, then twice the last one, up to Most.
 	First, Most time.Duration
-	// A worker that ran at least so long begins with First again. 0 is never.
+	// A worker that ran at least so long, from its last start on, begins with First again, and all
+	// doubles from there. 0 is never.
 	Healthy time.Duration
 	// Reaper starts the workers and waits for them, if it is not nil.
 	Reaper *Reaper
@@ -135,7 +138,8 @@ func (s *Supervisor) Add(name string, command func() *exec.Cmd) error {
 }
 
 // Signal sends a signal to each worker that runs, not to its group: SIGHUP, to read its settings
-// again. Where no worker runs it returns nil. A number that is no signal is ErrSignal.
+// again. Where no worker runs it returns nil, also after Stop. A number that is no signal is
+// ErrSignal.
 func (s *Supervisor) Signal(sig syscall.Signal) error {
 	return todo.Err("Supervisor.Signal")
 }
@@ -146,8 +150,10 @@ func (s *Supervisor) State() []State {
 }
 
 // Stop ends the workers for good, the last one first, each when the one before has ended: SIGTERM
-// to its group, SIGCONT for one that is stopped, and if that does not help within grace, SIGKILL
-// to the group. Then the error is ErrGrace, with the workers' names. No pause is waited for.
+// to its group, SIGCONT for one that is stopped (to others it does no harm), and if that does not help
+// within grace, SIGKILL to the group. Each worker has grace for itself; 0 and less are no time. The
+// error is ErrGrace, with the names of those that were killed. No pause is waited for, and from the
+// call on no worker is started again, also one that ends by itself before its turn.
 // While it stops, Signal and State work; a second Stop is os.ErrClosed.
 func (s *Supervisor) Stop(grace time.Duration) error {
 	return todo.Err("Supervisor.Stop")
@@ -155,7 +161,8 @@ func (s *Supervisor) Stop(grace time.Duration) error {
 
 // InGroup makes a command lead a process group of its own from its first moment on; the group has
 // the process's number. It is called before the command is started, and keeps what else
-// cmd.SysProcAttr says. A SysProcAttr that other commands have too is not changed.
+// cmd.SysProcAttr says. A SysProcAttr that other commands have too is not changed. A command with
+// Setsid leads a session and so a group already: setpgid(2) of it would be EPERM.
 func InGroup(cmd *exec.Cmd) {}
 
 // Foreground makes a process group of this session the terminal's foreground group

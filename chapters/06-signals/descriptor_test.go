@@ -88,6 +88,7 @@ func TestProcessIsHeldByItsPidfd(t *testing.T) {
 	waits.ReturnsSoon(os.ErrClosed)
 	require.ErrorIs(l, open.Close(), os.ErrClosed, "Process.Close(), the second time")
 	require.ErrorIs(l, open.Signal(unix.SIGUSR1), os.ErrClosed, "Process.Signal() after Close()")
+	require.ErrorIs(l, open.Signal(0), signals.ErrSignal, "Process.Signal() of a number that is no signal, after Close()")
 	require.ErrorIs(l, open.Wait(ctx), os.ErrClosed, "Process.Wait() after Close(), with a context that has ended")
 	require.False(l, open.Ended(), "Ended() after Close()")
 	_, err = open.SyscallConn()

@@ -118,9 +118,39 @@ func TestOutputIsWhole(t *testing.T) {
 	require.NoError(l, err, "writing")
 	require.NoError(l, w.Close(), "closing")
 	call.ReturnsSoon(nil)
+	delayBegins(l)
 	manyAtOnce(l)
 	l.RefusesCalls()
 	require.NoError(l, l.Start(runsOne).Wait(), "Output() in a process in which no second call makes a descriptor close-on-exec")
+}
+
+// delayBegins lets a command run longer than the delay. It has to be over after the command's end once
+// more: that takes so long at least, on a slow machine too.
+func delayBegins(l *lab.Lab) {
+	const delay = 100 * time.Millisecond
+	r, w := aPipe(l)
+	held, lets := aPipe(l)
+	note, noted := aPipe(l)
+	output := func(end string) error {
+		cmd := sh("cat <&4 & echo $! >&5; " + end)
+		cmd.ExtraFiles = []*os.File{r, held, noted}
+		_, err := signals.Output(cmd, delay)
+		return err
+	}
+	call := l.Call("Output() of a command that runs longer than the delay, where a process that is left behind has the output open", func() error { return output("read x <&3") })
+	first := l.Other("the process that was left behind", pidOf(l, line(l, note)))
+	// A second one that begins now and ends at once: when it has returned, the delay is over.
+	require.ErrorIs(l, output("exit 0"), exec.ErrWaitDelay, "Output() of a command that ends at once, where a process that is left behind has the output open")
+	second := l.Other("the process that was left behind", pidOf(l, line(l, note)))
+	call.NotYet("the command has not ended")
+	begun := time.Now()
+	_, err := w.WriteString("\n")
+	require.NoError(l, err, "letting the command end")
+	call.Returns(exec.ErrWaitDelay)
+	require.GreaterOrEqual(l, time.Since(begun), delay, "the time from the end of a command, which has run longer than the delay, to the return of Output(): the delay counts from the command's end, and not from its start.")
+	require.NoError(l, lets.Close(), "letting those end that were left behind")
+	first.Ends("it had nothing more to read")
+	second.Ends("it had nothing more to read")
 }
 
 // runsOne asks that the pipe is close-on-exec from the start: a program that another goroutine

@@ -237,8 +237,7 @@ var reaps = lab.NewRole("process with a reaper", func(c *lab.Child) error {
 		}
 	}
 	for _, cmd := range many {
-		_ = r.Wait(cmd)
-		c.Report(signals.ExitOf(cmd).String())
+		c.Report(how(cmd, r.Wait(cmd)))
 	}
 	missing := exec.Command("/no/such/program")
 	c.Report(fmt.Sprintf("start: %v, wait: %v", cause(r.Start(missing)), r.Wait(missing) != nil))
@@ -262,6 +261,14 @@ var reaps = lab.NewRole("process with a reaper", func(c *lab.Child) error {
 	c.Report(fmt.Sprintf("made again: %v, %v", err, fresh.Close()))
 	return nil
 })
+
+// how is how a command ended that was waited for: where Wait has found no status, it is its error.
+func how(cmd *exec.Cmd, waited error) string {
+	if e := signals.ExitOf(cmd); e.PID != 0 {
+		return e.String()
+	}
+	return fmt.Sprintf("there is no status, and Wait() returned: %v", waited)
+}
 
 // cause is the kernel's error in another one.
 func cause(err error) any {
@@ -337,7 +344,7 @@ var reapsMany = lab.NewRole("process with many children", func(c *lab.Child) err
 	}
 	c.Report("ready")
 	err = r.Wait(main)
-	c.Report(fmt.Sprint("the command: ", signals.ExitOf(main)))
+	c.Report("the command: " + how(main, err))
 	if err != nil {
 		return fmt.Errorf("Wait(): %w", err)
 	}

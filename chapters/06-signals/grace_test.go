@@ -3,6 +3,7 @@ package signals_test
 import (
 	"errors"
 	"fmt"
+	"os"
 	"syscall"
 	"testing"
 	"time"
@@ -57,6 +58,13 @@ func TestDrainFinishesTheWork(t *testing.T) {
 	require.Equal(l, "as long as grace: not each", said(slow), "how long 50 calls of Drain.Wait() took, after grace was over: it counts from the first signal on.")
 	require.NoError(l, slow.Wait(), "the process")
 
+	late := started(l, waitsLate)
+	require.NoError(l, unix.Kill(late.PID(), unix.SIGTERM), "kill(2)")
+	for range 2 {
+		require.Equal(l, "wait: <nil>", said(late), "what Drain.Wait() returned that was called when grace was over, where all work had ended before: it is the work that must not take longer than grace.")
+	}
+	require.NoError(l, late.Wait(), "the process")
+
 	closed := started(l, closesDrain, lab.Dies())
 	require.Equal(l, "wait: file already closed, begin: file already closed, close: file already closed, signal: 0", said(closed), "what Wait(), Begin() and Close() returned after Close(), and Signal()")
 	require.NoError(l, unix.Kill(closed.PID(), unix.SIGUSR1), "kill(2)")
@@ -70,8 +78,8 @@ func TestDrainFinishesTheWork(t *testing.T) {
 	require.Equal(l, "close: <nil>, begin: file already closed", said(begun), "what Close() returned while the shutdown was under way, and Begin() then")
 	begun.Blocks("Close() was called when the shutdown had begun, and there is work in flight")
 	begun.Go()
-	require.Equal(l, "all ends, and waited: false", said(begun), "whether Drain.Wait() had returned, while there was work in flight")
-	require.Equal(l, "wait: <nil>", said(begun), "what Drain.Wait() returned then")
+	require.Equal(l, "all ends, and waited: false", said(begun), "whether Drain.Wait() had returned that was called after Close(), with work in flight: once the shutdown has begun, Wait() waits for the work, also after Close().")
+	require.Equal(l, "wait: <nil>", said(begun), "what Drain.Wait() returned that was called after Close(), when all work had ended")
 	require.NoError(l, unix.Kill(begun.PID(), unix.SIGTERM), "kill(2)")
 	l.Until("a process that got SIGTERM after Close() in the middle of the shutdown", lab.IsGone(begun))
 	require.Equal(l, "killed by SIGTERM", begun.Ended(), "how a process ended that got SIGTERM after Close() in the middle of the shutdown")
@@ -168,6 +176,36 @@ var drainsTooLong = lab.NewRole("process whose work takes too long", func(c *lab
 	return d.Close()
 })
 
+// waitsLate has a Drain whose work ended before the signal, and another one that tells when grace is
+// over: its shutdown begins later, and its work never ends.
+var waitsLate = lab.NewRole("process that waits when grace is over", func(c *lab.Child) error {
+	const grace = 20 * time.Millisecond
+	d, first, second, err := working(grace)
+	if err != nil {
+		return err
+	}
+	first()
+	second()
+	clock, err := signals.NewDrain(grace, unix.SIGUSR2)
+	if err != nil {
+		return fmt.Errorf("NewDrain(): %w", err)
+	}
+	if _, err := clock.Begin(); err != nil {
+		return fmt.Errorf("Begin(): %w", err)
+	}
+	c.Report("ready")
+	<-d.Draining()
+	if err := unix.Kill(os.Getpid(), unix.SIGUSR2); err != nil {
+		return err
+	}
+	if err := clock.Wait(); !errors.Is(err, signals.ErrGrace) {
+		return fmt.Errorf("Drain.Wait() of a Drain whose work does not end returned the error %v, and not ErrGrace", err)
+	}
+	waited(c, d)
+	waited(c, d)
+	return errors.Join(d.Close(), clock.Close())
+})
+
 var closesDrain = lab.NewRole("process that closes its Drain", func(c *lab.Child) error {
 	s, err := signals.Listen(unix.SIGUSR1)
 	if err != nil {
@@ -227,19 +265,21 @@ func TestSecondSignalEndsAtOnce(t *testing.T) {
 		{unix.SIGINT, unix.SIGHUP, "killed by SIGHUP"},
 		{unix.SIGTERM, unix.SIGUSR1, "exit status 138"},
 		{unix.SIGUSR1, unix.SIGTERM, "killed by SIGTERM"},
+		{unix.SIGTERM, unix.SIGQUIT, "exit status 131"},
+		{unix.SIGTERM, unix.SIGTSTP, "exit status 148"},
 	} {
 		p := started(l, neverDone, lab.Dies())
 		require.NoError(l, unix.Kill(p.PID(), one.first), "kill(2)")
 		require.Equal(l, called(one.first), said(p), "the signal that began the shutdown")
 		p.Blocks("its work never ends, and only one signal was sent")
 		require.NoError(l, unix.Kill(p.PID(), one.second), "kill(2)")
-		l.Until(fmt.Sprintf("a process that got %s and then %s, while work is in flight: a Go program does nothing at SIGUSR1 by default.", called(one.first), called(one.second)), lab.IsGone(p))
-		require.Equal(l, one.how, p.Ended(), "how a process ended that got %s and then %s: a signal with a default action that ends a Go program does it by that, so that the parent can tell", called(one.first), called(one.second))
+		l.Until(fmt.Sprintf("a process that got %s and then %s, while work is in flight: a Go program does nothing at SIGUSR1 by default, and is stopped by SIGTSTP.", called(one.first), called(one.second)), lab.IsGone(p))
+		require.Equal(l, one.how, p.Ended(), "how a process ended that got %s and then %s: SIGHUP, SIGINT and SIGTERM end it by their default action, so that the parent can tell; at all others it is 128 plus the number.", called(one.first), called(one.second))
 	}
 }
 
 var neverDone = lab.NewRole("process whose work never ends", func(c *lab.Child) error {
-	d, err := signals.NewDrain(long, unix.SIGTERM, unix.SIGINT, unix.SIGHUP, unix.SIGUSR1)
+	d, err := signals.NewDrain(long, unix.SIGTERM, unix.SIGINT, unix.SIGHUP, unix.SIGUSR1, unix.SIGQUIT, unix.SIGTSTP)
 	if err != nil {
 		return fmt.Errorf("NewDrain(): %w", err)
 	}

@@ -85,6 +85,7 @@ func TestWorkersAreStartedAgain(t *testing.T) {
 	require.ErrorIs(l, s.Signal(65), signals.ErrSignal, "Supervisor.Signal() of a number that is no signal")
 	require.NoError(l, s.Stop(0), "Stop() without workers")
 	require.ErrorIs(l, s.Stop(0), os.ErrClosed, "Stop(), the second time")
+	require.NoError(l, s.Signal(unix.SIGHUP), "Supervisor.Signal() after Stop(): no worker runs.")
 	require.ErrorIs(l, s.Add("a", func() *exec.Cmd { return sh("exit 0") }), os.ErrClosed, "Add() after Stop()")
 
 	one, err := signals.NewSupervisor(signals.Policy{First: long, Most: long})
@@ -137,6 +138,7 @@ func TestWorkersAreStartedAgain(t *testing.T) {
 		require.Equal(l, told{"a: ended, killed by SIGKILL, pause 2ms", now.PID}, event(healthy), "what Tell was told of a worker that ran longer than Healthy, which is 1ns here")
 	}
 	healthy.Kill()
+	require.Equal(l, "1ms 2ms 4ms 1ms 2ms 4ms 8ms", said(l.Start(wellInBetween)), "the pauses of a worker that ends at once, but for its fourth run, which takes longer than Healthy: it is each run that counts, from its own start, and after the long one all begins with First again.")
 	missing := l.Start(missesOne, policy(2*ms, 11*ms, 0)...)
 	require.Equal(l, "a: started", event(missing).Text, "the first event")
 	require.Equal(l, "a: ended, exit status 0, pause 2ms", event(missing).Text, "what Tell was told of a worker whose program is missing for one start")
@@ -291,7 +293,7 @@ func TestStopTakesAllAlong(t *testing.T) {
 	p.Go()
 	require.Equal(l, "state: a b, signal: <nil>, stop: file already closed", event(p).Text, "what State(), Signal() and a second Stop() returned, while Stop() waits for a worker: the last one is first, and the other one is told when that has ended.")
 	n, err := lab.Waiting(log)
-	require.NoError(l, err, "FIONREAD")
+	require.NoError(l, err, "asking a pipe how much is in it")
 	require.Zero(l, n, "bytes that the workers have said: the last one is first, and the other one is told when that has ended.")
 	_, err = w.WriteString("\n")
 	require.NoError(l, err, "writing")
@@ -302,11 +304,44 @@ func TestStopTakesAllAlong(t *testing.T) {
 	require.Equal(l, "stop: <nil>", event(p).Text, "what Stop() returned")
 	nothingIsLeft(l, p, "Stop()")
 
-	// One that does not listen is killed, and all that it has started.
+	// One that ends by itself before its turn is not started again.
+	p, log, w, pids = stopping(l, "a: trap : HUP", "b: trap 'echo b is told >&4; read x <&3; exit 0' TERM; trap : HUP")
+	first, err := unix.Getpgid(pids["a"])
+	require.NoError(l, err, "getpgid(2)")
+	p.Go()
+	require.Equal(l, "signal: <nil>", event(p).Text, "what Signal() returned")
+	l.Rests() // SIGHUP has been handled
+	p.Go()
+	require.Equal(l, "b is told", line(l, log), "what the workers say when Stop() has begun: the last one is first.")
+	require.NoError(l, unix.Kill(first, unix.SIGKILL), "kill(2) of the first worker")
+	const notAgain = "while Stop() waits for the last worker, and the first one has ended by itself: once Stop() has begun none is started again."
+	require.Equal(l, "a: ended, killed by SIGKILL, pause 0s", event(p).Text, "what Tell was told, "+notAgain)
+	l.Rests()
+	p.Go()
+	require.Equal(l, "state: a b, signal: <nil>, stop: file already closed", event(p).Text, "what State(), Signal() and a second Stop() returned, "+notAgain)
+	_, err = w.WriteString("\n")
+	require.NoError(l, err, "writing")
+	require.Equal(l, "b: ended, exit status 0, pause 0s", event(p).Text, "what Tell was told")
+	require.Equal(l, "stop: <nil>", event(p).Text, "what Stop() returned")
+	nothingIsLeft(l, p, "Stop()")
+
+	// One that does not listen is killed, and all that it has started. Each has the grace for itself.
+	p, _, _, _ = stopping(l, "one: trap '' TERM HUP", "deaf: trap '' TERM HUP")
+	p.Go()
+	require.Equal(l, "signal: <nil>", event(p).Text, "what Signal() returned")
+	l.Rests() // SIGHUP has been handled
+	p.Go()
+	for _, name := range []string{"deaf", "one"} {
+		require.Equal(l, name+": ended, killed by SIGKILL, pause 0s", event(p).Text, "what Tell was told of two workers that ignore SIGTERM")
+	}
+	require.Equal(l, "as long as two graces: true", event(p).Text, "how long Stop() took, with two workers that ignore SIGTERM: each has the grace for itself, and not all together.")
+	require.Contains(l, event(p).Text, "ErrGrace: ", "what Stop() returned where two workers ignored SIGTERM: is it an error for errors.Is?")
+	nothingIsLeft(l, p, "Stop()")
 	p, log, _, pids = stopping(l, "deaf: trap '' TERM HUP", "calm: trap 'echo calm >&4; exit 0' TERM; trap : HUP")
 	other := l.Other("what the worker had started", pids["deaf"])
 	p.Go()
 	require.Equal(l, "signal: <nil>", event(p).Text, "what Signal() returned")
+	l.Rests() // SIGHUP has been handled
 	p.Go()
 	require.Equal(l, "calm", line(l, log), "what the workers say")
 	require.Equal(l, "calm: ended, exit status 0, pause 0s", event(p).Text, "what Tell was told")
@@ -328,6 +363,7 @@ func TestStopTakesAllAlong(t *testing.T) {
 	l.Until("the worker", lab.IsStopped(l.Other("the worker", group)))
 	p.Go()
 	require.Equal(l, "signal: <nil>", event(p).Text, "what Signal() returned")
+	l.Rests() // SIGHUP has been handled
 	p.Go()
 	require.Equal(l, "a: ended, exit status 0, pause 0s", event(p).Text, "what Tell was told of a worker that was stopped (SIGSTOP) when Stop() was called: it has to go on (SIGCONT) to hear of SIGTERM.")
 	left.Ends("it ignores SIGTERM, but its worker has ended: what is left of the group is killed.")
@@ -343,7 +379,9 @@ func stopping(l *lab.Lab, workers ...string) (p *lab.Process, log, w *os.File, p
 	p = l.Start(stops, lab.Tell("workers", strings.Join(workers, "\n")), lab.HandOver("r", r), lab.HandOver("log", theirs))
 	pids = map[string]int{}
 	for range workers {
-		require.Contains(l, event(p).Text, ": started", "what Tell was told")
+		now := event(p)
+		require.Contains(l, now.Text, ": started", "what Tell was told")
+		l.Until("the worker: it leads a group of its own.", lab.InGroup(l.Other("the worker", now.PID), now.PID))
 		var name string
 		var pid int
 		_, err := fmt.Sscanf(line(l, log), "%s has started %d", &name, &pid)
@@ -362,7 +400,7 @@ var stops = lab.NewRole("supervisor that stops", func(c *lab.Child) error {
 			return err
 		}
 	}
-	s, err := signals.NewSupervisor(signals.Policy{First: long, Most: long, Tell: tell(c)})
+	s, err := signals.NewSupervisor(signals.Policy{First: ms, Most: ms, Tell: tell(c)})
 	if err != nil {
 		return fmt.Errorf("NewSupervisor(): %w", err)
 	}
@@ -377,13 +415,18 @@ var stops = lab.NewRole("supervisor that stops", func(c *lab.Child) error {
 	c.Wait()
 	c.Report(told{Text: fmt.Sprint("signal: ", s.Signal(unix.SIGHUP))})
 	c.Wait()
-	stopped := make(chan error)
+	stopped := make(chan error, 1)
+	begun := time.Now()
 	go func() { stopped <- s.Stop(grace) }()
 	if strings.Contains(c.Text("workers"), "is told") {
 		c.Wait()
 		c.Report(told{Text: fmt.Sprintf("state: %s, signal: %v, stop: %v", names(s.State()), s.Signal(unix.SIGWINCH), bare(s.Stop(0)))})
 	}
-	c.Report(told{Text: "stop: " + inTime(<-stopped)})
+	err = <-stopped
+	if strings.HasPrefix(c.Text("workers"), "one: ") {
+		c.Report(told{Text: fmt.Sprintf("as long as two graces: %v", time.Since(begun) >= 2*grace)})
+	}
+	c.Report(told{Text: "stop: " + inTime(err)})
 	leftNothing(c)
 	return nil
 })

@@ -7,8 +7,10 @@ import (
 	"os/exec"
 	"runtime"
 	"strings"
+	"sync"
 	"sync/atomic"
 	"syscall"
+	"time"
 
 	"github.com/stretchr/testify/require"
 	"golang.org/x/sys/unix"
@@ -22,7 +24,11 @@ func isAsked(l *lab.Lab) {
 	r, w := aPipe(l)
 	gate, opens := aPipe(l)
 	p := l.Start(asked, lab.HandOver("r", r), lab.HandOver("gate", gate))
-	require.Equal(l, "signal: <nil>, add: <nil>", event(p).Text, "what Signal() and Add() returned that Tell called, after State(): it may call all methods but Stop. Is a lock held meanwhile?")
+	l.Rests() // what returns has returned
+	p.Go()
+	now := event(p)
+	require.Equal(l, "signal: <nil>, add: <nil>", now.Text, "what Signal() and Add() returned that Tell called, after State(): it may call all methods but Stop. Is Tell called with a lock held that they need?")
+	l.Until("the worker: it leads a group of its own.", lab.InGroup(l.Other("the worker", now.PID), now.PID))
 	p.Go()
 	require.Equal(l, "a b z c y d", event(p).Text, "the workers of State(): they are in the order of Add().")
 	require.Equal(l, "a session of its own: true", event(p).Text, "a worker whose command has Setsid in its SysProcAttr: what else it says is kept.")
@@ -44,6 +50,8 @@ var asked = lab.NewRole("supervisor that is asked", func(c *lab.Child) error {
 	var s *signals.Supervisor
 	var calls atomic.Int32
 	var asks, stops atomic.Bool
+	var said atomic.Value // what Tell has asked
+	said.Store(told{Text: "Tell was not called"})
 	r, gate := c.File("r"), c.File("gate")
 	worker := func() *exec.Cmd {
 		cmd := sh("read x; exit 3")
@@ -58,14 +66,22 @@ var asked = lab.NewRole("supervisor that is asked", func(c *lab.Child) error {
 			c.Report(told{Text: fmt.Sprintf("ended, calls of Tell: %d", n)})
 			_, _ = gate.Read(make([]byte, 1))
 		case e.Worker == "a" && !e.Ended && !asks.Swap(true):
+			said.Store(told{Text: "State() does not return"})
 			s.State()
-			c.Report(told{Text: fmt.Sprintf("signal: %v, add: %v", s.Signal(unix.SIGCONT), s.Add("b", worker))})
+			said.Store(told{Text: "Signal() does not return"})
+			signalled := s.Signal(unix.SIGCONT)
+			said.Store(told{Text: "Add() does not return"})
+			said.Store(told{fmt.Sprintf("signal: %v, add: %v", signalled, s.Add("b", worker)), e.PID})
 		}
 	}})
 	if err != nil {
 		return fmt.Errorf("NewSupervisor(): %w", err)
 	}
-	if err := s.Add("a", worker); err != nil {
+	added := make(chan error, 1)
+	go func() { added <- s.Add("a", worker) }()
+	c.Wait()
+	c.Report(said.Load())
+	if err := <-added; err != nil {
 		return fmt.Errorf("Add(): %w", err)
 	}
 	c.Wait()
@@ -74,8 +90,10 @@ var asked = lab.NewRole("supervisor that is asked", func(c *lab.Child) error {
 			cmd := worker()
 			cmd.SysProcAttr = &syscall.SysProcAttr{Setsid: name == "z"}
 			return cmd
-		}); err != nil {
-			return fmt.Errorf("Add() of a worker whose SysProcAttr.Setsid is %v: %w", name == "z", err)
+		}); errors.Is(err, unix.EPERM) && name == "z" {
+			return fmt.Errorf("Add() of a worker whose SysProcAttr.Setsid is true: %w: who leads a session leads a group already, and setpgid(2) of it is EPERM", err)
+		} else if err != nil {
+			return fmt.Errorf("Add(): %w", err)
 		}
 	}
 	before := s.State()
@@ -97,6 +115,62 @@ var asked = lab.NewRole("supervisor that is asked", func(c *lab.Child) error {
 	leftNothing(c)
 	return nil
 })
+
+// wellInBetween has a worker that ends at once, but for its fourth run, which takes longer than
+// Healthy. Where the machine is so slow that another one may have taken as long, Healthy is larger.
+var wellInBetween = lab.NewRole("supervisor whose worker is well in between", func(c *lab.Child) error {
+	for healthy := 200 * ms; ; healthy *= 2 {
+		pauses, sure, err := pausesWith(healthy)
+		if err != nil {
+			return err
+		}
+		if sure {
+			c.Report(pauses)
+			return nil
+		}
+	}
+})
+
+func pausesWith(healthy time.Duration) (pauses string, sure bool, err error) {
+	const well, runs = 4, 7
+	var mu sync.Mutex
+	var begun time.Time
+	run, nothing, done := 0, never(), make(chan bool)
+	sure = true
+	s, err := signals.NewSupervisor(signals.Policy{First: ms, Most: time.Hour, Healthy: healthy, Tell: func(e signals.Event) {
+		mu.Lock()
+		defer mu.Unlock()
+		switch {
+		case !e.Ended && run == well:
+			time.AfterFunc(healthy, func() { _ = unix.Kill(e.PID, unix.SIGKILL) })
+		case e.Ended && run <= runs:
+			sure = sure && (run == well || time.Since(begun) < healthy)
+			pauses += fmt.Sprint(" ", e.Pause)
+			if run == runs {
+				close(done)
+			}
+		}
+	}})
+	if err != nil {
+		return "", false, fmt.Errorf("NewSupervisor(): %w", err)
+	}
+	if err := s.Add("a", func() *exec.Cmd {
+		mu.Lock()
+		defer mu.Unlock()
+		run, begun = run+1, time.Now()
+		if run == well {
+			return workerOf("read x <&3", nothing)()
+		}
+		return sh("exit 0")
+	}); err != nil {
+		return "", false, fmt.Errorf("Add(): %w", err)
+	}
+	<-done
+	err = s.Stop(long)
+	mu.Lock()
+	defer mu.Unlock()
+	return strings.TrimSpace(pauses), sure, errors.Join(err, nothing.Close())
+}
 
 func names(all []signals.State) string {
 	var names []string

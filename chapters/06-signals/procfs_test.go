@@ -31,12 +31,23 @@ func field(l *lab.Lab, pid, tid int, name string) string {
 	return strings.TrimSpace(line)
 }
 
+// inMask are the signals of a mask, by their names.
+func inMask(bits uint64) string {
+	var names []string
+	for sig := syscall.Signal(1); sig <= signals.MaxSignal; sig++ {
+		if bits&(1<<(sig-1)) != 0 {
+			names = append(names, called(sig))
+		}
+	}
+	return strings.Join(names, ", ")
+}
+
 // pending is one of the two masks of signals that wait, without SIGURG: that one the runtime sends
 // to its own threads, at any moment.
 func pending(l *lab.Lab, pid, tid int, name string) string {
 	bits, err := strconv.ParseUint(field(l, pid, tid, name), 16, 64)
 	require.NoError(l, err, "the %s of thread %d", name, tid)
-	return fmt.Sprintf("%016x", bits&^(1<<(unix.SIGURG-1)))
+	return inMask(bits &^ (1 << (unix.SIGURG - 1)))
 }
 
 // threadsOf are the threads of a process beside its first one.

@@ -42,9 +42,12 @@
 // another user (kill(2)). What was closed returns os.ErrClosed, in every method and for a
 // second Close too. A call that waits does so without using the processor, it survives
 // signals (EINTR), and it ends with its context's error, or with
-// os.ErrDeadlineExceeded. os.ErrClosed comes before the error of a context. Where a signal is there
-// already it is returned, also if that context is done or that deadline has passed. All may be used by several goroutines at once, apart
-// from the receiving of one Inbox.
+// os.ErrDeadlineExceeded. os.ErrClosed comes before the error of a context.
+//
+// What is there comes before a time that is over: where a signal has come already, it is returned,
+// also if the context is done or the deadline has passed.
+//
+// All may be used by several goroutines at once, apart from the receiving of one Inbox.
 //
 // Every descriptor is close-on-exec. When something was closed none is left, and no goroutine.
 package signals
@@ -134,17 +137,18 @@ type Listener struct{}
 //
 // A signal that the process ignores when Listen is called stays ignored, and Wait will not
 // return it. Who started the program has decided that (nohup(1)), or the program itself by
-// signal.Ignore. Of the first Go knows at SIGHUP and SIGINT alone.
+// signal.Ignore. What the starter has decided Go can see for SIGHUP and SIGINT only.
 //
 // Without any signal it is ErrSignal, and so it is for those that a Go program cannot catch:
-// SIGKILL and SIGSTOP, and 32 to 34.
+// SIGKILL and SIGSTOP, and 32 to 34. To name a signal twice is to name it once.
 func Listen(sigs ...syscall.Signal) (*Listener, error) {
 	return nil, todo.Err("Listen")
 }
 
 // Wait waits for one of the signals, and takes it. One that came while nobody waited is kept.
 // Several of one kind may have become one. But one of each kind is kept, however many of the
-// others came before and were not taken. Several may wait at once, each with its own context.
+// others came before and were not taken, and one that comes again and again does not hide the
+// others: each has its turn. Several may wait at once, each with its own context.
 func (l *Listener) Wait(ctx context.Context) (syscall.Signal, error) {
 	return 0, todo.Err("Listener.Wait")
 }
@@ -161,7 +165,7 @@ type Info struct {
 	Value  int  // the number, if Queued
 	PID    int  // the sender; 0 if it is of another PID namespace
 	UID    int  // the sender's user
-	Queued bool // it was sent by Queue, or by sigqueue(3): SI_QUEUE
+	Queued bool // it was sent by Queue, or by sigqueue(3): its code is SI_QUEUE, and no other
 }
 
 // Inbox receives signals from the kernel, with what they carry: signalfd(2).
@@ -176,7 +180,8 @@ type Inbox struct{}
 // and is pending, is for the Inbox.
 //
 // Some signals Go's runtime unblocks in every thread, whatever the process began with: those that
-// an instruction raises, such as SIGSEGV, and SIGCHLD, SIGPROF and SIGURG. No Inbox is for them.
+// an instruction raises, such as SIGSEGV, and SIGCHLD, SIGPROF and SIGURG. No Inbox is for them:
+// they are ErrNotBlocked.
 func OpenInbox(sigs ...syscall.Signal) (*Inbox, error) {
 	return nil, todo.Err("OpenInbox")
 }
@@ -187,7 +192,8 @@ func (b *Inbox) Recv() (Info, error) {
 	return Info{}, todo.Err("Inbox.Recv")
 }
 
-// RecvUntil is Recv with a deadline; the zero time.Time is none.
+// RecvUntil is Recv with a deadline; the zero time.Time is none. With one that has passed it takes what
+// is there, and does not wait.
 func (b *Inbox) RecvUntil(deadline time.Time) (Info, error) {
 	return Info{}, todo.Err("Inbox.RecvUntil")
 }
@@ -217,8 +223,9 @@ func (p *Process) PID() int {
 	return 0
 }
 
-// Signal sends it a signal: pidfd_send_signal(2). Once the process has ended it is ESRCH: if
-// nobody has waited for it yet, and if another process has its number by now.
+// Signal sends it a signal: pidfd_send_signal(2). ErrSignal comes first, also after Close. Once the
+// process has ended it is ESRCH: if nobody has waited for it yet, and if another process has its
+// number by now.
 func (p *Process) Signal(sig syscall.Signal) error {
 	return todo.Err("Process.Signal")
 }
@@ -250,10 +257,11 @@ func (p *Process) Close() error {
 type Drain struct{}
 
 // NewDrain makes a Drain. The first one of these signals begins the shutdown, the second one,
-// whichever it is, ends the process at once: by its default action, so that the parent sees "killed
-// by SIGTERM". Where there is none (process 1 has none, and a Go program has none for SIGUSR1)
-// the process ends with the status 128 plus the signal's number. Two that are sent before the
-// first one was delivered are one: see Draining.
+// whichever it is, ends the process at once. SIGHUP, SIGINT and SIGTERM do it by their default
+// action, so that the parent sees "killed by SIGTERM". At all others, and as process 1, which has no
+// default actions, it ends with the status 128 plus the signal's number: a Go program does nothing at
+// SIGUSR1 by default, is stopped by SIGTSTP, and makes status 2 of SIGQUIT. Two that are sent before
+// the first one was delivered are one: see Draining.
 //
 // grace is how long work may take from the first signal on; a negative one is EINVAL. Other
 // errors are those of Listen, and what is ignored stays ignored as there.
@@ -279,14 +287,15 @@ func (d *Drain) Signal() syscall.Signal {
 }
 
 // Wait waits for the shutdown, and then until all work has ended: nil, and the program ends with
-// 0. If that takes longer than grace it is ErrGrace, and the text says how much has not ended.
-// Several may wait.
+// 0. If that takes longer than grace it is ErrGrace, and the text says how much has not ended. All
+// this counts from the signal, and not from the call of Wait: where all work has ended in time it is
+// nil, also when grace is over. Several may wait.
 func (d *Drain) Wait() error {
 	return todo.Err("Drain.Wait")
 }
 
 // Close gives the signals their usual effect again. It ends a Wait for the shutdown; once that has
-// begun Wait goes on.
+// begun Wait goes on, and one that is called later waits for the work, too.
 func (d *Drain) Close() error {
 	return todo.Err("Drain.Close")
 }

@@ -17,13 +17,7 @@ func (l *Lab) SamePID(ended []*Process, r *Role, handed ...Handed) (again *Proce
 	for try := range 5 * len(ended) {
 		of = try % len(ended)
 		ended := ended[of]
-		a, err := ask(verdict.Event{Kind: verdict.LastPID, PID: ended.PID()})
-		switch {
-		case err != nil:
-			l.Fault("asking the supervisor: %v", err)
-		case a.Refused != "":
-			l.Unsupported("This step needs a process with the pid of an earlier one, and no pid can be chosen here: %s.", a.Refused)
-		}
+		l.NextPID(ended.PID())
 		p := l.launch(r, handed)
 		if p.PID() == ended.PID() {
 			l.processes = append(l.processes, p)
@@ -33,4 +27,17 @@ func (l *Lab) SamePID(ended []*Process, r *Role, handed ...Handed) (again *Proce
 	}
 	l.Fault("none of %d pids could be had again", len(ended))
 	return nil, 0
+}
+
+// NextPID lets the next process or thread of the step have this pid, if it is free. Another thread
+// may be quicker, so ask who has got it, and try again. Where SamePID is unsupported this is, too.
+func (l *Lab) NextPID(pid int) {
+	l.t.Helper()
+	a, err := ask(verdict.Event{Kind: verdict.LastPID, PID: pid})
+	switch {
+	case err != nil:
+		l.Fault("asking the supervisor: %v", err)
+	case a.Refused != "":
+		l.Unsupported("This step needs a process with the pid of an earlier one, and no pid can be chosen here: %s.", a.Refused)
+	}
 }

@@ -5,7 +5,9 @@ import (
 	"os"
 	"os/signal"
 	"reflect"
+	"slices"
 	"sync"
+	"sync/atomic"
 	"syscall"
 )
 
@@ -13,6 +15,7 @@ import (
 // its kind: so none of another kind is ever dropped because of them.
 type Listener struct {
 	kinds  []chan os.Signal
+	looks  atomic.Uint32 // each look begins with another kind: so none waits behind the others for ever
 	closed chan struct{}
 	once   sync.Once
 }
@@ -22,6 +25,7 @@ func Listen(sigs ...syscall.Signal) (*Listener, error) {
 		return nil, err
 	}
 	l := &Listener{closed: make(chan struct{})}
+	sigs = slices.Compact(slices.Sorted(slices.Values(sigs))) // one that is named twice has one channel
 	for _, sig := range sigs {
 		if signal.Ignored(sig) {
 			continue
@@ -39,15 +43,11 @@ func (l *Listener) Wait(ctx context.Context) (syscall.Signal, error) {
 		return 0, os.ErrClosed
 	default:
 	}
+	if sig := l.take(); sig != 0 {
+		return sig, nil
+	}
 	if len(l.kinds) == 1 {
 		return l.single(ctx)
-	}
-	for _, kind := range l.kinds {
-		select {
-		case sig := <-kind:
-			return sig.(syscall.Signal), nil
-		default:
-		}
 	}
 	cases := []reflect.SelectCase{
 		{Dir: reflect.SelectRecv, Chan: reflect.ValueOf(ctx.Done())},
@@ -58,7 +58,7 @@ func (l *Listener) Wait(ctx context.Context) (syscall.Signal, error) {
 	}
 	switch n, value, _ := reflect.Select(cases); n {
 	case 0:
-		return 0, ctx.Err()
+		return l.last(ctx)
 	case 1:
 		return 0, os.ErrClosed
 	default:
@@ -70,16 +70,32 @@ func (l *Listener) single(ctx context.Context) (syscall.Signal, error) {
 	select {
 	case sig := <-l.kinds[0]:
 		return sig.(syscall.Signal), nil
-	default:
-	}
-	select {
-	case sig := <-l.kinds[0]:
-		return sig.(syscall.Signal), nil
 	case <-ctx.Done():
-		return 0, ctx.Err()
+		return l.last(ctx)
 	case <-l.closed:
 		return 0, os.ErrClosed
 	}
+}
+
+// last looks once more: of two cases that are ready select takes either one.
+func (l *Listener) last(ctx context.Context) (syscall.Signal, error) {
+	if sig := l.take(); sig != 0 {
+		return sig, nil
+	}
+	return 0, ctx.Err()
+}
+
+// take takes a signal that is there, or returns 0.
+func (l *Listener) take() syscall.Signal {
+	first := int(l.looks.Add(1))
+	for i := range l.kinds {
+		select {
+		case sig := <-l.kinds[(first+i)%len(l.kinds)]:
+			return sig.(syscall.Signal)
+		default:
+		}
+	}
+	return 0
 }
 
 func (l *Listener) Close() error {

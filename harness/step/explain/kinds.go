@@ -2,6 +2,7 @@ package explain
 
 import (
 	"slices"
+	"strings"
 
 	"golang.org/x/sys/unix"
 
@@ -56,7 +57,12 @@ func (c *Case) paragraph(w *wait) (lines, advice []string) {
 	its := all[slices.IndexFunc(all, func(k kind) bool { return k.applies(w) })] // the last one always does
 	lines, advice = its.paragraph(c, w)
 	if w.how == inCall && !w.sleeps() && c.wakes(w) {
-		lines = append(lines, "It does not stay there: it went on and came back between two looks. Does a loop call it with a timeout?")
+		line := "It does not stay there: it went on and came back between two looks. Does a loop call it with a timeout?"
+		if w.g != nil && w.g.Wait == "running" { // a RawSyscall
+			line = "It went on and came back between two looks. It is a raw system call: Go cannot know that it waits, and interrupts it\n" +
+				"again and again (SIGURG)."
+		}
+		lines = append(lines, strings.Split(line, "\n")...)
 	}
 	if w.g == nil && isGo(w.p) {
 		lines = append(lines, noLine(len(c.Dumps[w.p.PID]) > 0))

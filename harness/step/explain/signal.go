@@ -41,6 +41,10 @@ func (c *Case) explainSignal(w *wait) (lines, advice []string) {
 	set := w.file.Signals
 	lines = append(lines, "fd "+strconv.Itoa(w.fd)+" is a signalfd for "+signals(set)+".")
 	more, advice := c.whereabouts(w.p, set, nil)
+	if w.how == inCall && blocked(w.p, nil)&set == set && waiting(w.p) == 0 && len(c.elsewhere(w.p, set)) == 0 {
+		advice = append(advice, "It is in the read itself, so the descriptor blocks: such a read waits for the next signal, whatever deadline",
+			"its caller has, and Close does not end it. SFD_NONBLOCK before os.NewFile gives it both.")
+	}
 	return append(lines, more...), advice
 }
 

@@ -28,6 +28,7 @@ var (
 	allOfThem = helper("everything", chapter.Everything)
 	noQuit    = helper("ignores SIGQUIT", chapter.IgnoresQuit)
 	signalFD  = helper("signalfd", func() { chapter.SignalFD(0, unix.SIGUSR1) })
+	twoFD     = helper("signalfd for two", func() { chapter.SignalFD(0, unix.SIGUSR1, unix.SIGUSR2) })
 	pollFD    = helper("signalfd in the poller", func() { chapter.SignalFD(unix.SFD_NONBLOCK, unix.SIGUSR1) })
 	blocked   = helper("blocked", func() {
 		// The lab does so before it starts a child: the mask is inherited.
@@ -89,6 +90,7 @@ func TestSignalsThatWaitSomewhere(t *testing.T) {
 	})
 	t.Run("nothing sent", func(t *testing.T) {
 		explains(t, "signal-none", inherits(t, "consumer", fetch))
+		explains(t, "signal-none-fd", inherits(t, "consumer", twoFD))
 	})
 }
 

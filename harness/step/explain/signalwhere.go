@@ -27,7 +27,8 @@ func (c *Case) whereabouts(p *procfs.Process, set procfs.SignalSet, fetching *pr
 	switch {
 	case advice != nil:
 	case len(lines) == 0:
-		lines = append(lines, "No process of the step has "+it(set)+" waiting: "+it(set)+has(set)+" not been sent, or not to a process of this step.")
+		lines = append(lines, "No process of the step has "+it(set)+" waiting: "+they(set)+has(set)+" not been sent, or not to a process of this step,",
+			"or somebody has taken "+it(set)+" already.")
 		advice = []string{"Which process sends it, when, and to which pid?"}
 	case len(other) > 0:
 		advice = []string{"Is that the signal that was meant? A signal that is not in the set stays where it is."}
@@ -95,6 +96,7 @@ func blocked(p *procfs.Process, but *procfs.Thread) procfs.SignalSet {
 func is(s procfs.SignalSet) string    { return one(s, " is", " are") }
 func has(s procfs.SignalSet) string   { return one(s, " has", " have") }
 func it(s procfs.SignalSet) string    { return one(s, "it", "them") }
+func they(s procfs.SignalSet) string  { return one(s, "it", "they") }
 func waits(s procfs.SignalSet) string { return one(s, "waits", "wait") }
 
 func one(s procfs.SignalSet, singular, plural string) string {

@@ -60,8 +60,11 @@ func (d *Drain) run() {
 // end ends this process by the signal's default action. Process 1 has none.
 func end(sig syscall.Signal) {
 	if os.Getpid() != 1 {
+		if !deadly(sig) {
+			os.Exit(128 + int(sig))
+		}
 		signal.Reset(sig)
-		if unix.Kill(os.Getpid(), sig) == nil && deadly(sig) {
+		if unix.Kill(os.Getpid(), sig) == nil {
 			select {} // it is on its way
 		}
 	}
@@ -69,7 +72,7 @@ func end(sig syscall.Signal) {
 }
 
 // deadly are those at which a Go program ends by the signal itself. It does nothing at most
-// others, and makes status 2 of SIGQUIT.
+// others, is stopped by some, and makes status 2 of SIGQUIT.
 func deadly(sig syscall.Signal) bool {
 	return sig == unix.SIGTERM || sig == unix.SIGINT || sig == unix.SIGHUP
 }

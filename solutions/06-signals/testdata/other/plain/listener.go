@@ -4,6 +4,7 @@ import (
 	"context"
 	"os"
 	"os/signal"
+	"slices"
 	"sync"
 	"syscall"
 )
@@ -25,8 +26,8 @@ func Listen(sigs ...syscall.Signal) (*Listener, error) {
 		return nil, err
 	}
 	l := &Listener{closed: make(chan struct{}), come: map[syscall.Signal]bool{}, news: make(chan struct{}, 1)}
-	for _, sig := range sigs {
-		if signal.Ignored(sig) {
+	for i, sig := range sigs {
+		if signal.Ignored(sig) || slices.Contains(sigs[:i], sig) {
 			continue
 		}
 		kind := make(chan os.Signal, 1)
