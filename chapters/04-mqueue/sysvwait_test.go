@@ -227,11 +227,11 @@ func TestSystemVEndsUnderAWaiter(t *testing.T) {
 	for i := range crowd {
 		crowd[i], _ = system(l)
 		waiters[i] = l.Call("Recv(), interrupted while other goroutines have all processors, and closed: does Close know the thread that it waits in (runtime.LockOSThread)?", func() error { _, err := crowd[i].Recv(); return err })
-		waiters[i].Rests()
 	}
+	waiters[0].Blocks("the queue is empty")
 	interruptsInACrowd(l)
+	waiters[0].Blocks("signals have come, and the queue is empty")
 	for i, waiter := range waiters {
-		waiter.Blocks("signals have come, and the queue is empty")
 		closes := l.Call("Close() while Recv() waits, which was interrupted while other goroutines had all processors: does Close know the thread that it waits in (runtime.LockOSThread)?", crowd[i].Close)
 		closes.ReturnsSoon(nil)
 		waiter.ReturnsSoon(os.ErrClosed)
