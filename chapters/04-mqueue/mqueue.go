@@ -11,7 +11,8 @@
 // (unix.Syscall6). The functions here are what they would have.
 //
 // A Queue or a SysV sends for one goroutine at a time, and receives for one at a time.
-// Both at once is allowed, and Close comes whenever it likes.
+// Both at once is allowed. Close, Attr and Stat come whenever they like. What two
+// goroutines do with two of them does not meet.
 //
 // A deadline is a point in time. The zero time.Time is none: the call waits as long as it
 // takes. A call that need not wait does not look at its deadline, also if that has passed
@@ -89,7 +90,9 @@ type Stat struct {
 
 // NewQueue makes a Queue of a file that is a descriptor of a POSIX queue, usually one
 // that another process handed over. The Queue owns the file from then on. No function
-// here changes the flags of such a file, as O_NONBLOCK: they belong to all that share it.
+// here changes the flags of such a file, as O_NONBLOCK, not even for a moment: they belong
+// to all that share it. Somebody else may change them between two calls, also where Open
+// has made the descriptor: what waits and what does not stays the same.
 func NewQueue(f *os.File) *Queue { return &Queue{f: f} }
 
 // SyscallConn gives access to the descriptor. It implements [syscall.Conn].

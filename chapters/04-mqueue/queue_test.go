@@ -43,6 +43,7 @@ func TestOpenMakesAndFindsAQueue(t *testing.T) {
 	rawSend(l, q, "hello", 0)
 	_, err = mqueue.Open(name, create, 0o600, &wanted)
 	require.ErrorIs(l, err, unix.EEXIST, "Open() with O_CREAT and O_EXCL of a queue that is there")
+	require.ErrorContains(l, err, name, "Open() with O_CREAT and O_EXCL of a queue that is there: the text names it")
 	for _, access := range []struct {
 		flag int
 		says string
@@ -91,7 +92,22 @@ func TestOpenMakesAndFindsAQueue(t *testing.T) {
 		require.Equal(l, want, mode, "permissions of what Open(…, 0660, …) made where the umask is %s: are they the third argument of mq_open(2), and is the umask left alone?", umask)
 	}
 	require.NoError(l, l.Start(hasNoneLeft, lab.Tell("name", name), lab.Tell("new", named(l, "new"))).Wait(), "Open() without a free descriptor")
+
+	// Another process may make or remove a queue of that name between any two calls.
+	betweenCalls(l, heldOpener, "a queue", func(does string) string {
+		return "Open() with O_CREAT while another process " + does + " a queue of that name: is it one call of the kernel, which makes the queue or finds it?"
+	})
 }
+
+var heldOpener = lab.NewRole("opener that is held", func(c *lab.Child) error {
+	return heldCalls(c, func(name string) string {
+		q, err := mqueue.Open(name, unix.O_RDWR|unix.O_CREAT, 0o600, &mqueue.Attr{MaxMessages: 4, MaxSize: 100})
+		if err != nil {
+			return "the error: " + err.Error()
+		}
+		return errorOr(q.Close(), "a queue")
+	})
+})
 
 var makesAtOnce = lab.NewRole("maker of a queue", func(c *lab.Child) error {
 	if err := c.RefuseCloseOnExec(); err != nil {
@@ -192,7 +208,9 @@ func TestNamesHaveOneSlash(t *testing.T) {
 		require.True(l, exists(l, good), "a queue of that name, after Open() of a name of %d bytes: it is the whole name, but for the slash", len(good))
 		require.NoError(l, mqueue.Unlink(good), "Unlink() of a name of %d bytes", len(good))
 		require.False(l, exists(l, good), "a queue of that name, after Unlink()")
-		require.ErrorIs(l, mqueue.Unlink(good), unix.ENOENT, "Unlink() of a name that is gone")
+		err = mqueue.Unlink(good)
+		require.ErrorIs(l, err, unix.ENOENT, "Unlink() of a name that is gone")
+		require.ErrorContains(l, err, good, "Unlink() of a name that is gone: the text has the name")
 	}
 }
 
@@ -227,6 +245,12 @@ func TestMessageArrivesInAnotherProcess(t *testing.T) {
 	require.NoError(l, expect(q, "two"), "Recv()")
 	require.Equal(l, "one", string(first), "the first message, after a later one was received: does every Recv use the same buffer?")
 	require.Less(l, cap(first), most/2, "the memory of a message of 3 bytes: does it follow the message, and not the queue?")
+	require.Less(l, keeps(l, func() []byte {
+		rawSend(l, q, "one", 0)
+		p, err := q.Recv()
+		require.NoError(l, err, "Recv()")
+		return p
+	}), many*most/2, "the memory that is in use while somebody keeps %d messages of 3 bytes: is each the beginning of memory for the largest message?", many)
 
 	// By name, and by a descriptor that was handed over.
 	sizes := sizesUpTo(most, l.Rand("sizes"))[:8] // for so many there is room
@@ -351,6 +375,24 @@ func TestMessageFitsAnyBuffer(t *testing.T) {
 	require.Equal(l, "first", string(kept), "a message in the caller's memory, after later ones were received: does the Queue keep what it was lent?")
 	l.SameBytes(pattern(most), large, "a message in the caller's memory, after later ones were received: does the Queue keep what it was lent?")
 	require.Equal(l, "again", string(third), "a message in new memory, after a later one was received: is that memory used again?")
+
+	// Two goroutines, each with a queue of its own, at once.
+	var atOnce []*lab.Call
+	for _, letter := range []string{"a", "b"} {
+		q, _ := queue(l, 1, 8000)
+		text := strings.Repeat(letter, 8000)
+		atOnce = append(atOnce, l.Call("Send() and Recv() while another goroutine does so with another queue: do queues share memory?", func() error {
+			for range 5000 {
+				if err := errors.Join(q.Send([]byte(text)), expect(q, text)); err != nil {
+					return err
+				}
+			}
+			return nil
+		}))
+	}
+	for _, call := range atOnce {
+		call.Returns(nil)
+	}
 }
 
 // Step 5: a message that is too large is EMSGSIZE, and nothing is sent.

@@ -5,6 +5,7 @@ import (
 	"fmt"
 	"math"
 	"slices"
+	"syscall"
 	"testing"
 	"time"
 
@@ -83,6 +84,8 @@ func TestFullQueueMakesTheSenderWait(t *testing.T) {
 		return errors.Join(other.Send([]byte("other")), expect(other, "other"))
 	})
 	elsewhere.ReturnsSoon(nil)
+	attr := l.Call("Attr() of the queue whose Recv() waits: is there a lock that Recv holds?", func() error { _, err := q.Attr(); return err })
+	attr.ReturnsSoon(nil)
 	send := l.Call("Send() on the queue whose Recv() waits: do the two directions share a lock?", func() error { return q.Send([]byte("hello")) })
 	send.ReturnsSoon(nil)
 	recv.Returns(nil)
@@ -114,15 +117,13 @@ func TestFullQueueMakesTheSenderWait(t *testing.T) {
 
 	// The flags of a descriptor that was handed over decide nothing here.
 	for _, mode := range []int{0, unix.O_NONBLOCK} {
-		f, err := rawOpen(name, unix.O_RDWR|mode, 0, 0, 0)
-		require.NoError(l, err, "mq_open() of the test's own")
-		q := mqueue.NewQueue(f)
-		l.CloseAtEnd(q)
+		q := handedOver(l, name, mode)
 		waits := l.Waits(q)
 		try := l.Call("TryRecv() on a "+waits+" descriptor", func() error { _, _, err := q.TryRecv(nil); return err })
 		try.ReturnsSoon(mqueue.ErrEmpty)
 		recv := l.Call("Recv() on a "+waits+" descriptor", func() error { return expect(q, "hello") })
 		recv.Blocks("the queue is empty: has EAGAIN to be waited for?")
+		require.Equal(l, waits, l.Waits(q), "a descriptor while Recv() waits: the flag belongs to all who share it")
 		recv.Interrupt(1)
 		recv.Blocks("a signal has come, and the queue is empty")
 		rawSend(l, other, "", 0) // wakes nobody who waits for this queue
@@ -144,4 +145,59 @@ func TestFullQueueMakesTheSenderWait(t *testing.T) {
 		}
 		rawReceive(l, other)
 	}
+
+	// Whoever shares a descriptor may change its flag, and nobody else here does.
+	for _, shared := range []struct {
+		what string
+		q    *mqueue.Queue
+		flag int
+	}{
+		{"which blocked when it was handed over, and does not any more", handedOver(l, name, 0), unix.O_NONBLOCK},
+		{"which did not block when it was handed over, and does now", handedOver(l, name, unix.O_NONBLOCK), 0},
+		{"which Open() has made, and which somebody has made non-blocking", again(l, name, unix.O_RDWR), unix.O_NONBLOCK},
+		{"which Open() has made, and which somebody has made blocking", again(l, name, unix.O_RDWR), 0},
+	} {
+		rawCall(l, shared.q, "fcntl()", func(fd uintptr) (errno syscall.Errno) {
+			_, _, errno = unix.Syscall(unix.SYS_FCNTL, fd, unix.F_SETFL, uintptr(shared.flag))
+			return errno
+		})
+		recv := l.Call("Recv() on a descriptor "+shared.what, func() error { return expect(shared.q, "hello") })
+		recv.Blocks("the queue is empty: does Recv rely on a flag that somebody else may change?")
+		rawSend(l, q, "hello", 0)
+		recv.Returns(nil)
+		for range 3 {
+			rawSend(l, q, "full", 0)
+		}
+		send := l.Call("Send() on a descriptor "+shared.what, func() error { return shared.q.Send([]byte("last")) })
+		send.Blocks("the queue is full: does Send rely on a flag that somebody else may change?")
+		rawReceive(l, q)
+		send.Returns(nil)
+		for range 3 {
+			rawReceive(l, q)
+		}
+	}
+	l.RefusesCalls()
+	for _, mode := range []int{0, unix.O_NONBLOCK} {
+		handed := handedOver(l, name, mode)
+		waits := l.Waits(handed)
+		require.NoError(l, l.Start(mayNotBlock, lab.Give("queue", handed)).Wait(), "a process with a %s descriptor, which may make none blocking", waits)
+		require.Equal(l, waits, l.Waits(handed), "a descriptor that another process has used, which may make none blocking (F_SETFL): is the flag changed for a moment? All who share it see that.")
+	}
 }
+
+var mayNotBlock = lab.NewRole("process that may make no descriptor blocking", func(c *lab.Child) error {
+	if err := c.RefuseBlocking(); err != nil {
+		return err
+	}
+	q := mqueue.NewQueue(c.File("queue"))
+	if _, _, err := q.TryRecv(nil); !errors.Is(err, mqueue.ErrEmpty) {
+		return fmt.Errorf("TryRecv() on an empty queue: %w", err)
+	}
+	if err := q.TrySend([]byte("hello"), 0); err != nil {
+		return fmt.Errorf("TrySend(): %w", err)
+	}
+	if _, _, err := q.TryRecv(nil); err != nil {
+		return fmt.Errorf("TryRecv(): %w", err)
+	}
+	return q.Close()
+})

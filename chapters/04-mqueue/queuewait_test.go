@@ -77,7 +77,7 @@ func TestDeadlineEndsTheWait(t *testing.T) {
 		full, fullName := queue(l, 1, 20)
 		empty, emptyName := queue(l, 1, 20)
 		if mode == "blocking" {
-			full, empty = handedOver(l, fullName), handedOver(l, emptyName)
+			full, empty = handedOver(l, fullName, 0), handedOver(l, emptyName, 0)
 		}
 		long := time.Now().Add(-far)
 		require.NoError(l, full.SendPriority([]byte("full"), 3, long), "SendPriority() that need not wait, with a deadline that has passed: there is room, so it succeeds")
@@ -111,7 +111,14 @@ func TestDeadlineEndsTheWait(t *testing.T) {
 		rawSend(l, empty, "hello", 0)
 		recv.Returns(nil)
 
-		ever := time.Date(2300, 1, 1, 0, 0, 0, 0, time.UTC)
+		// Neither does one of a call that need not wait for it any more.
+		deadline := inTime(l, "RecvPriority()", func(d time.Time) error { _, _, err := empty.RecvPriority(nil, d); return err },
+			func() { rawSend(l, empty, "in time", 0) })
+		recv = l.Call("Recv() after one that had its message before its deadline: does that still hold?", func() error { return expect(empty, "hello") })
+		stillBlocks(recv, deadline)
+		rawSend(l, empty, "hello", 0)
+		recv.Returns(nil)
+
 		later := l.Call("RecvPriority() with a deadline in the year 2300: so many nanoseconds have no room in 64 bits", func() error { _, _, err := empty.RecvPriority(nil, ever); return err })
 		later.Blocks("the deadline is in the year 2300")
 		later.Interrupt(1)
@@ -121,13 +128,50 @@ func TestDeadlineEndsTheWait(t *testing.T) {
 	}
 }
 
-// handedOver opens a queue as another program may, so that calls wait in the kernel.
-func handedOver(l *lab.Lab, name string) *mqueue.Queue {
-	f, err := rawOpen(name, unix.O_RDWR, 0, 0, 0)
+// handedOver opens a queue as another program may. Where mode is 0 it blocks, so that
+// calls wait in the kernel.
+func handedOver(l *lab.Lab, name string, mode int) *mqueue.Queue {
+	f, err := rawOpen(name, unix.O_RDWR|mode, 0, 0, 0)
 	require.NoError(l, err, "mq_open() of the test's own")
 	q := mqueue.NewQueue(f)
 	l.CloseAtEnd(q)
 	return q
+}
+
+// ever is a deadline of which the nanoseconds since 1970 have no room in 64 bits.
+var ever = time.Date(2300, 1, 1, 0, 0, 0, 0, time.UTC)
+
+// inTime makes a call that waits, and that succeeds before its deadline since the test
+// does what it waits for. Where the machine is too slow for that it has more time.
+func inTime(l *lab.Lab, what string, wait func(deadline time.Time) error, does func()) (deadline time.Time) {
+	for span := between; ; span *= 2 {
+		deadline = time.Now().Add(span)
+		late := false
+		call := l.Call(what+" with a deadline, before which it succeeds", func() error {
+			err := wait(deadline)
+			late = errors.Is(err, os.ErrDeadlineExceeded)
+			if late {
+				err = notBefore(deadline, wait(time.Time{})) // what comes now
+			}
+			return err
+		})
+		call.Rests()
+		does()
+		call.Returns(nil)
+		if !late {
+			return deadline
+		}
+	}
+}
+
+// stillBlocks asserts that a call without a deadline waits when one of another call has
+// passed.
+func stillBlocks(call *lab.Call, deadline time.Time) {
+	call.Blocks("it has no deadline")
+	for time.Now().Before(deadline) {
+		call.Blocks("it has no deadline, and that of another call has passed")
+	}
+	call.Blocks("it has no deadline, and that of another call has passed")
 }
 
 // Step 9: Ready waits for a message without polling, and takes none.
@@ -137,7 +181,7 @@ func TestReadyWaitsWithoutPolling(t *testing.T) {
 		q, name := queue(l, 2, 20)
 		mine := q
 		if mode == "blocking" {
-			mine = handedOver(l, name)
+			mine = handedOver(l, name, 0)
 		}
 		ready := l.Call("Ready() on an empty queue", func() error { return mine.Ready(never) })
 		ready.Blocks("the queue is empty: does it look again and again?")

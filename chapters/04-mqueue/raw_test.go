@@ -6,6 +6,7 @@ import (
 	"fmt"
 	"math/rand/v2"
 	"os"
+	"runtime"
 	"strings"
 	"syscall"
 	"unsafe"
@@ -280,6 +281,28 @@ func pattern(n int) []byte {
 		p[i] = byte(i ^ i>>8 ^ i>>16)
 	}
 	return p
+}
+
+// many is how many messages keeps receives.
+const many = 1000
+
+// keeps returns how many bytes are in use because somebody keeps what receive returns.
+func keeps(l *lab.Lab, receive func() []byte) int {
+	inUse := func() int {
+		var m runtime.MemStats
+		lab.CollectGarbage()
+		runtime.ReadMemStats(&m)
+		return int(m.HeapAlloc)
+	}
+	receive() // which may take memory of its own
+	before := inUse()
+	kept := make([][]byte, many)
+	for i := range kept {
+		kept[i] = receive()
+	}
+	after := inUse()
+	runtime.KeepAlive(kept)
+	return after - before
 }
 
 // sizesUpTo are some sizes of messages, with the smallest and the largest ones.

@@ -109,11 +109,30 @@ func TestRenewStartsAnew(t *testing.T) {
 	}
 
 	// Another process may make or remove a queue of that name between any two calls.
+	name = betweenCalls(l, heldRenewer, "a new queue", func(does string) string {
+		return "Renew() while another process " + does + " a queue of that name: is the queue new for certain (O_EXCL), and is it tried again when another one was faster (EEXIST)? Is it no error when there is nothing to unlink?"
+	})
+
+	// Or again and again.
+	calls := l.Calls()
+	renewer := l.Start(heldRenewer, lab.Tell("name", name), calls.HandOver())
+	calls.Of(renewer)
+	for n, isHeld := 0, calls.Hold(0); isHeld && n < 2*mostCalls; n, isHeld = n+1, calls.HoldNext() {
+		otherQueue(l, name)
+	}
+	calls.Go()
+	calls.Reports("a new queue", "Renew() while another process makes a queue of that name again and again: is it tried until it succeeds?")
+	renewer.Kill()
+}
+
+// betweenCalls makes or removes a queue between any two calls of a role, and wants it to
+// report the same each time. It returns the queue's name.
+func betweenCalls(l *lab.Lab, role *lab.Role, want string, what func(does string) string) (name string) {
 	name = named(l, "held")
 	for _, does := range []string{"makes", "removes"} {
 		calls := l.Calls()
-		renewer := l.Start(heldRenewer, lab.Tell("name", name), calls.HandOver())
-		calls.Of(renewer)
+		held := l.Start(role, lab.Tell("name", name), calls.HandOver())
+		calls.Of(held)
 		for try, isHeld := 0, true; isHeld && try < mostCalls; try++ {
 			rawUnlink(name)
 			if does == "removes" {
@@ -126,21 +145,30 @@ func TestRenewStartsAnew(t *testing.T) {
 				otherQueue(l, name)
 			}
 			calls.Go()
-			calls.Reports("a new queue", "Renew() while another process "+does+" a queue of that name: is the queue new for certain (O_EXCL), and is it tried again when another one was faster (EEXIST)? Is it no error when there is nothing to unlink?")
+			calls.Reports(want, what(does))
 		}
-		renewer.Kill()
+		held.Kill()
 	}
+	return name
+}
 
-	// Or again and again.
-	calls := l.Calls()
-	renewer := l.Start(heldRenewer, lab.Tell("name", name), calls.HandOver())
-	calls.Of(renewer)
-	for n, isHeld := 0, calls.Hold(0); isHeld && n < 2*mostCalls; n, isHeld = n+1, calls.HoldNext() {
-		otherQueue(l, name)
+// heldCalls is the role's side of betweenCalls.
+func heldCalls(c *lab.Child, call func(name string) string) error {
+	if err := c.ShowCalls(); err != nil {
+		return err
 	}
-	calls.Go()
-	calls.Reports("a new queue", "Renew() while another process makes a queue of that name again and again: is it tried until it succeeds?")
-	renewer.Kill()
+	for range mostCalls {
+		c.Wait()
+		c.Report(call(c.Text("name")))
+	}
+	return nil
+}
+
+func errorOr(err error, text string) string {
+	if err != nil {
+		return "the error: " + err.Error()
+	}
+	return text
 }
 
 // otherQueue is what another process makes of that name, if none is there.
@@ -157,24 +185,17 @@ func otherQueue(l *lab.Lab, name string) {
 const mostCalls = 14
 
 var heldRenewer = lab.NewRole("renewer that is held", func(c *lab.Child) error {
-	if err := c.ShowCalls(); err != nil {
-		return err
-	}
-	for range mostCalls {
-		c.Wait()
-		q, err := mqueue.Renew(c.Text("name"), 0o600, mqueue.Attr{MaxMessages: 2, MaxSize: 50})
-		got := "a new queue"
+	return heldCalls(c, func(name string) string {
+		q, err := mqueue.Renew(name, 0o600, mqueue.Attr{MaxMessages: 2, MaxSize: 50})
 		if err != nil {
-			got = "the error: " + err.Error()
-		} else if p, _, err := q.TryRecv(nil); !errors.Is(err, mqueue.ErrEmpty) {
-			got = fmt.Sprintf("a queue with the message %q in it, which is not new (%v)", p, err)
+			return "the error: " + err.Error()
 		}
-		c.Report(got)
-		if q != nil {
-			q.Close()
+		defer q.Close()
+		if p, _, err := q.TryRecv(nil); !errors.Is(err, mqueue.ErrEmpty) {
+			return fmt.Sprintf("a queue with the message %q in it, which is not new (%v)", p, err)
 		}
-	}
-	return nil
+		return "a new queue"
+	})
 })
 
 // Step 13: when the user's bytes for queues are used up, the error says so, with the

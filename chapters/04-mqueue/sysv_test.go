@@ -180,6 +180,12 @@ func TestSystemVMessageArrives(t *testing.T) {
 	require.Equal(l, math.MaxInt, got, "RecvType(): a type is as large as a long of C")
 	require.Equal(l, "one", string(first), "the first message, after a later one was received: does every call use the same buffer?")
 	require.Less(l, cap(first), 100, "the memory of a message of 3 bytes: does it follow the message?")
+	require.Less(l, keeps(l, func() []byte {
+		require.NoError(l, rawMsgsnd(s.ID(), 1, "one"), "msgsnd() of the test's own")
+		p, err := s.Recv()
+		require.NoError(l, err, "Recv()")
+		return p
+	}), many*1000, "the memory that is in use while somebody keeps %d messages of 3 bytes: is each the beginning of memory for the largest message?", many)
 
 	for _, size := range []int{0, 1, 20, most} {
 		for _, room := range []int{0, 19, 20, 21, most, most + 9} {

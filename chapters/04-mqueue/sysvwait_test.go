@@ -1,10 +1,13 @@
 package mqueue_test
 
 import (
+	"bytes"
 	"errors"
 	"fmt"
 	"os"
+	"runtime"
 	"strconv"
+	"sync"
 	"testing"
 	"time"
 
@@ -48,6 +51,8 @@ func TestSystemVWaitsThroughSignals(t *testing.T) {
 		return errors.Join(full.Send([]byte("other")), expect(full, "other"))
 	})
 	elsewhere.ReturnsSoon(nil)
+	stat := l.Call("Stat() of the queue whose Recv() waits: is there a lock that Recv holds?", func() error { _, err := empty.Stat(); return err })
+	stat.ReturnsSoon(nil)
 	send := l.Call("Send() on the queue whose Recv() waits: do the two directions share a lock?", func() error { return empty.Send([]byte("hello")) })
 	send.ReturnsSoon(nil)
 	recv.Returns(nil)
@@ -93,6 +98,28 @@ func TestSystemVWaitsThroughSignals(t *testing.T) {
 		require.NoError(l, err, "a call of the test's own")
 		later.Returns(nil)
 	}
+	later := l.Call("RecvType() with a deadline in the year 2300: so many nanoseconds have no room in 64 bits", func() error { _, _, err := empty.RecvType(nil, 0, ever); return err })
+	later.Blocks("the deadline is in the year 2300")
+	require.NoError(l, rawMsgsnd(empty.ID(), 1, "hello"), "msgsnd() of the test's own")
+	later.Returns(nil)
+
+	// One goroutine sends, and another one receives.
+	const messages, size = 3000, 4000
+	sends := l.Call("Send() while another goroutine receives", func() (err error) {
+		for i := 0; i < messages && err == nil; i++ {
+			err = empty.Send(bytes.Repeat([]byte{byte(i)}, size))
+		}
+		return err
+	})
+	receives := l.Call("Recv() while another goroutine sends: do the two directions share memory?", func() (err error) {
+		for i := 0; i < messages && err == nil; i++ {
+			err = expect(empty, string(bytes.Repeat([]byte{byte(i)}, size)))
+		}
+		return err
+	})
+	receives.Returns(nil)
+	sends.Returns(nil)
+
 	require.NoError(l, empty.SendType([]byte("there"), 1, long), "SendType() that need not wait, with a deadline that has passed")
 	p, _, err := empty.RecvType(nil, 0, long)
 	require.NoError(l, err, "RecvType() that need not wait, with a deadline that has passed")
@@ -182,6 +209,34 @@ func TestSystemVEndsUnderAWaiter(t *testing.T) {
 		require.Equal(l, before.Messages, after.Messages, "messages in the queue after Close()")
 	}
 
+	// Both directions wait at once.
+	both, _ := system(l)
+	fill(l, both)
+	receives := l.Call("RecvType() while Send() waits, and Close() comes: does Close know of one waiter only?", func() error { _, _, err := both.RecvType(nil, 9, never); return err })
+	receives.Blocks("there is no message of type 9")
+	sends := l.Call("Send() while RecvType() waits, and Close() comes: does Close know of one waiter only?", func() error { return both.Send([]byte("one more")) })
+	sends.Blocks("the queue is full")
+	closes := l.Call("Close() while RecvType() and Send() wait", both.Close)
+	closes.ReturnsSoon(nil)
+	receives.ReturnsSoon(os.ErrClosed)
+	sends.ReturnsSoon(os.ErrClosed)
+
+	// A goroutine that a signal interrupts goes on in another thread, if it may.
+	crowd := make([]*mqueue.SysV, 8)
+	waiters := make([]*lab.Call, len(crowd))
+	for i := range crowd {
+		crowd[i], _ = system(l)
+		waiters[i] = l.Call("Recv(), interrupted while other goroutines have all processors, and closed: does Close know the thread that it waits in (runtime.LockOSThread)?", func() error { _, err := crowd[i].Recv(); return err })
+	}
+	waiters[0].Blocks("the queue is empty")
+	interruptsInACrowd(l)
+	waiters[0].Blocks("signals have come, and the queue is empty")
+	for i, waiter := range waiters {
+		closes := l.Call("Close() while Recv() waits, which was interrupted while other goroutines had all processors: does Close know the thread that it waits in (runtime.LockOSThread)?", crowd[i].Close)
+		closes.ReturnsSoon(nil)
+		waiter.ReturnsSoon(os.ErrClosed)
+	}
+
 	// Two of one queue: one is closed, and the other goes on.
 	s, _ := system(l)
 	other := mqueue.NewSysV(s.ID())
@@ -191,6 +246,24 @@ func TestSystemVEndsUnderAWaiter(t *testing.T) {
 	recv.Blocks("another SysV was closed, not this one")
 	require.NoError(l, rawMsgsnd(s.ID(), 1, "hello"), "msgsnd() of the test's own")
 	recv.Returns(nil)
+}
+
+// interruptsInACrowd interrupts all threads of this process while goroutines have all processors.
+func interruptsInACrowd(l *lab.Lab) {
+	threads, err := os.ReadDir("/proc/self/task")
+	require.NoError(l, err, "reading /proc/self/task")
+	var crowd sync.WaitGroup
+	for range 2 * runtime.GOMAXPROCS(0) {
+		crowd.Go(func() {
+			for range 300 {
+				for _, thread := range threads {
+					tid, _ := strconv.Atoi(thread.Name())
+					_ = unix.Tgkill(os.Getpid(), tid, unix.SIGURG) // it may have ended
+				}
+			}
+		})
+	}
+	crowd.Wait()
 }
 
 func lateCalls(s *mqueue.SysV) []namedCall {

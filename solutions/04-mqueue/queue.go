@@ -16,7 +16,7 @@ type Queue struct {
 	f       *os.File
 	conn    syscall.RawConn
 	closed  atomic.Bool
-	polled  bool // the poller knows the descriptor, though it blocks
+	polled  bool // the poller knows the descriptor, whether it blocks or not
 	in, out call
 	scratch []byte // as large as the largest message; nil until it is needed
 	size    int    // of the largest message, 0 until it is known
@@ -24,7 +24,8 @@ type Queue struct {
 
 func NewQueue(f *os.File) *Queue {
 	q := &Queue{f: f}
-	q.conn, _ = f.SyscallConn() // fails for a nil file only
+	q.conn, _ = f.SyscallConn()                      // fails for a nil file only
+	q.polled = f.SetReadDeadline(time.Time{}) == nil // fails where the file blocked at its beginning
 	q.in.queue, q.in.receives, q.in.setDeadline = q, true, f.SetReadDeadline
 	q.in.begin, q.in.again = q.in.start, q.in.goOn
 	q.out.queue, q.out.setDeadline = q, f.SetWriteDeadline
@@ -156,8 +157,8 @@ func (q *Queue) Ready(deadline time.Time) error {
 		switch {
 		case c.errno != 0 || a.messages > 0:
 			return true
-		case a.flags&unix.O_NONBLOCK == 0 && !q.polled:
-			c.errno = pollIn(fd, deadline)
+		case !q.polled:
+			c.errno = pollFor(fd, unix.POLLIN, deadline)
 			return true
 		}
 		c.arm()
@@ -170,7 +171,6 @@ func (q *Queue) Ready(deadline time.Time) error {
 // else has it yet.
 func (q *Queue) mayBlock() error {
 	return q.control("fcntl", func(fd uintptr) (errno syscall.Errno) {
-		q.polled = true
 		_, _, errno = unix.RawSyscall(unix.SYS_FCNTL, fd, unix.F_SETFL, 0)
 		return errno
 	})

@@ -26,7 +26,7 @@ import (
 // during a call.
 //
 // A descriptor that was handed over may be one that blocks and that the poller does not
-// know: there all waiting is in the kernel. Or it does not block: there it is the poller.
+// know: there all waiting is in the kernel.
 type call struct {
 	queue       *Queue
 	receives    bool
@@ -59,35 +59,31 @@ func (c *call) start(fd uintptr) {
 }
 
 // goOn returns false if it has to be called again when the queue has changed.
+//
+// Somebody who shares the description may set O_NONBLOCK at any time, or take it away. So
+// EAGAIN is no answer here: who waits for it is the poller, or poll(2) where the poller does
+// not know the descriptor.
 func (c *call) goOn(fd uintptr) bool {
-	if c.looked {
+	if c.looked { // the poller has waited
 		c.now(fd)
-		if c.errno != unix.EAGAIN {
-			return true
-		}
+		return c.errno != unix.EAGAIN || c.toPoller()
 	}
-	looked := c.looked
 	c.looked = true
-	if c.queue.polled {
-		if looked {
-			return c.toPoller()
-		}
-		until := time.Now().Add(moment)
-		if !c.deadline.IsZero() && c.deadline.Before(until) {
-			until = c.deadline
-		}
-		c.wait(fd, until)
-		if c.errno != unix.ETIMEDOUT {
-			return true
-		}
-		return c.toPoller()
-	}
-	flags, _, _ := unix.RawSyscall(unix.SYS_FCNTL, fd, unix.F_GETFL, 0)
-	if flags&unix.O_NONBLOCK == 0 {
+	if !c.queue.polled {
 		c.wait(fd, c.deadline)
+		for c.errno == unix.EAGAIN {
+			if c.errno = pollFor(fd, c.event(), c.deadline); c.errno == 0 {
+				c.wait(fd, c.deadline)
+			}
+		}
 		return true
 	}
-	return c.toPoller()
+	until := time.Now().Add(moment)
+	if !c.deadline.IsZero() && c.deadline.Before(until) {
+		until = c.deadline
+	}
+	c.wait(fd, until)
+	return c.errno != unix.ETIMEDOUT && c.errno != unix.EAGAIN || c.toPoller()
 }
 
 // moment is how long a call waits in the kernel at most, where the poller can do it too. It
@@ -96,6 +92,14 @@ func (c *call) goOn(fd uintptr) bool {
 const moment = 20 * time.Millisecond
 
 func (c *call) toPoller() bool { c.arm(); return false }
+
+// event is what poll(2) is to wait for.
+func (c *call) event() int16 {
+	if c.receives {
+		return unix.POLLIN
+	}
+	return unix.POLLOUT
+}
 
 // arm gives the file the deadline, before the poller waits the first time.
 func (c *call) arm() {
@@ -149,10 +153,10 @@ func (c *call) wait(fd uintptr, deadline time.Time) {
 	}
 }
 
-// pollIn waits until a descriptor that blocks has something to be received. poll(2) has
-// no point in time but a duration, which is counted anew after each signal.
-func pollIn(fd uintptr, deadline time.Time) syscall.Errno {
-	fds := []unix.PollFd{{Fd: int32(fd), Events: unix.POLLIN}}
+// pollFor waits until there is something to be received, or room. poll(2) has no point
+// in time but a duration, which is counted anew after each signal.
+func pollFor(fd uintptr, event int16, deadline time.Time) syscall.Errno {
+	fds := []unix.PollFd{{Fd: int32(fd), Events: event}}
 	for {
 		var left *unix.Timespec
 		if !deadline.IsZero() {

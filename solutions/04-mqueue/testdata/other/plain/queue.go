@@ -62,7 +62,9 @@ type wait struct {
 }
 
 // run makes a call that does not wait, as often as the poller says that something has
-// changed. A descriptor that blocks the poller does not know: there slowly waits.
+// changed. On a descriptor that blocks slowly waits. Somebody else may change that at any
+// time. So there may be one that does not block and that the poller does not know: there
+// poll(2) waits.
 func (q *Queue) run(sends bool, w wait, quickly func(fd uintptr) syscall.Errno, slowly func(fd uintptr, until *unix.Timespec) syscall.Errno) (err error) {
 	conn, err := q.f.SyscallConn()
 	if err != nil {
@@ -73,25 +75,34 @@ func (q *Queue) run(sends bool, w wait, quickly func(fd uintptr) syscall.Errno, 
 		poll, setDeadline = conn.Write, q.f.SetWriteDeadline
 	}
 	var errno syscall.Errno
-	armed := false
+	armed, known := false, setDeadline(time.Time{}) == nil
 	err = poll(func(fd uintptr) bool {
-		for errno = quickly(fd); errno == unix.EINTR; {
-			errno = quickly(fd)
-		}
-		if errno != unix.EAGAIN || w.never {
-			return true
-		}
-		if flags, _ := unix.FcntlInt(fd, unix.F_GETFL, 0); flags&unix.O_NONBLOCK == 0 {
-			errno = unix.EINTR
-			for errno == unix.EINTR {
-				errno = slowly(fd, timespec(w.until))
+		for {
+			for errno = quickly(fd); errno == unix.EINTR; {
+				errno = quickly(fd)
 			}
-			return true
+			if errno != unix.EAGAIN || w.never {
+				return true
+			}
+			if flags, _ := unix.FcntlInt(fd, unix.F_GETFL, 0); flags&unix.O_NONBLOCK == 0 {
+				errno = unix.EINTR
+				for errno == unix.EINTR {
+					errno = slowly(fd, timespec(w.until))
+				}
+				if errno != unix.EAGAIN {
+					return true
+				}
+			}
+			if known {
+				if !w.until.IsZero() && !armed {
+					armed = setDeadline(w.until) == nil
+				}
+				return false
+			}
+			if errno = pollFor(fd, sends, w.until); errno != 0 {
+				return true
+			}
 		}
-		if !w.until.IsZero() && !armed {
-			armed = setDeadline(w.until) == nil
-		}
-		return false
 	})
 	if armed {
 		setDeadline(time.Time{})
@@ -209,18 +220,28 @@ func (q *Queue) Ready(deadline time.Time) error {
 			errno = unix.EAGAIN
 		}
 		return errno
-	}, func(fd uintptr, _ *unix.Timespec) syscall.Errno {
+	}, func(fd uintptr, _ *unix.Timespec) syscall.Errno { return pollFor(fd, false, deadline) })
+}
+
+// pollFor waits until there is room, or something to be received.
+func pollFor(fd uintptr, sends bool, deadline time.Time) syscall.Errno {
+	event := int16(unix.POLLIN)
+	if sends {
+		event = unix.POLLOUT
+	}
+	for {
 		left := -1 // no limit
 		if !deadline.IsZero() {
-			left = int(max(0, time.Until(deadline))/time.Millisecond) + 1
+			left = int(min(max(0, time.Until(deadline)), time.Hour)/time.Millisecond) + 1
 		}
-		n, err := unix.Poll([]unix.PollFd{{Fd: int32(fd), Events: unix.POLLIN}}, left)
-		if err != nil {
+		n, err := unix.Poll([]unix.PollFd{{Fd: int32(fd), Events: event}}, left)
+		switch {
+		case err != nil && err != unix.EINTR:
 			return err.(syscall.Errno)
-		}
-		if n == 0 {
+		case n > 0:
+			return 0
+		case !deadline.IsZero() && !time.Now().Before(deadline):
 			return unix.ETIMEDOUT
 		}
-		return 0
-	})
+	}
 }
