@@ -24,14 +24,17 @@ var worksInADeepFolder = lab.NewRole("server at relative paths", func(c *lab.Chi
 	if err := os.Chdir(c.Text("folder")); err != nil {
 		return err
 	}
-	for _, address := range []string{"s", "./@name"} {
+	for address, reason := range map[string]string{
+		"s":       "is the address made longer first (filepath.Abs)? The path of the folder has too many bytes for an address",
+		"./@name": "is the address made shorter first (filepath.Clean)? Without \"./\" it is an abstract name",
+	} {
 		s, err := socket.Listen(address)
 		if err != nil {
-			return fmt.Errorf("Listen(%q), in a folder whose path has more than %d bytes: %w: is the address made longer first (filepath.Abs)?", address, socket.MaxPath, err)
+			return fmt.Errorf("Listen(%q): %w: %s", address, err, reason)
 		}
 		file := "./" + strings.TrimPrefix(address, "./")
 		if _, err := os.Lstat(file); err != nil {
-			return fmt.Errorf("the file of Listen(%q): %w: is the address made shorter first (filepath.Clean)? Without \"./\" it is an abstract name", address, err)
+			return fmt.Errorf("the file of Listen(%q): %w: %s", address, err, reason)
 		}
 		client, err := socket.Dial(context.Background(), address)
 		if err != nil {
@@ -60,7 +63,7 @@ type kind struct {
 
 // listenersOfAllKinds are at a path, at an abstract name, and made by somebody else.
 func listenersOfAllKinds(l *lab.Lab) []kind {
-	path, name, theirs := l.SocketPath("path"), "@"+l.Name("closed by a client"), l.SocketPath("theirs")
+	path, name, theirs := l.SocketPath("path"), "@"+l.Name("closed-by-a-client"), l.SocketPath("theirs")
 	_, f := rawServer(l, theirs, unix.SOCK_STREAM, 8)
 	handed := socket.NewListener(f)
 	l.CloseAtEnd(handed)
