@@ -136,6 +136,7 @@ func TestDialWaitsForTheServer(t *testing.T) {
 	defer cancel()
 	dialCall(l, ctx, "Dial() with a deadline", nowhere).Returns(context.DeadlineExceeded)
 
+	outlivesItsContext(l)
 	packets := l.SocketPath("packets")
 	rawServer(l, packets, unix.SOCK_SEQPACKET, 8)
 	dialCall(l, context.Background(), "Dial() to a server with a SOCK_SEQPACKET socket: that is EPROTOTYPE, and does not pass by itself.", packets).ReturnsSoon(unix.EPROTOTYPE)
@@ -147,6 +148,25 @@ func TestDialWaitsForTheServer(t *testing.T) {
 		forbidden := l.Start(dialsWhereRefused, lab.Tell("path", late), lab.Tell("error", strconv.Itoa(int(why))))
 		l.Call(fmt.Sprintf("Dial() when connect(2) says %q: that does not pass by itself", why.Error()), forbidden.Wait).ReturnsSoon(nil)
 	}
+}
+
+// outlivesItsContext ends the context of a Dial that has returned.
+func outlivesItsContext(l *lab.Lab) {
+	path := l.SocketPath("context")
+	s := listen(l, path)
+	ctx, cancel := context.WithCancel(context.Background())
+	defer cancel()
+	c, err := socket.Dial(ctx, path)
+	require.NoError(l, err, "Dial()")
+	l.CloseAtEnd(c)
+	other := accept(l, s)
+	const watched = "the context has ended after Dial() had returned. Is it still watched, and the connection closed? It says how long Dial waits, and no more."
+	recv := l.Call("Recv() on an end of Dial(): "+watched, func() error { return expect(c, "hello") })
+	recv.Blocks("nothing has been sent")
+	cancel()
+	recv.Blocks("nothing has been sent")
+	require.NoError(l, other.Send([]byte("hello")), "Send() to an end of Dial(): %s", watched)
+	recv.Returns(nil)
 }
 
 // Root may connect everywhere. So the kernel is made to refuse it.

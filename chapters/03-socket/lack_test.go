@@ -25,7 +25,17 @@ func lackOfDescriptors(l *lab.Lab) {
 		require.NoError(l, closes.Wait(), "Close() of a Listener %s", where)
 	}
 	require.NoError(l, l.Start(receivesWithoutDescriptors).Wait(), "RecvFile() in a process that has no descriptor left")
-	require.NoError(l, l.Start(acceptsWithoutDescriptors, lab.Tell("path", l.SocketPath("room"))).Wait(), "Accept() in a process that has few descriptors left")
+	for _, what := range []string{"Accept()", "AcceptFrom()"} {
+		accepts := l.Start(acceptsWithoutDescriptors, lab.Tell("path", l.SocketPath("for "+what)), lab.Tell("what", what))
+		l.Call(what+" in a process that has few descriptors left: is EMFILE returned, and not tried again and again?", accepts.Wait).ReturnsSoon(nil)
+	}
+
+	server := l.Start(servesWithoutDescriptors, lab.Tell("path", l.SocketPath("taken")))
+	var up bool
+	server.Report(&up)
+	l.Wait("it has no descriptor for its first client", server)
+	server.Go()
+	l.Call("Serve(), when there are descriptors again and none of its clients has left: does it wait for one of its own? Others take descriptors too, and give them back.", server.Wait).ReturnsSoon(nil)
 }
 
 const (
@@ -119,28 +129,62 @@ var acceptsWithoutDescriptors = lab.NewRole("server without a descriptor", func(
 	if err != nil {
 		return err
 	}
+	what, accept := c.Text("what"), s.Accept
+	if what == "AcceptFrom()" {
+		accept = func() (*socket.Conn, error) { return s.AcceptFrom([]int{os.Geteuid()}) }
+	}
 	free := 0
-	accepted, err := s.Accept()
+	accepted, err := accept()
 	for errors.Is(err, unix.EMFILE) && free < enoughForAClient {
 		if err := client.Send([]byte("still there")); err != nil {
-			return fmt.Errorf("Send() of a client after Accept() has returned EMFILE (descriptors left: %d): %w: does the client stay in the backlog until there is a descriptor for all that it needs?", free, err)
+			return fmt.Errorf("Send() of a client after %s has returned EMFILE (descriptors left: %d): %w: does the client stay in the backlog until there is a descriptor for all that it needs?", what, free, err)
 		}
 		if err := lack.giveOneBack(); err != nil {
 			return err
 		}
 		free++
-		accepted, err = s.Accept()
+		accepted, err = accept()
 	}
 	if err != nil {
-		return fmt.Errorf("Accept() (descriptors left: %d): %w", free, err)
+		return fmt.Errorf("%s (descriptors left: %d): %w: does the error wrap EMFILE, so that errors.Is finds it?", what, free, err)
 	}
 	if err := lack.end(); err != nil {
 		return err
 	}
 	if err := expect(accepted, "before it is accepted"); err != nil {
-		return fmt.Errorf("Recv() from a client that Accept() has returned (descriptors left: %d): %w", free, err)
+		return fmt.Errorf("Recv() from a client that %s has returned (descriptors left: %d): %w", what, free, err)
 	}
 	return errors.Join(accepted.Close(), client.Close(), s.Close())
+})
+
+// servesWithoutDescriptors serves its first client when others give descriptors back.
+var servesWithoutDescriptors = lab.NewRole("server whose descriptors others have", func(c *lab.Child) error {
+	s, err := socket.Listen(c.Text("path"))
+	if err != nil {
+		return fmt.Errorf("Listen(): %w", err)
+	}
+	client, err := socket.Dial(context.Background(), c.Text("path"))
+	if err != nil {
+		return fmt.Errorf("Dial(): %w", err)
+	}
+	if err := client.Send([]byte("hello")); err != nil {
+		return fmt.Errorf("Send(): %w", err)
+	}
+	lack, err := noDescriptorLeft()
+	if err != nil {
+		return err
+	}
+	served := make(chan error, 1)
+	go func() { served <- s.Serve(sendsBack) }()
+	c.Report(true)
+	c.Wait()
+	if err := lack.end(); err != nil {
+		return err
+	}
+	if err := expect(client, "hello"); err != nil {
+		return fmt.Errorf("Recv(): %w", err)
+	}
+	return errors.Join(client.Close(), s.Close(), <-served)
 })
 
 // enoughForAClient is more descriptors than a connection needs.

@@ -169,6 +169,20 @@ func TestMessagesKeepTheirBoundaries(t *testing.T) {
 		recv.ReturnsSoon(nil)
 	}
 
+	path := l.SocketPath("interrupted")
+	s := listen(l, path)
+	accepting := l.Call("Accept() that a signal interrupts while it waits: does it go on after EINTR?", func() error {
+		c, err := s.Accept()
+		if err == nil {
+			err = c.Close()
+		}
+		return err
+	})
+	accepting.Blocks("nobody has come")
+	accepting.Interrupt(1)
+	dial(l, path)
+	accepting.ReturnsSoon(nil)
+
 	require.NoError(l, a.Send(nil), "Send(nil)")
 	waiting, err := lab.Waiting(b)
 	require.NoError(l, err, "FIONREAD")
@@ -381,6 +395,13 @@ func TestMemoryFollowsTheMessage(t *testing.T) {
 	got, err = b.RecvInto(buf)
 	require.NoError(l, err, "RecvInto() of an empty message")
 	require.NotZero(l, cap(got), "the capacity of what RecvInto() returns for an empty message, with room for %d bytes: is it a part of buf? Who writes buf, err = RecvInto(buf) has lost the memory otherwise.", room)
+
+	require.NoError(l, a.Send([]byte("lent")), "Send()")
+	lent, err := b.RecvInto(buf)
+	require.NoError(l, err, "RecvInto()")
+	require.NoError(l, a.Send([]byte("other")), "Send()")
+	require.NoError(l, expect(b, "other"), "Recv() after RecvInto()")
+	require.Equal(l, "lent", string(lent), "the caller's memory after a later Recv(): it was lent for one RecvInto(). Is it kept, and used again?")
 
 	// Each message goes where the one before it was.
 	const each, size = 300, 1000

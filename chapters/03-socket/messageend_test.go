@@ -37,6 +37,27 @@ func TestPeerCanAnswerAfterCloseWrite(t *testing.T) {
 	require.ErrorIs(l, err, io.EOF, "Recv() when the peer has closed too")
 	_, err = a.Recv()
 	require.ErrorIs(l, err, io.EOF, "Recv() once more: the end stays the end")
+
+	// After Close the number may be another socket's.
+	a, _ = pair(l)
+	require.NoError(l, a.Close(), "Close()")
+	others := takeFreeNumbers(l)
+	err = a.CloseWrite()
+	for _, f := range others {
+		_, writeErr := f.WriteString("x")
+		require.NoError(l, writeErr, "write() to a socket that was made between Close() and CloseWrite(): it has the number of the one that was closed. Was that number given to shutdown(2)?")
+	}
+	require.Error(l, err, "CloseWrite() after Close()")
+}
+
+// takeFreeNumbers makes sockets, which get the lowest numbers that are free.
+func takeFreeNumbers(l *lab.Lab) []*os.File {
+	var others []*os.File
+	for range 4 {
+		a, b := rawPair(l, unix.SOCK_STREAM)
+		others = append(others, a, b)
+	}
+	return others
 }
 
 // A copy of the descriptor keeps the connection open, but not the direction that
@@ -106,6 +127,17 @@ func TestKilledPeerNeverMakesAHang(t *testing.T) {
 		}
 	}
 
+	// What came before the reset is received.
+	a, b := pair(l)
+	victim := l.Start(writesRaw, lab.HandOver("conn", b), lab.Tell("bytes", string(frame("answer"))))
+	var written int
+	victim.Report(&written)
+	require.NoError(l, a.Send([]byte("the victim never reads this")), "Send() to the victim, which does not read")
+	victim.Kill()
+	require.NoError(l, expect(a, "answer"), "Recv() of an answer, when its sender was killed and had not read everything: ECONNRESET comes behind the answer. Is what has come thrown away because of it?")
+	_, err := a.Recv()
+	require.ErrorIs(l, err, unix.ECONNRESET, "Recv() behind that answer: %s", reset)
+
 	// Killed in the middle of Send, in a later message and in a larger one.
 	random := l.Rand("cut")
 	size := 2<<16 + random.IntN(1<<12)
@@ -132,8 +164,8 @@ func TestKilledPeerNeverMakesAHang(t *testing.T) {
 	}
 
 	// Killed while we wait for room in its queue.
-	a, b := pair(l)
-	victim := l.Start(writesRaw, lab.HandOver("conn", b), lab.Tell("bytes", ""))
+	a, b = pair(l)
+	victim = l.Start(writesRaw, lab.HandOver("conn", b), lab.Tell("bytes", ""))
 	send := l.Call("Send() to a peer that is killed meanwhile", func() error {
 		return oneOf(a.Send(pattern(socket.MaxMessage)), unix.EPIPE, unix.ECONNRESET)
 	})

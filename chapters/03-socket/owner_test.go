@@ -141,7 +141,23 @@ func TestStaleFileIsReplacedAndALiveServerIsNot(t *testing.T) {
 		}
 		require.NotContains(l, n.Name(), "own", "what is left in the folder when all four have closed")
 	}
+
+	failed := inFolder(l, "failed")
+	l.RefusesCalls()
+	require.NoError(l, l.Start(failsToListen, lab.Tell("path", failed)).Wait(), "Listen() when listen(2) says %q", unix.ENOBUFS.Error())
+	_, err = os.Lstat(failed)
+	require.ErrorIs(l, err, unix.ENOENT, "the socket's file after a Listen() whose listen(2) has failed: bind(2) has made it. Who removes it?")
 }
+
+var failsToListen = lab.NewRole("server that may not listen", func(c *lab.Child) error {
+	if err := c.RefuseCall(unix.ENOBUFS, unix.SYS_LISTEN); err != nil {
+		return err
+	}
+	if _, err := socket.Listen(c.Text("path")); !errors.Is(err, unix.ENOBUFS) {
+		return fmt.Errorf("Listen() returned %v, and not %w", err, unix.ENOBUFS)
+	}
+	return nil
+})
 
 // rounds is how often four servers start at the same time.
 const rounds = 20

@@ -70,7 +70,8 @@ func TestPacketsNeedNoFrames(t *testing.T) {
 		require.NoError(l, a.Send([]byte(message)), "Send(%q)", message)
 	}
 	buf := make([]byte, 3, 100)
-	_, err = b.RecvFixed(buf)
+	n, err = b.RecvFixed(buf)
+	require.Zero(l, n, "the length that RecvFixed() returns with an error: the packet is lost, and no part of it is a message")
 	require.ErrorIs(l, err, io.ErrShortBuffer, "RecvFixed() of 5 bytes into 3: the kernel cuts the packet and says so in a flag only (MSG_TRUNC)")
 	buf = make([]byte, 5)
 	n, err = b.RecvFixed(buf)
@@ -91,10 +92,13 @@ func TestPacketsNeedNoFrames(t *testing.T) {
 	require.NoError(l, err, "RecvInto() of 101 bytes with room for 100")
 	l.SameBytes(pattern(101), got, "RecvInto() of 101 bytes with room for 100: does a longer message get new memory?")
 
+	largeOnesAreKept(l)
+	packetsBothWays(l)
+
 	// A full queue makes the sender wait.
 	a, b = packetPair(l)
 	l.Narrow(a)
-	fill := l.Call("Send() of more packets than the queue has room for", func() error {
+	fill := l.Call("Send() of more packets than the queue has room for, which a signal interrupts: does it go on after EINTR?", func() error {
 		for i := range 200 {
 			if err := a.Send(bytes.Repeat([]byte{byte(i)}, 1000)); err != nil {
 				return fmt.Errorf("packet %d: %w", i, err)
@@ -103,6 +107,8 @@ func TestPacketsNeedNoFrames(t *testing.T) {
 		return nil
 	})
 	fill.Blocks("the queue is full and nobody receives")
+	fill.Interrupt(1)
+	fill.Blocks("the queue is still full")
 	for i := range 200 {
 		require.NoError(l, expect(b, string(bytes.Repeat([]byte{byte(i)}, 1000))), "Recv() of packet %d of 200", i)
 	}
@@ -174,6 +180,33 @@ func largest(l *lab.Lab) {
 		l.SameBytes(pattern(size), got, "RecvInto() of a packet of %d bytes with room for 100: is there a buffer that is too small for it?", size)
 		return
 	}
+}
+
+// largeOnesAreKept keeps large packets while others are received.
+func largeOnesAreKept(l *lab.Lab) {
+	a, b := packetPair(l)
+	const size = 70_001
+	var kept [][]byte
+	for i := range 4 {
+		require.NoError(l, a.Send(bytes.Repeat([]byte{byte(i)}, size)), "Send() of %d bytes", size)
+		p, err := b.Recv()
+		require.NoError(l, err, "Recv() of %d bytes", size)
+		kept = append(kept, p)
+	}
+	for i, p := range kept {
+		l.SameBytes(bytes.Repeat([]byte{byte(i)}, size), p, "large packet %d, after later ones were received: is it a part of the memory that every Recv uses?", i+1)
+	}
+}
+
+// packetsBothWays sends on an end on which a Recv waits.
+func packetsBothWays(l *lab.Lab) {
+	a, b := packetPair(l)
+	waits := l.Call("Recv()", func() error { return expect(a, "at last") })
+	waits.Blocks("nothing has been sent yet")
+	l.Call("Send() of a packet while a Recv() waits: does Recv hold a lock that Send needs?", func() error { return a.Send([]byte("hello")) }).ReturnsSoon(nil)
+	require.NoError(l, expect(b, "hello"), "Recv() at the other end")
+	require.NoError(l, b.Send([]byte("at last")), "Send()")
+	waits.Returns(nil)
 }
 
 func packetPair(l *lab.Lab) (*socket.PacketConn, *socket.PacketConn) {

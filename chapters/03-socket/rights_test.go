@@ -2,6 +2,7 @@ package socket_test
 
 import (
 	"bytes"
+	"context"
 	"encoding/binary"
 	"errors"
 	"fmt"
@@ -51,10 +52,12 @@ func TestDescriptorTravels(t *testing.T) {
 	require.NoError(l, a.Send([]byte("the last")), "Send()")
 	require.NoError(l, first.Close(), "closing the file after SendFile(): the sender's own is still open")
 	require.NoError(l, second.Close(), "closing the file after SendFile(): the sender's own is still open")
+	var kept [][]byte
 	for i, want := range []struct{ message, file string }{
 		{"none", ""}, {"one", "first"}, {"none again", ""}, {"", "second"}, {"two", "first"}, {"three", "second"}, {"the last", ""},
 	} {
 		p, f := recvFile(l, b)
+		kept = append(kept, p)
 		require.Equal(l, want.message, string(p), "RecvFile() of message %d", i+1)
 		got := ""
 		if f != nil {
@@ -65,6 +68,8 @@ func TestDescriptorTravels(t *testing.T) {
 		}
 		require.Equal(l, want.file, got, "RecvFile() of message %d, what is in its file (empty for none): did the Recv before it read ahead, by a call that throws descriptors away? Does a descriptor belong to the message that it came with?", i+1)
 	}
+
+	require.Equal(l, "none one none again  two three the last", string(bytes.Join(kept, []byte(" "))), "the messages of RecvFile(), after the last of them was received: does every RecvFile use the same buffer?")
 
 	// The end of a pipe travels too, and stays as it was.
 	a, b = pair(l)
@@ -81,6 +86,7 @@ func TestDescriptorTravels(t *testing.T) {
 	require.NoError(l, f.Close(), "closing the write end that was received")
 	content, err = io.ReadAll(r)
 	require.NoError(l, err, "reading from the pipe until its end: is a copy of the write end still open in your code?")
+	flagsTravel(l, a, b)
 	require.Equal(l, "through the pipe", string(content), "what came through a pipe whose write end was received")
 
 	// A message that needs many writes carries its descriptor once.
@@ -109,6 +115,9 @@ func TestDescriptorTravels(t *testing.T) {
 	send.Returns(nil)
 	l.SameBytes(frame(string(pattern(long))), whole, "the raw frame of SendFile()")
 	require.Equal(l, []int{0}, came, "at which bytes of a long frame a descriptor came: is it sent again with what a short write has left?")
+
+	failedSendKeepsNothing(l)
+	packetsBringNone(l)
 
 	// What nobody wants is closed at once.
 	leaks := func(what, reason string, received int, act func(raw *os.File, b *socket.Conn)) {
@@ -192,6 +201,54 @@ func TestDescriptorTravels(t *testing.T) {
 	waiting, err := lab.Waiting(b)
 	require.NoError(l, err, "FIONREAD")
 	require.Zero(l, waiting, "bytes in the socket after SendFile() of a closed file")
+}
+
+// flagsTravel sends an end of a pipe on which a read waits in the kernel.
+func flagsTravel(l *lab.Lab, a, b *socket.Conn) {
+	var fds [2]int
+	require.NoError(l, unix.Pipe2(fds[:], unix.O_CLOEXEC), "making a pipe")
+	r, w := os.NewFile(uintptr(fds[0]), "read end"), os.NewFile(uintptr(fds[1]), "write end")
+	l.CloseAtEnd(r, w)
+	before := l.Waits(r)
+	require.NoError(l, a.SendFile([]byte("a pipe"), r), "SendFile() of a pipe's read end")
+	_, f := recvFile(l, b)
+	require.NotNil(l, f, "RecvFile() of a pipe's read end")
+	require.Equal(l, before, l.Waits(r), "the sender's descriptor after RecvFile(): O_NONBLOCK belongs to the open file. Does RecvFile set it, for everybody who shares the file?")
+}
+
+// failedSendKeepsNothing sends a file when that cannot be.
+func failedSendKeepsNothing(l *lab.Lab) {
+	a, b := pair(l)
+	f := letter(l, "returned")
+	require.NoError(l, b.Close(), "Close() of the other side")
+	require.ErrorIs(l, a.SendFile([]byte("late"), f), unix.EPIPE, "SendFile() when the other side has closed")
+	require.ErrorIs(l, a.SendFile(make([]byte, socket.MaxMessage+1), f), socket.ErrTooLarge, "SendFile() of MaxMessage+1 bytes")
+	require.Equal(l, 1, copies(l, f), "how many descriptors of the file are open after SendFile() has failed: is a copy left that was made for it?")
+}
+
+// packetsBringNone receives packets that come with descriptors.
+func packetsBringNone(l *lab.Lab) {
+	for _, call := range []struct {
+		name    string
+		receive func(c *socket.PacketConn) ([]byte, error)
+	}{
+		{"Recv()", (*socket.PacketConn).Recv},
+		{"RecvInto()", func(c *socket.PacketConn) ([]byte, error) { return c.RecvInto(make([]byte, 100)) }},
+		{"RecvFixed()", func(c *socket.PacketConn) ([]byte, error) {
+			buf := make([]byte, 100)
+			n, err := c.RecvFixed(buf)
+			return buf[:n], err
+		}},
+	} {
+		raw, other := rawPair(l, unix.SOCK_SEQPACKET)
+		c := socket.NewPacketConn(other)
+		l.CloseAtEnd(c)
+		sendRaw(l, raw, []byte("unasked"), 3)
+		p, err := call.receive(c)
+		require.NoError(l, err, "%s of a packet that came with descriptors", call.name)
+		require.Equal(l, "unasked", string(p), "%s of a packet that came with descriptors", call.name)
+		require.Equal(l, 1, copies(l, raw), "how many descriptors are open of what came with a packet, with the test's own, after %s: nobody asked for them. Who closes them?", call.name)
+	}
 }
 
 // recvFile receives a message and perhaps a file, which is closed when the test
@@ -345,6 +402,10 @@ func TestKernelSaysWhoThePeerIs(t *testing.T) {
 	require.NoError(l, err, "Peer() of a server")
 	require.Equal(l, server.PID(), peer.PID, "Peer() of a server: its pid")
 	server.Exit()
+	require.NoError(l, c.Close(), "Close()")
+	takeFreeNumbers(l)
+	peer, err = c.Peer()
+	require.Error(l, err, "Peer() after Close(), which returned %+v: is another socket asked, which has the number now? Or is an error dropped? (The uid of an empty Peer is root's.)", peer)
 
 	// Everybody here has one uid. So the lists are those that do not name it.
 	stranger := os.Geteuid() + 1
@@ -370,6 +431,9 @@ func TestKernelSaysWhoThePeerIs(t *testing.T) {
 		call.ReturnsAnError()
 	}
 
+	l.RefusesCalls()
+	require.NoError(l, l.Start(knowsNobody, lab.Tell("path", l.SocketPath("unknown"))).Wait(), "AcceptFrom() when the kernel does not say who the client is")
+
 	path = l.SocketPath("for us")
 	s = listen(l, path)
 	client := l.Start(asks, lab.Tell("path", path))
@@ -384,6 +448,39 @@ func TestKernelSaysWhoThePeerIs(t *testing.T) {
 	require.NoError(l, c.Close(), "Close()")
 	client.Exit()
 }
+
+// knowsNobody has a list with root in it, whose uid is that of an empty Peer.
+var knowsNobody = lab.NewRole("server that may not ask who is there", func(c *lab.Child) error {
+	s, err := socket.Listen(c.Text("path"))
+	if err != nil {
+		return fmt.Errorf("Listen(): %w", err)
+	}
+	client, err := socket.Dial(context.Background(), c.Text("path"))
+	if err != nil {
+		return fmt.Errorf("Dial(): %w", err)
+	}
+	if err := c.RefuseCall(unix.EACCES, unix.SYS_GETSOCKOPT); err != nil {
+		return err
+	}
+	accepted := make(chan error, 1)
+	go func() {
+		conn, err := s.AcceptFrom([]int{0})
+		if err == nil {
+			conn.Close()
+		}
+		accepted <- err
+	}()
+	if _, err := client.Recv(); !errors.Is(err, io.EOF) {
+		return fmt.Errorf("Recv() of the client: %v, and not io.EOF", err)
+	}
+	if err := errors.Join(client.Close(), s.Close()); err != nil {
+		return fmt.Errorf("Close(): %w", err)
+	}
+	if <-accepted == nil {
+		return errors.New("AcceptFrom() let the client in, and getsockopt(2) had failed: is the error of Peer looked at? The uid of an empty Peer is root's")
+	}
+	return nil
+})
 
 var waitsToBeTurnedAway = lab.NewRole("stranger", func(c *lab.Child) error {
 	fd, err := unix.Socket(unix.AF_UNIX, unix.SOCK_STREAM|unix.SOCK_CLOEXEC, 0)

@@ -69,6 +69,10 @@ func TestAddressesThatAreNoShortPaths(t *testing.T) {
 		call.ReturnsSoon(unix.EINVAL)
 	}
 
+	deep := filepath.Join(l.Dir(), strings.Repeat("x", socket.MaxPath), strings.Repeat("y", socket.MaxPath))
+	require.NoError(l, os.MkdirAll(deep, 0o700), "making a folder")
+	require.NoError(l, l.Start(worksInADeepFolder, lab.Tell("folder", deep)).Wait(), "a server at relative paths")
+
 	// The kernel counts each byte of an abstract name, and ends it at no NUL.
 	name := "@" + l.Name("abstract")
 	s = listen(l, name)
@@ -218,7 +222,15 @@ func TestStalledClientStopsNoOther(t *testing.T) {
 	require.ErrorIs(l, err, fs.ErrNotExist, "the socket's file after Close()")
 
 	closesWhoHasJustCome(l)
-	closedByAClient(l)
+	for _, s := range listenersOfAllKinds(l) {
+		closedByAClient(l, s)
+	}
+	servesUntilTheLastHasReturned(l)
+	forgetsWhoHasLeft(l)
+	_, f := rawSocket(l, unix.SOCK_STREAM)
+	idle := socket.NewListener(f)
+	l.CloseAtEnd(idle)
+	l.Call("Serve() of a socket that does not listen: is nil returned only when Close was called?", func() error { return idle.Serve(func(*socket.Conn) {}) }).ReturnsSoon(unix.EINVAL)
 	lackOfDescriptors(l)
 }
 
@@ -255,22 +267,6 @@ var closesAtOnce = lab.NewRole("server that is closed at once", func(c *lab.Chil
 	}
 	return <-closed
 })
-
-// closedByAClient closes the Listener, and the connection, in a client's function.
-func closedByAClient(l *lab.Lab) {
-	path := l.SocketPath("closed by a client")
-	s := listen(l, path)
-	serving := l.Call("Serve() when a client's function calls Close() of the Listener: does Close wait for that function?", func() error {
-		return s.Serve(func(c *socket.Conn) {
-			c.Recv()
-			c.Close()
-			s.Close()
-		})
-	})
-	c := dial(l, path)
-	require.NoError(l, c.Send(nil), "Send()")
-	serving.ReturnsSoon(nil)
-}
 
 // connect is a client without the package. Its reads and writes wait.
 func connect(l *lab.Lab, path string) *os.File {

@@ -137,7 +137,7 @@ func (c *PacketConn) Close() error { return c.f.Close() }
 //
 // When several servers start on one stale path at the same time, exactly one of
 // them gets it. The others get unix.EADDRINUSE. When a Listener is closed nothing
-// of it is left in the folder.
+// of it is left in the folder. Nor is it when Listen returns an error.
 //
 // Other errors:
 //   - unix.ENAMETOOLONG, with MaxPath in its text, for a path of more than
@@ -168,7 +168,7 @@ func (l *Listener) Close() error {
 
 // Accept waits for the next client and returns the connection to it. When the process
 // has no descriptor left for that, the error is unix.EMFILE, and the client stays in the
-// backlog for the next Accept.
+// backlog for the next Accept. A signal that interrupts the wait is no error (EINTR).
 func (l *Listener) Accept() (*Conn, error) {
 	return nil, todo.Err("Listener.Accept")
 }
@@ -181,6 +181,8 @@ func (l *Listener) Accept() (*Conn, error) {
 // When ctx ends first, Dial returns an error that wraps ctx's. Errors that do not
 // pass by themselves are returned at once: unix.ENAMETOOLONG, as in Listen,
 // unix.EACCES, unix.ENOTDIR, unix.EPROTOTYPE (a server of another kind), and all others.
+//
+// When Dial has returned, ctx has no say in the connection any more.
 func Dial(ctx context.Context, address string) (*Conn, error) {
 	return nil, todo.Err("Dial")
 }
@@ -235,7 +237,8 @@ func (c *Conn) RecvInto(buf []byte) ([]byte, error) {
 
 // CloseWrite ends the stream in one direction (shutdown(2)): the other side gets
 // io.EOF when it has received what was sent before, whoever else has a copy of
-// this end. In the other direction the stream goes on.
+// this end. In the other direction the stream goes on. After Close it is an error, and
+// ends nothing: the number of the descriptor may be somebody else's by then.
 func (c *Conn) CloseWrite() error {
 	return todo.Err("Conn.CloseWrite")
 }
@@ -261,7 +264,7 @@ func (c *Conn) RecvFile() ([]byte, *os.File, error) {
 }
 
 // Peer returns who was at the other end when the connection was made. The kernel
-// says so (SO_PEERCRED): the other process has no say in it.
+// says so (SO_PEERCRED): the other process has no say in it. After Close it is an error.
 func (c *Conn) Peer() (Peer, error) {
 	return Peer{}, todo.Err("Conn.Peer")
 }
@@ -269,14 +272,15 @@ func (c *Conn) Peer() (Peer, error) {
 // AcceptFrom is Accept for the users in a list: it returns the connection to the
 // next client whose uid is in it. Other clients are turned away: their connection
 // is closed before a byte of theirs is read, and the next client is waited for.
-// An empty list names nobody.
+// An empty list names nobody. Nobody is let in of whom the kernel has not said who it is.
 func (l *Listener) AcceptFrom(uids []int) (*Conn, error) {
 	return nil, todo.Err("Listener.AcceptFrom")
 }
 
 // Serve accepts clients until the Listener is closed. It calls handle for each of
 // them in a goroutine of its own, so that no client waits for another one, and
-// closes the connection when handle has returned. A lack of descriptors (EMFILE) is
+// closes the connection when handle has returned. Of a client that has left it keeps
+// nothing. A lack of descriptors (EMFILE) is
 // not the end: Serve waits a little, and goes on when a client has left. That lack is the
 // only limit to how many clients there are at once. What the package opens once, and
 // keeps for all its connections, is no client's.
@@ -295,7 +299,7 @@ func PacketPair() (*PacketConn, *PacketConn, error) {
 }
 
 // Send sends one message in one packet. It blocks while the other side's queue is
-// full.
+// full. A signal that interrupts the wait is no error (EINTR).
 //
 // Errors:
 //   - ErrEmpty for a message without bytes, and nothing is sent: the other side
@@ -309,7 +313,8 @@ func (c *PacketConn) Send(p []byte) error {
 }
 
 // Recv receives one message: a whole packet, and nothing of it is cut. It blocks
-// until one is there. The slice belongs to the caller.
+// until one is there. The slice belongs to the caller. Descriptors that came with the
+// packet are closed.
 //
 // No step looks at how much memory it takes for that. The benchmarks' gates do: new memory
 // for the largest packet, taken for each one, is too slow for them.

@@ -87,6 +87,10 @@ func Listen(address string) (*Listener, error) {
 	}
 	made, err := config.Listen(context.Background(), "unix", address)
 	if err != nil {
+		var call *os.SyscallError
+		if l.path != "" && errors.As(err, &call) && call.Syscall == "listen" {
+			os.Remove(address) // bind(2) has made it
+		}
 		return nil, err
 	}
 	l.l = made.(*net.UnixListener)
