@@ -23,7 +23,8 @@
 // to every process from then on. It is durable when the disk has it too: after
 // fsync(2) or fdatasync(2).
 //
-// Each end is used by one goroutine at a time.
+// Each end is used by one goroutine at a time. Two ends may be used at once, also two
+// Writers or two Readers of one process.
 //
 // See open(2), write(2), pread(2), fcntl(2), inotify(7), fdatasync(2), ftruncate(2).
 package file
@@ -113,7 +114,7 @@ func (w *Writer) SyscallConn() (syscall.RawConn, error) { return w.f.SyscallConn
 // fewer than four bytes looks like a torn tail, and is emptied.)
 //
 // Except with Never the name of a new file is durable too: OpenWriter syncs the
-// folder (fsync(2)). Close need not do it again. When the disk refuses that, it is an
+// folder (fsync(2)) when the file is in it. Close need not do it again. When the disk refuses that, it is an
 // error.
 //
 // Errors, after which no descriptor stays open, and the file is as it was (a new one may
@@ -124,7 +125,9 @@ func (w *Writer) SyscallConn() (syscall.RawConn, error) { return w.f.SyscallConn
 //   - ErrTooLarge, with MaxMessage in its text, when the file holds a length that
 //     no record has. It is then no file of records: nothing is cut off;
 //   - an error that names the path when something else than a regular file
-//     stands there, or for lack of permission (fs.ErrPermission).
+//     stands there, or for lack of permission (fs.ErrPermission);
+//   - another error of the kernel, as it is: the lock's (unix.ENOLCK) is no ErrLocked, and
+//     what the disk cannot read (unix.EIO) is no torn tail.
 func OpenWriter(path string, d Durability) (*Writer, error) {
 	return nil, todo.Err("OpenWriter")
 }
@@ -138,7 +141,8 @@ func OpenWriter(path string, d Durability) (*Writer, error) {
 //     bytes;
 //   - unix.EFBIG or unix.ENOSPC when there is no room for the record. What was
 //     written of it is cut off again, so that the file ends behind a whole
-//     record. The Writer goes on: a smaller record may have room;
+//     record, and nothing else is: a program without the lock may have appended
+//     before it. The Writer goes on: a smaller record may have room;
 //   - an error of the disk when the record was to be made durable. The record stays
 //     in the file then, and nobody knows whether the disk has it: give the Writer up.
 //     The kernel says once that the disk has failed. A second fdatasync(2) that
@@ -149,8 +153,9 @@ func (w *Writer) Send(p []byte) error {
 	return todo.Err("Writer.Send")
 }
 
-// Close appends the end mark and closes the file, which gives the lock back.
-// Except with Never the disk has all of the file when Close returns nil.
+// Close appends the end mark and closes the file, which gives the lock back, and not before.
+// Except with Never the disk has all of the file when Close returns nil, also what an
+// earlier writer has left to the kernel.
 //
 // The file is closed also when the end mark had no room, or the disk failed:
 // then Close returns that error. Of a mark that had no room nothing is left in the
@@ -183,7 +188,8 @@ func OpenReader(path string) (*Reader, error) {
 // A record that is there in part is waited for too, as long as its writer lives:
 // as long as somebody has the lock. Recv asks for it with F_OFD_GETLK. It never
 // takes the lock itself, or it would turn a new writer away. Between records no
-// writer is needed: a new one may come.
+// writer is needed: a new one may come. Nothing is kept from one call to the next of a
+// record that is there in part: meanwhile a new writer may have cut it off.
 //
 // The kernel says IN_CLOSE_WRITE a moment before it takes the lock away. Who asks
 // in this moment sees the lock still there, and is not woken up again. A Reader that
@@ -200,13 +206,15 @@ func OpenReader(path string) (*Reader, error) {
 //   - ErrTruncated when bytes that this Reader has seen are gone. If they belonged
 //     to no record that was received, as when a torn tail is cut off, the next
 //     Recv goes on behind the last whole record. Otherwise it is so for good;
-//   - ErrReplaced, for good, when the path leads to another file or to none. First
+//   - ErrReplaced, for good, when the path leads to another file or to none (also where
+//     its folder is a file by now, unix.ENOTDIR). First
 //     come all whole records that this file still has, and a torn one is said too.
 //     When a file is removed the event (IN_ATTRIB) comes a moment before the name is
 //     gone. Who looks at the path just then finds the name, and no other event comes:
 //     the number of links is 0 by then (st_nlink);
 //   - ErrTooLarge, with MaxMessage in its text, for a length that no record has. No
-//     memory is allocated for the claim. The Reader is of no use afterwards.
+//     memory is allocated for the claim. The Reader is of no use afterwards;
+//   - an error of the disk (unix.EIO), at once, when the file cannot be read.
 //
 // A file that was cut and has grown again beyond what the Reader has seen, before
 // it looked, cannot be told from one that has only grown.

@@ -186,6 +186,19 @@ func TestReaderSeesWhatIsAppendedLater(t *testing.T) {
 	}
 	require.Equal(l, "the first one", string(first), "the first message, after later ones were received: does every Recv use the same buffer?")
 
+	// Two Readers of one process take turns. Each has a place and memory of its own.
+	var readers []*file.Reader
+	for i := range 2 {
+		path := l.Path(fmt.Sprintf("turn %d", i))
+		require.NoError(l, os.WriteFile(path, slices.Concat(frame(fmt.Sprintf("first %d", i)), frame(fmt.Sprintf("second %d", i))), 0o600), "writing records")
+		readers = append(readers, openReader(l, path))
+	}
+	for _, which := range []string{"first", "second"} {
+		for i, r := range readers {
+			require.NoError(l, expect(r, fmt.Sprintf("%s %d", which, i)), "Recv() of two Readers that take turns: have they a buffer in common?")
+		}
+	}
+
 	sizes := append(sizesUpTo(3000, l.Rand("sizes")), file.MaxMessage, 0, 200_001, 1)
 	other := l.Path("other")
 	p := openWriter(l, other, file.Never) // so that the file is there
@@ -205,6 +218,7 @@ func TestReaderSeesWhatIsAppendedLater(t *testing.T) {
 	for i, size := range sizes {
 		l.SameBytes(numbered(i, size), kept[i], "message %d, after all others were received: is what Recv returns a part of a buffer that it uses again, to read ahead for instance?", i)
 	}
+	twoWritersAtOnce(l)
 }
 
 // Step 3: waiting costs no processor. While another process burns 300 ms of
@@ -236,6 +250,26 @@ func TestWaitingCostsNoProcessor(t *testing.T) {
 	require.NoError(l, w.Send([]byte("two")), "Send()")
 	idle.Report(&got)
 	require.Equal(l, "two", got, "Recv() in another process, after it has waited")
+
+	// Two Readers of one process wait for the same file. Each is woken up, also when the
+	// other one is gone.
+	path = l.Path("two readers")
+	w = openWriter(l, path, file.Never)
+	one, other := openReader(l, path), openReader(l, path)
+	const each = "Recv() of one of two Readers of this process: is it woken up when the other one is? What the kernel tells an inotify instance it tells once, so each Reader needs its own, or somebody who hands it on."
+	first := l.Call(each, func() error { return expect(one, "one") })
+	second := l.Call(each, func() error { return expect(other, "one") })
+	first.Blocks("nothing was sent")
+	second.Blocks("nothing was sent")
+	require.NoError(l, w.Send([]byte("one")), "Send()")
+	first.ReturnsSoon(nil)
+	second.ReturnsSoon(nil)
+	second = l.Call("Recv() of a Reader when another Reader of the file was closed: is the watch that both have taken away?", func() error { return expect(other, "two") })
+	second.Blocks("nothing was sent")
+	require.NoError(l, one.Close(), "Close() of the other Reader")
+	require.NoError(l, w.Send([]byte("two")), "Send()")
+	second.ReturnsSoon(nil)
+	require.NoError(l, other.Close(), "Close() of a Reader")
 
 	// A Reader opens the file, finds nothing, and is about to wait. In between comes
 	// the record.
@@ -311,6 +345,11 @@ func TestHalfARecordIsNotDelivered(t *testing.T) {
 	recv.Interrupt(2)
 	recv.NotYet("the record is not whole, and its writer lives")
 	write(l, raw, frame("again")[6:])
+	recv.Returns(nil)
+
+	recv = l.Call("Recv() after a record that was there in part has become whole: is a deadline left from the wait for the rest of it?", func() error { return expect(r, "next") })
+	recv.Blocks("nothing more has been appended")
+	write(l, raw, frame("next"))
 	recv.Returns(nil)
 
 	// Whole records come first, and no byte of the half one is lost or doubled.

@@ -22,7 +22,7 @@ func TestOneWriterAtATime(t *testing.T) {
 	path := l.Path("records")
 	w := openWriter(l, path, file.Never)
 	require.NoError(l, w.Send([]byte("one")), "Send()")
-	require.Equal(l, "locked for writing", seen(l, path), "the file while a Writer has it, as F_OFD_GETLK shows it for its last byte: is the lock on the whole file, and one of fcntl(2)?")
+	require.Equal(l, "locked for writing", seen(l, path), "the file while a Writer has it, as F_OFD_GETLK shows it: is the lock on the whole file, and one of fcntl(2)?")
 
 	before := content(l, path)
 	for range 2 { // a refused one must not take the lock away with it
@@ -71,6 +71,41 @@ func TestOneWriterAtATime(t *testing.T) {
 	w, err = file.OpenWriter(early, file.Never)
 	require.NoError(l, err, "OpenWriter() of a file that a Reader has open: does the Reader take a lock, and keep every Writer out?")
 	l.CloseAtEnd(w)
+
+	old := l.Path("with records")
+	require.NoError(l, os.WriteFile(old, frame("one"), 0o600), "writing a file of records")
+	openWriter(l, old, file.Never)
+	require.Equal(l, "locked for writing", seen(l, old), "a file that had records when its Writer came, as F_OFD_GETLK shows it: does the lock begin or end where the file ended then? It is on the whole file, to infinity (a length of 0).")
+	theLockStaysUntilTheMark(l)
+	noLockForAnotherReason(l)
+}
+
+// theLockStaysUntilTheMark: a Writer that closes gives the lock back when its end mark is
+// there, and not before. It is held before each of its calls, and another writer comes.
+func theLockStaysUntilTheMark(l *lab.Lab) {
+	l.Helper()
+	ended := fmt.Sprintf("% x", slices.Concat(frame("mine"), endMark))
+	atEachCall(l, "closes", "writer,send close", func(r *held) func() {
+		r.Go()
+		var got string
+		r.Report(&got)
+		require.Equal(l, "sent", got, "Send()")
+		return func() {
+			if next, err := locked(r.path); err == nil {
+				require.Equal(l, ended, content(l, r.path), "the file when another writer gets its lock, with Close() of the Writer %s: is the lock given back before the end mark is there?", r.calls)
+				require.NoError(l, next.Close(), "closing the other writer")
+			}
+		}
+	}, func(r *held) { r.calls.Reports("closed", "Close() of the Writer") })
+}
+
+// noLockForAnotherReason: the kernel has no room for a lock, and nobody has the file.
+func noLockForAnotherReason(l *lab.Lab) {
+	l.Helper()
+	p, calls := startTold(l, l.Path("no room for a lock"), file.Never)
+	calls.Refuse(unix.ENOLCK, -1, "", "fcntl(F_OFD_SETLK)")
+	told(l, p, "ENOLCK", "OpenWriter() when the kernel has no room for a lock (ENOLCK of fcntl(2)): is every error of the lock taken for another writer? Only EAGAIN and EACCES say that.")
+	p.Kill()
 }
 
 // anotherWriterComes while an OpenWriter is held before each of its calls. It finds a
@@ -121,8 +156,8 @@ func anotherWriterComes(l *lab.Lab) {
 	}
 }
 
-// seen is what F_OFD_GETLK shows: whether somebody has the file locked. It asks
-// for one byte, far behind the end of the file.
+// seen is what F_OFD_GETLK shows: whether somebody has the file locked. It asks for the
+// first byte, and for one far behind the end of the file.
 func seen(l *lab.Lab, path string) string {
 	l.Helper()
 	f, err := os.Open(path)
@@ -130,10 +165,17 @@ func seen(l *lab.Lab, path string) string {
 	defer f.Close()
 	conn, err := f.SyscallConn()
 	require.NoError(l, err, "SyscallConn")
-	ask := unix.Flock_t{Type: unix.F_WRLCK, Start: 1 << 40, Len: 1}
-	require.NoError(l, conn.Control(func(fd uintptr) { err = unix.FcntlFlock(fd, unix.F_OFD_GETLK, &ask) }), "Control")
-	require.NoError(l, err, "F_OFD_GETLK")
-	return map[int16]string{unix.F_UNLCK: "free", unix.F_RDLCK: "locked for reading", unix.F_WRLCK: "locked for writing"}[ask.Type]
+	var at [2]string
+	for i, start := range []int64{0, 1 << 40} {
+		ask := unix.Flock_t{Type: unix.F_WRLCK, Start: start, Len: 1}
+		require.NoError(l, conn.Control(func(fd uintptr) { err = unix.FcntlFlock(fd, unix.F_OFD_GETLK, &ask) }), "Control")
+		require.NoError(l, err, "F_OFD_GETLK")
+		at[i] = map[int16]string{unix.F_UNLCK: "free", unix.F_RDLCK: "locked for reading", unix.F_WRLCK: "locked for writing"}[ask.Type]
+	}
+	if at[0] != at[1] {
+		return at[0] + " at its first byte, and " + at[1] + " behind its end"
+	}
+	return at[0]
 }
 
 var triesToWrite = lab.NewRole("second writer", func(c *lab.Child) error {

@@ -75,6 +75,14 @@ func TestWhatIsNoFileOfRecordsIsRefused(t *testing.T) {
 		require.Equal(l, "free", seen(l, path), "the lock after OpenWriter() has refused the file: is it closed?")
 	}
 
+	// A FIFO takes the file's place while a Reader is opened.
+	atEachCall(l, "a FIFO comes", "look", func(r *held) func() {
+		require.NoError(l, errors.Join(os.WriteFile(r.path, frame("one"), 0o600), unix.Mkfifo(r.path+".fifo", 0o600)), "making a file and a FIFO")
+		return func() { require.NoError(l, os.Rename(r.path+".fifo", r.path), "renaming the FIFO") }
+	}, func(r *held) {
+		r.calls.Reports("no FIFO", "OpenReader() of a file that was replaced by a FIFO just then: is what was opened looked at once more (fstat(2))? To open a FIFO waits for its other side, but not with O_NONBLOCK.")
+	})
+
 	// With so many free descriptors, and no more. What was opened before the error is
 	// closed.
 	p := l.Start(hasFewDescriptors, lab.Tell("path", l.Path("few")), lab.Tell("dir", dir))
@@ -278,6 +286,14 @@ func TestRecvIntoUsesTheCallersMemory(t *testing.T) {
 			require.Equal(l, "in the caller's memory", where, "where the slice is that RecvInto() of %d bytes returned, with room for %d: with buf, err = RecvInto(buf) the memory is lost otherwise, by an empty message too", size, room)
 		}
 	}
+	var longer [][]byte
+	for i := range 2 {
+		require.NoError(l, w.Send(numbered(i, 2*room)), "Send() of %d bytes", 2*room)
+		got, err = r.RecvInto(buf)
+		require.NoError(l, err, "RecvInto() of %d bytes with room for %d", 2*room, room)
+		longer = append(longer, got)
+	}
+	l.SameBytes(numbered(0, 2*room), longer[0], "a message that had no room in the caller's memory, after the next one: is the new memory kept by the Reader and used again? It belongs to the caller.")
 	require.NoError(l, w.Send([]byte("no memory")), "Send()")
 	got, err = r.RecvInto(nil)
 	require.NoError(l, err, "RecvInto(nil)")

@@ -47,10 +47,10 @@ func TestWriterKilledInsideARecord(t *testing.T) {
 
 	// Killed inside of Send, before each of its system calls. There is no room for the
 	// whole record, so what write(2) left of it is there when the next call comes.
-	dir := inFolder(l, "killed in Send")
-	require.NoError(l, os.Mkdir(dir, 0o700), "making a folder")
+	folder := inFolder(l, "killed in Send")
+	require.NoError(l, os.Mkdir(folder, 0o700), "making a folder")
 	for call, isHeld := 0, true; isHeld && call < most; call++ {
-		path := tryPath(dir, call)
+		path := tryPath(folder, call)
 		calls := l.Calls()
 		sender := l.Start(sendsWithoutRoom, lab.Tell("path", path), calls.HandOver())
 		calls.Of(sender)
@@ -118,6 +118,8 @@ func TestWriterKilledInsideARecord(t *testing.T) {
 	}, func(r *held) {
 		r.calls.Reports("io.ErrUnexpectedEOF", "Recv() of a torn record, while a new writer came and went")
 	})
+
+	theDiskCannotBeRead(l)
 
 	// When a process dies, the kernel closes its file first and takes the lock away
 	// afterwards. The first is an event, the second is none.
@@ -202,10 +204,23 @@ func TestTruncationAndReplacementAreReported(t *testing.T) {
 		require.ErrorIs(l, err, file.ErrTruncated, "Recv() once more, after the file has grown again: received records are gone, and the Reader has no place to go on from")
 		require.NoError(l, r.Close(), "Close() of the Reader")
 	}
-	path := l.Path("between two calls")
+	path := l.Path("inside a torn record")
 	raw := rawWriter(l, path)
-	write(l, raw, frame("one"))
+	write(l, raw, frame("one"), frame("hello")[:7])
 	r := openReader(l, path)
+	require.NoError(l, expect(r, "one"), "Recv()")
+	recv := l.Call("Recv() of a record of which 7 bytes were seen, and 2 of them are left: is what was seen compared with what is there?", receives(r))
+	recv.Blocks("the record is not whole, and its writer lives")
+	require.NoError(l, raw.Truncate(int64(len(frame("one"))+2)), "truncating the file")
+	recv.ReturnsSoon(file.ErrTruncated)
+	write(l, raw, frame("hello")[2:])
+	require.NoError(l, expect(r, "hello"), "Recv() after that: no record that was received is gone, so does it go on behind the last one?")
+	require.NoError(l, r.Close(), "Close() of the Reader")
+
+	path = l.Path("between two calls")
+	raw = rawWriter(l, path)
+	write(l, raw, frame("one"))
+	r = openReader(l, path)
 	require.NoError(l, expect(r, "one"), "Recv()")
 	require.NoError(l, raw.Truncate(0), "truncating the file")
 	l.Call("Recv() of a file that was truncated before the call: does Recv wait without looking at the file's size?", receives(r)).ReturnsSoon(file.ErrTruncated)
@@ -260,11 +275,23 @@ func TestTruncationAndReplacementAreReported(t *testing.T) {
 	require.NoError(l, os.Rename(path, path+".1"), "renaming the file")
 	require.NoError(l, os.WriteFile(path, frame("new"), 0o600), "making another file")
 	require.NoError(l, expect(r, "two"), "Recv() of what the old file still has: was it looked at before it was left?")
-	recv := l.Call("Recv()", func() error { return expect(r, "three") })
+	recv = l.Call("Recv()", func() error { return expect(r, "three") })
 	recv.Blocks("the old file's writer has not finished its record, and it lives")
 	write(l, raw, frame("three")[6:])
 	recv.Returns(nil)
 	l.Call("Recv() at the end of a file that was renamed before the call: does Recv wait without looking at what the path leads to?", receives(r)).ReturnsSoon(file.ErrReplaced)
+	require.NoError(l, r.Close(), "Close() of the Reader")
+
+	// The folder is renamed, and a file stands in its place.
+	folder := inFolder(l, "folder")
+	require.NoError(l, os.Mkdir(folder, 0o700), "making a folder")
+	path = folder + "/records"
+	write(l, rawWriter(l, path), frame("one"))
+	r = openReader(l, path)
+	require.NoError(l, errors.Join(os.Rename(folder, folder+".1"), os.WriteFile(folder, nil, 0o600)), "renaming the folder, and making a file of its name")
+	require.NoError(l, expect(r, "one"), "Recv()")
+	got, err := r.Recv()
+	require.Equal(l, "ErrReplaced", outcome(got, err), "Recv() when the folder of the path is a file now: the path leads to no file, and the kernel says ENOTDIR and not ENOENT")
 	require.NoError(l, r.Close(), "Close() of the Reader")
 
 	path = inFolder(l, "ended")
@@ -272,7 +299,7 @@ func TestTruncationAndReplacementAreReported(t *testing.T) {
 	r = openReader(l, path)
 	require.NoError(l, os.Remove(path), "removing the file")
 	require.NoError(l, expect(r, "one"), "Recv()")
-	_, err := r.Recv()
+	_, err = r.Recv()
 	require.ErrorIs(l, err, io.EOF, "Recv() behind the end mark of a file that was removed: the end is the end")
 	require.NoError(l, r.Close(), "Close() of the Reader")
 
@@ -309,6 +336,15 @@ func TestTruncationAndReplacementAreReported(t *testing.T) {
 	})
 
 	// What is no replacement.
+	path = inFolder(l, "behind a link")
+	raw = rawWriter(l, path)
+	require.NoError(l, os.Symlink(path, path+".link"), "making a symbolic link")
+	r = openReader(l, path+".link")
+	recv = l.Call("Recv() of a Reader that came through a symbolic link: is the link itself looked at (lstat(2)), and not what it leads to (stat(2))?", func() error { return expect(r, "one") })
+	recv.Blocks("the link leads to the file that the Reader has open")
+	write(l, raw, frame("one"))
+	recv.ReturnsSoon(nil)
+	require.NoError(l, r.Close(), "Close() of the Reader")
 	path = inFolder(l, "touched")
 	raw = rawWriter(l, path)
 	write(l, raw, frame("one"))
@@ -395,6 +431,16 @@ func TestNewWriterCutsOffATornTail(t *testing.T) {
 	require.NoError(l, w.Send([]byte("first")), "Send()")
 	require.NoError(l, expect(openReader(l, path), "first"), "Recv()")
 
+	// A Reader has received what was before the torn record, and asks for more only when a
+	// new Writer has cut it off and appended.
+	path = l.Path("cut off meanwhile")
+	startVictim(l, path, frame("one"), frame("hello")[:6]).Kill()
+	r = openReader(l, path)
+	require.NoError(l, expect(r, "one"), "Recv()")
+	require.NoError(l, openWriter(l, path, file.Never).Send([]byte("a longer one")), "Send() of a new Writer")
+	require.NoError(l, expect(r, "a longer one"), "Recv() after a torn record was cut off and a new Writer came: is a part of the torn record used that was read ahead with the record before it?")
+
+	theTailCannotBeFound(l)
 	path = l.Path("large records")
 	require.NoError(l, os.WriteFile(path, slices.Concat(frame(string(pattern(file.MaxMessage))), frame(string(pattern(100_000))), frame(string(pattern(file.MaxMessage)))[:700_000]), 0o600), "writing large records")
 	openWriter(l, path, file.Never)

@@ -9,6 +9,7 @@ import (
 	"path/filepath"
 	"slices"
 	"strconv"
+	"strings"
 	"testing"
 
 	"github.com/stretchr/testify/require"
@@ -62,7 +63,52 @@ func TestDurabilityIsAChoice(t *testing.T) {
 	}
 	require.NotZero(l, atSend, "dirty pages after Send() with Never: does Send wait for the disk?")
 	require.NotZero(l, atEnd, "dirty pages after Close() with Never: does Close wait for the disk?")
+
+	// What an earlier writer has left to the kernel is a part of the file.
+	for what, d := range map[string]file.Durability{"EachRecord": file.EachRecord, "AtClose": file.AtClose} {
+		path, _ := l.DirtyPath("of an earlier writer, " + what)
+		require.NoError(l, os.WriteFile(path, frame(string(pattern(50_000))), 0o600), "writing a record of an earlier writer")
+		require.NoError(l, openWriter(l, path, d).Close(), "Close() with %s", what)
+		require.Zero(l, l.DirtyPages(path), "dirty pages after Close() with %s, of a file with a record of an earlier writer, which did not wait for the disk: has the disk all of the file (fdatasync(2)), or only what this Writer has written (O_DSYNC)?", what)
+	}
 	aDiskFails(l)
+	theFolderComesAfterTheFile(l)
+}
+
+// theFolderComesAfterTheFile: a name is on the disk when its folder is synced, and the
+// folder has to have it by then.
+func theFolderComesAfterTheFile(l *lab.Lab) {
+	l.Helper()
+	path := inFolder(l, "after the file")
+	p, calls := startTold(l, path, file.AtClose)
+	synced := "never"
+	for isHeld := calls.Hold(0); isHeld; isHeld = calls.HoldNext() {
+		is := calls.String()
+		if !slices.ContainsFunc(syncs, func(name string) bool { return strings.HasPrefix(is, "held before "+name+"(") }) {
+			continue
+		}
+		if _, err := os.Stat(path); err == nil {
+			synced = "when the file was in it"
+		} else if synced == "never" {
+			synced = "before the file was in it"
+		}
+	}
+	var got string
+	p.Report(&got)
+	require.Equal(l, "no error", got, "OpenWriter() with AtClose")
+	require.NotEqual(l, "before the file was in it", synced, "when the folder of a new file was synced: does OpenWriter() sync the folder first, and make the file then?")
+	p.Kill()
+}
+
+// openIn are a process's descriptors of a folder and of what is in it.
+func openIn(p *lab.Process, dir string) (names []string) {
+	links, _ := filepath.Glob(fmt.Sprintf("/proc/%d/fd/*", p.PID()))
+	for _, link := range links {
+		if target, _ := os.Readlink(link); target == dir || strings.HasPrefix(target, dir+"/") {
+			names = append(names, filepath.Base(target))
+		}
+	}
+	return names
 }
 
 // syncs are the calls that wait for the disk.
@@ -71,8 +117,7 @@ var syncs = []string{"fsync", "fdatasync", "syncfs"}
 // aDiskFails lets the calls fail that wait for the disk, in another process.
 func aDiskFails(l *lab.Lab) {
 	l.Helper()
-	dir, err := filepath.EvalSymlinks(l.Dir())
-	require.NoError(l, err, "looking at the folder")
+	dir := withoutLinks(l)
 	path := dir + "/new"
 	p, calls := startTold(l, path, file.AtClose)
 	calls.Refuse(unix.EIO, -1, dir, syncs...)
@@ -80,6 +125,7 @@ func aDiskFails(l *lab.Lab) {
 	if _, err := os.Stat(path); !errors.Is(err, fs.ErrNotExist) { // it may remove what it has made
 		require.Equal(l, "free", seen(l, path), "the lock after OpenWriter() had an error of the disk: is the file closed?")
 	}
+	require.Empty(l, openIn(p, dir), "what is open after OpenWriter() had an error of the disk: is the folder closed too?")
 	p.Kill()
 
 	const once = "A second fdatasync(2) that succeeds proves nothing. The kernel says once that the disk has failed, and counts the pages as clean then."
@@ -149,8 +195,12 @@ var writesWhenTold = lab.NewRole("writer whose disk fails", func(c *lab.Child) e
 		switch {
 		case err == nil:
 			c.Report("no error")
+		case errors.Is(err, file.ErrLocked):
+			c.Report("ErrLocked")
 		case errors.Is(err, unix.EIO):
 			c.Report("EIO")
+		case errors.Is(err, unix.ENOLCK):
+			c.Report("ENOLCK")
 		default:
 			c.Report("the error: " + err.Error())
 		}
@@ -231,6 +281,24 @@ func TestSpaceRunsOut(t *testing.T) {
 	write(l, rawWriter(l, path), endMark)
 	recv.Returns(io.EOF)
 
+	// Somebody else has appended a record, as a shell may (>>): it stays. There is room for a
+	// header, or for a part of the message too.
+	for _, room := range []int{file.HeaderSize, file.HeaderSize + 2} {
+		path = l.Path(fmt.Sprintf("room for %d", room))
+		p = l.Start(hasRoomFor, lab.Tell("path", path), lab.Tell("limit", strconv.Itoa(len(frame("one"))+len(frame("theirs"))+room)))
+		var got string
+		p.Report(&got)
+		other, err := os.OpenFile(path, os.O_WRONLY|os.O_APPEND, 0)
+		require.NoError(l, err, "opening the file to append to it")
+		write(l, other, frame("theirs"))
+		require.NoError(l, other.Close(), "closing it")
+		p.Go()
+		p.Report(&got)
+		require.Equal(l, "EFBIG", got, "Send() of 5 bytes with room for %d of the frame's 9", room)
+		require.Equal(l, fmt.Sprintf("% x", slices.Concat(frame("one"), frame("theirs"))), content(l, path), "the file after Send() has returned EFBIG, with room for %d of the frame's 9 bytes: is all cut off that this Send has written, and nothing else? In between somebody else has appended a record, which was seen by others.", room)
+		p.Exit()
+	}
+
 	// Somebody else empties the file. The next record goes to its end, which is its
 	// beginning now.
 	path = l.Path("emptied")
@@ -280,6 +348,33 @@ var runsOutOfSpace = lab.NewRole("writer without space", func(c *lab.Child) erro
 	}
 	c.Wait()
 	return nil
+})
+
+var hasRoomFor = lab.NewRole("writer with little room", func(c *lab.Child) error {
+	limit, err := strconv.ParseUint(c.Text("limit"), 10, 64)
+	if err != nil {
+		return err
+	}
+	w, err := file.OpenWriter(c.Text("path"), file.Never)
+	if err != nil {
+		return fmt.Errorf("OpenWriter(): %w", err)
+	}
+	if err := w.Send([]byte("one")); err != nil {
+		return fmt.Errorf("Send(): %w", err)
+	}
+	c.Report("sent")
+	c.Wait()
+	if err := limitFiles(limit); err != nil {
+		return err
+	}
+	err = w.Send([]byte("hello"))
+	if errors.Is(err, unix.EFBIG) {
+		c.Report("EFBIG")
+	} else {
+		c.Report(fmt.Sprint(err))
+	}
+	c.Wait()
+	return nil // without an end mark, for which there is no room
 })
 
 // limitFiles is how large a file this process may make from now on, in bytes.

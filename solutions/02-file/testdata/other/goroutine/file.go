@@ -269,7 +269,7 @@ func (r *Reader) around() (writer, there bool, err error) {
 		return false, false, err
 	}
 	err = unix.Stat(r.path, &theirs)
-	if err != nil && err != unix.ENOENT {
+	if err != nil && err != unix.ENOENT && err != unix.ENOTDIR {
 		return false, false, &os.PathError{Op: "stat", Path: r.path, Err: err}
 	}
 	// Without a link it is at no path, also in the moment before its name is gone.
@@ -351,7 +351,15 @@ func openRegular(path string, flag int) (*os.File, error) {
 	case err != nil && (flag&os.O_CREATE == 0 || !errors.Is(err, os.ErrNotExist)):
 		return nil, err
 	}
-	return os.OpenFile(path, flag, 0o600)
+	f, err := os.OpenFile(path, flag|unix.O_NONBLOCK, 0o600)
+	if err != nil {
+		return nil, err
+	}
+	if info, err = f.Stat(); err == nil && info.Mode().IsRegular() {
+		return f, nil
+	}
+	f.Close()
+	return nil, errors.Join(err, fmt.Errorf("%s: another one than was looked at", path))
 }
 
 func fcntl(f *os.File, cmd int, lock *unix.Flock_t) error {

@@ -43,8 +43,7 @@ const (
 type Writer struct {
 	f       *os.File
 	durable Durability
-	size    int64 // where the last whole record ends
-	lost    bool  // the disk has failed once, and will not say so again
+	lost    bool // the disk has failed once, and will not say so again
 }
 
 // Reader follows a file.
@@ -92,21 +91,22 @@ func (w *Writer) begin(path string) error {
 	if err != nil {
 		return err
 	}
-	for w.size+HeaderSize <= info.Size() {
-		n, err := header(w.f, w.size)
+	whole := int64(0) // where the last whole record ends
+	for whole+HeaderSize <= info.Size() {
+		n, err := header(w.f, whole)
 		if err != nil {
 			return err
 		}
 		if n == EndMark {
 			return ErrEnded
 		}
-		if w.size+HeaderSize+n > info.Size() {
+		if whole+HeaderSize+n > info.Size() {
 			break
 		}
-		w.size += HeaderSize + n
+		whole += HeaderSize + n
 	}
-	if w.size < info.Size() {
-		return w.f.Truncate(w.size)
+	if whole < info.Size() {
+		return w.f.Truncate(whole)
 	}
 	if info.Size() > 0 || w.durable == Never {
 		return nil
@@ -137,10 +137,13 @@ func (w *Writer) Send(p []byte) error {
 
 // append appends a frame, or nothing.
 func (w *Writer) append(frame []byte) error {
-	if _, err := w.f.Write(frame); err != nil {
-		return errors.Join(err, w.f.Truncate(w.size))
+	info, err := w.f.Stat()
+	if err != nil {
+		return err
 	}
-	w.size += int64(len(frame))
+	if _, err := w.f.Write(frame); err != nil {
+		return errors.Join(err, w.f.Truncate(info.Size()))
+	}
 	return nil
 }
 
@@ -159,9 +162,13 @@ func OpenReader(path string) (*Reader, error) {
 	if err := regular(path); err != nil {
 		return nil, err
 	}
-	f, err := os.Open(path)
+	f, err := os.OpenFile(path, os.O_RDONLY|unix.O_NONBLOCK, 0) // a FIFO does not make us wait
 	if err != nil {
 		return nil, err
+	}
+	if info, err := f.Stat(); err != nil || !info.Mode().IsRegular() {
+		f.Close()
+		return nil, errors.Join(err, fmt.Errorf("%s is no regular file any more", path))
 	}
 	fd, err := unix.InotifyInit1(unix.IN_CLOEXEC | unix.IN_NONBLOCK)
 	if err != nil {
@@ -287,7 +294,7 @@ func (r *Reader) ask() (answer, err error) {
 		return ErrReplaced, nil // its name may be there for a moment yet
 	}
 	there, err := os.Stat(r.path)
-	if errors.Is(err, os.ErrNotExist) || err == nil && !os.SameFile(ours, there) {
+	if errors.Is(err, os.ErrNotExist) || errors.Is(err, unix.ENOTDIR) || err == nil && !os.SameFile(ours, there) {
 		return ErrReplaced, nil
 	}
 	return nil, err

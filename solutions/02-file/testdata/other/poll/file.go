@@ -186,7 +186,11 @@ func (w *Writer) Send(p []byte) error {
 
 // append appends a header and a message, which need not be copied together.
 func (w *Writer) append(header, p []byte) error {
-	total := int64(len(header) + len(p))
+	size, err := sizeOf(w.fd) // somebody else may have appended, or emptied the file
+	if err != nil {
+		return err
+	}
+	w.end = size
 	for left := [][]byte{header, p}; len(left[0])+len(left[1]) > 0; {
 		var n int
 		err := again(func() (err error) {
@@ -199,7 +203,6 @@ func (w *Writer) append(header, p []byte) error {
 		k := min(n, len(left[0]))
 		left = [][]byte{left[0][k:], left[1][n-k:]}
 	}
-	w.end += total
 	return nil
 }
 
@@ -359,7 +362,7 @@ func (r *Reader) replaced() (bool, error) {
 	switch err {
 	case nil:
 		return ours.Dev != theirs.Dev || ours.Ino != theirs.Ino, nil
-	case unix.ENOENT:
+	case unix.ENOENT, unix.ENOTDIR:
 		return true, nil
 	}
 	return false, &os.PathError{Op: "stat", Path: r.path, Err: err}
