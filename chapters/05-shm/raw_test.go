@@ -208,3 +208,39 @@ func same(got []byte, want string) error {
 
 // mostCalls is how many calls of a process that is held are tried.
 const mostCalls = 24
+
+// held is a process that is held between its calls.
+type held struct {
+	*lab.Process
+	calls *lab.Calls
+}
+
+// heldAt starts a role that works on a region, and waits for so long at most.
+func heldAt(l *lab.Lab, role *lab.Role, name string, within time.Duration) held {
+	calls := l.Calls()
+	p := l.Start(role, lab.Tell("name", name), lab.Tell("within", within.String()), calls.HandOver())
+	calls.Of(p)
+	return held{p, calls}
+}
+
+// deadlineOf is the deadline of a role that was told how long it waits.
+func deadlineOf(c *lab.Child) time.Time {
+	within, err := time.ParseDuration(c.Text("within"))
+	if err != nil || within == 0 {
+		return never
+	}
+	return time.Now().Add(within)
+}
+
+// goesOnAfter lets the process go on when its deadline has passed. If it was not held, it may
+// have come to its deadline before the test did what ends its wait.
+func (h held) goesOnAfter(within time.Duration, isHeld bool, want, what string) {
+	if !isHeld {
+		h.calls.Go()
+		h.Report(new(string))
+		return
+	}
+	time.Sleep(within)
+	h.calls.Go()
+	h.calls.Reports(want, what)
+}

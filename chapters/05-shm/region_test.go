@@ -233,11 +233,13 @@ func TestCreateRefusesWhatCannotBe(t *testing.T) {
 		require.ErrorIs(l, shm.Remove(bad.name), bad.want, "Remove() %s: the errors are those of Create", shown)
 		require.False(l, exists(short), "a file %q after Create() and Renew() %s: is something cut off the name?", short, shown)
 	}
-	for _, good := range []string{longest, named(l, "good"), named(l, "9")} {
+	dotted := named(l, "dots")[1:]
+	for _, good := range []string{longest, named(l, "9"), "/." + dotted, "/.." + dotted, "/" + dotted + ".", named(l, "bytes") + "\xff \n"} {
+		l.CloseAtEnd(unlinked(good))
 		r, err := shm.Create(good, 1, nil)
-		require.NoError(l, err, "Create() of a name of %d bytes", len(good))
-		l.CloseAtEnd(r)
+		require.NoError(l, err, "Create() of the name %.20q, which has %d bytes: any bytes but a slash and zero, and only \"/.\" and \"/..\" are no names", good, len(good))
 		require.True(l, exists(good), "the file of a region whose name has %d bytes", len(good))
+		require.NoError(l, errors.Join(r.Close(), shm.Remove(good)), "Close() and Remove() of the name %.20q", good)
 	}
 
 	open := descriptors(l)
@@ -282,7 +284,7 @@ func TestCreateRefusesWhatCannotBe(t *testing.T) {
 	mapped := len(mappedOf(l, shm.Folder))
 	failed := errors.New("no")
 	_, err := shm.Create(named(l, "setup"), 100, func(*shm.Region) error { return failed })
-	require.ErrorIs(l, err, failed, "Create() whose setup returns an error")
+	require.Equal(l, failed, err, "Create() whose setup returns an error: it returns that one as it is, and not one around it")
 	require.LessOrEqual(l, descriptors(l), open, "descriptors that are open after Create(), whose setup returned an error")
 	require.ErrorIs(l, createdAgain(name), unix.EEXIST, "Create() of a name that is there")
 	require.Equal(l, "goes on", panicOf(func() { _, _ = shm.Create(named(l, "panic"), 100, func(*shm.Region) error { panic("goes on") }) }), "the panic of Create() whose setup panics")

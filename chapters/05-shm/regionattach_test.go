@@ -4,10 +4,12 @@ import (
 	"encoding/binary"
 	"errors"
 	"fmt"
+	"math"
 	"os"
 	"runtime/debug"
 	"strconv"
 	"strings"
+	"sync/atomic"
 	"testing"
 
 	"github.com/stretchr/testify/require"
@@ -22,7 +24,7 @@ func TestAttachLooksFirst(t *testing.T) {
 	l := lab.New(t)
 	_, name := region(l, 1000, nil)
 	open := descriptors(l)
-	for _, size := range []int{1001, 1 << 20, 1 << 40} {
+	for _, size := range []int{1001, 1 << 20, 1 << 40, math.MaxInt - 64, math.MaxInt} {
 		_, err := shm.Attach(name, size)
 		require.ErrorIs(l, err, shm.ErrTooSmall, "Attach() to a region of 1000 bytes, which has to have %d", size)
 		for _, text := range []string{name, "1000", strconv.Itoa(size)} {
@@ -107,13 +109,94 @@ func TestAttachLooksFirst(t *testing.T) {
 	require.NoError(l, os.Mkdir(pathOf(folder), 0o700), "mkdir() of the test's own")
 	_, err = shm.Attach(folder, 0)
 	require.Error(l, err, "Attach() to a folder")
+	// A hole takes no space, and it may be larger than what a process may map.
+	huge := named(l, "huge")
+	put(l, huge, header(hugeSize))
+	require.NoError(l, os.Truncate(pathOf(huge), shm.HeaderSize+hugeSize), "making a large hole")
+	require.NoError(l, l.Start(mapsNoMore, lab.Tell("name", huge)).Wait(), "a process that may not map as much")
 	require.LessOrEqual(l, descriptors(l), open, "descriptors that are open after Attach() was refused")
 	require.Empty(l, mappedOf(l, "-bad"), "mappings of what Attach() has refused")
+
+	// Somebody puts a symbolic link there, between any two calls of who attaches.
+	copy(viewOf(l, name).at(0), "theirs")
+	held, next := named(l, "held"), named(l, "next")
+	calls := l.Calls()
+	attacher := l.Start(heldAttacher, lab.Tell("name", held), calls.HandOver())
+	calls.Of(attacher)
+	for try, isHeld := 0, true; isHeld && try < mostCalls; try++ {
+		put(l, held, whole)
+		isHeld = calls.Hold(try)
+		require.NoError(l, os.Symlink(pathOf(name), pathOf(next)), "symlink() of the test's own")
+		require.NoError(l, os.Rename(pathOf(next), pathOf(held)), "rename() of the test's own")
+		calls.Go()
+		calls.Reports("the region of that name, or ELOOP", "Attach() while somebody puts a symbolic link in the place of the region: is it open(2) itself that follows none (O_NOFOLLOW)? A look before it comes too early")
+	}
+	attacher.Kill()
 
 	// Who is not allowed is told so: another user is refused by the kernel like this.
 	l.RefusesCalls()
 	require.NoError(l, l.Start(isRefused, lab.Tell("name", name)).Wait(), "a process that the kernel refuses (EACCES)")
 }
+
+const hugeSize = 1 << 29
+
+var mapsNoMore = lab.NewRole("process with few addresses", func(c *lab.Child) error {
+	has, err := os.ReadFile("/proc/self/statm") // in pages
+	if err != nil {
+		return err
+	}
+	var pages uint64
+	if _, err := fmt.Sscan(string(has), &pages); err != nil {
+		return err
+	}
+	var most unix.Rlimit
+	if err := unix.Getrlimit(unix.RLIMIT_AS, &most); err != nil {
+		return err
+	}
+	most.Cur = min(most.Cur, pages*uint64(os.Getpagesize())+hugeSize/2)
+	if err := unix.Setrlimit(unix.RLIMIT_AS, &most); err != nil {
+		return err
+	}
+	if _, err := shm.Attach(c.Text("name"), 0); !errors.Is(err, unix.ENOMEM) {
+		return fmt.Errorf("Attach() to a region that is too large to be mapped: expected ENOMEM, and got: %w", err)
+	}
+	entries, err := os.ReadDir("/proc/self/fd")
+	if err != nil {
+		return err
+	}
+	for _, e := range entries {
+		if target, _ := os.Readlink("/proc/self/fd/" + e.Name()); target == pathOf(c.Text("name")) {
+			return errors.New("the file is open after Attach() was refused, since there are not as many addresses: is it closed on every way out?")
+		}
+	}
+	return nil
+})
+
+var heldAttacher = lab.NewRole("process that attaches, and is held", func(c *lab.Child) error {
+	if err := c.ShowCalls(); err != nil {
+		return err
+	}
+	for range mostCalls {
+		c.Wait()
+		r, err := shm.Attach(c.Text("name"), 0)
+		switch {
+		case errors.Is(err, unix.ELOOP):
+			c.Report("the region of that name, or ELOOP")
+			continue
+		case err != nil:
+			c.Report("the error: " + err.Error())
+			continue
+		case string(r.Bytes()[:6]) == "theirs":
+			c.Report("the region to which the link leads")
+		default:
+			c.Report("the region of that name, or ELOOP")
+		}
+		if err := r.Close(); err != nil {
+			return fmt.Errorf("Close(): %w", err)
+		}
+	}
+	return nil
+})
 
 var isRefused = lab.NewRole("process that is refused", func(c *lab.Child) error {
 	for _, number := range []uint32{unix.SYS_OPENAT, unix.SYS_UNLINKAT} {
@@ -208,14 +291,17 @@ func TestCutFileIsAnError(t *testing.T) {
 	require.NoError(l, os.Truncate(pathOf(name), int64(page)), "cutting the file, as anybody may who may write to it")
 
 	p := make([]byte, 10)
-	_, err := r.ReadAt(p, int64(3*page))
+	n, err := r.ReadAt(p, int64(3*page))
 	require.ErrorIs(l, err, shm.ErrCut, "ReadAt() of bytes that were cut: SIGBUS can be made an error (debug.SetPanicOnFault)")
 	require.ErrorContains(l, err, name, "ReadAt() of bytes that were cut: the text names the region")
-	_, err = r.WriteAt(p, int64(3*page))
+	require.Zero(l, n, "how many bytes ReadAt() has read, where all of them were cut")
+	n, err = r.WriteAt(p, int64(3*page))
 	require.ErrorIs(l, err, shm.ErrCut, "WriteAt() of bytes that were cut")
-	_, err = r.ReadAt(make([]byte, 4*page), 0)
+	require.Zero(l, n, "how many bytes WriteAt() has written, where all of them were cut")
+	n, err = r.ReadAt(make([]byte, 4*page), 0)
 	require.ErrorIs(l, err, shm.ErrCut, "ReadAt() of bytes of which the last ones were cut")
-	n, err := r.ReadAt(p[:5], 0)
+	require.LessOrEqual(l, n, page, "how many bytes ReadAt() has read, where one page is left: does it count them before they are copied?")
+	n, err = r.ReadAt(p[:5], 0)
 	require.NoError(l, err, "ReadAt() of bytes that are still there, after an error")
 	require.Equal(l, "hello", string(p[:n]), "ReadAt() of bytes that are still there")
 	other.Exit()
@@ -292,6 +378,8 @@ func TestNameStaysUntilRemove(t *testing.T) {
 	lab.CollectGarbage()
 	require.True(l, exists(second), "the name, after its maker has closed the region: only Remove takes it away")
 
+	require.NoError(l, l.Start(keepsOnlyMemory, lab.Tell("name", name)).Wait(), "a process that keeps nothing of a region but Bytes() and Uint64()")
+
 	require.NoError(l, shm.Remove(name), "Remove()")
 	require.False(l, exists(name), "the name, after Remove()")
 	_, err := shm.Attach(name, 0)
@@ -344,3 +432,33 @@ var attaches = lab.NewRole("process that only attaches", func(c *lab.Child) erro
 	}
 	return nil
 })
+
+// keepsOnlyMemory has nothing of the region but its memory, when the collector comes.
+var keepsOnlyMemory = lab.NewRole("process that keeps only the memory", func(c *lab.Child) error {
+	memory, number, err := onlyMemory(c.Text("name"))
+	if err != nil {
+		return err
+	}
+	lab.CollectGarbage()
+	maps, err := os.ReadFile("/proc/self/maps")
+	if err != nil {
+		return err
+	}
+	if !strings.Contains(string(maps), pathOf(c.Text("name"))) {
+		return errors.New("the mapping is gone, and nobody has called Close(): is it the garbage collector that takes it away?")
+	}
+	number.Add(1)
+	return same(memory[:4], "left")
+})
+
+func onlyMemory(name string) ([]byte, *atomic.Uint64, error) {
+	r, err := shm.Attach(name, 0)
+	if err != nil {
+		return nil, nil, fmt.Errorf("Attach(): %w", err)
+	}
+	number, err := r.Uint64(1024)
+	if err != nil {
+		return nil, nil, fmt.Errorf("Uint64(): %w", err)
+	}
+	return r.Bytes(), number, nil
+}

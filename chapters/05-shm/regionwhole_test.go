@@ -4,6 +4,7 @@ import (
 	"errors"
 	"fmt"
 	"os"
+	"slices"
 	"strings"
 	"testing"
 
@@ -92,14 +93,16 @@ func found(name string) error {
 	return same(r.Bytes()[400:405], "ready")
 }
 
-// otherFiles are files in the folder that a process has open, with another name than that.
+// otherFiles are files in the folder that a process has open or mapped, with another name than that.
 func otherFiles(pid int, name string) (others []string) {
-	dir := fmt.Sprintf("/proc/%d/fd/", pid)
-	entries, _ := os.ReadDir(dir)
-	for _, e := range entries {
-		target, _ := os.Readlink(dir + e.Name())
-		if strings.HasPrefix(target, shm.Folder+"/") && !strings.HasSuffix(target, " (deleted)") && target != pathOf(name) {
-			others = append(others, target)
+	for _, what := range []string{"fd", "map_files"} {
+		dir := fmt.Sprintf("/proc/%d/%s/", pid, what)
+		entries, _ := os.ReadDir(dir)
+		for _, e := range entries {
+			target, _ := os.Readlink(dir + e.Name())
+			if strings.HasPrefix(target, shm.Folder+"/") && !strings.HasSuffix(target, " (deleted)") && target != pathOf(name) && !slices.Contains(others, target) {
+				others = append(others, target)
+			}
 		}
 	}
 	return others
@@ -179,7 +182,17 @@ func TestRenewStartsAnew(t *testing.T) {
 	require.ErrorIs(l, err, failed, "Renew() whose setup returns an error")
 	require.LessOrEqual(l, descriptors(l), open, "descriptors that are open after Renew(), whose setup returned an error")
 	require.Len(l, mappedOf(l, shm.Folder), mapped, "mappings of this process, after Renew(), whose setup returned an error: is it unmapped then?")
-	require.False(l, exists(name), "the name, after Renew(), whose setup returned an error")
+	nobodys := named(l, "nobodys")
+	_, err = shm.Renew(nobodys, 100, func(*shm.Region) error { return failed })
+	require.Equal(l, failed, err, "Renew() where there is none, and whose setup returns an error")
+	require.False(l, exists(nobodys), "the name, after Renew() where there was none, whose setup returned an error")
+	for _, own := range []error{unix.EEXIST, unix.ENOENT} {
+		call := l.Call(fmt.Sprintf("Renew() whose setup returns %q, as NewLock may: is it taken for another process, and tried again for ever?", own), func() error {
+			_, err := shm.Renew(name, 100, func(*shm.Region) error { return own })
+			return err
+		})
+		call.ReturnsSoon(own)
+	}
 	folder := named(l, "folder")
 	require.NoError(l, os.Mkdir(pathOf(folder), 0o700), "mkdir() of the test's own")
 	call := l.Call("Renew() where there is a folder", func() error { _, err := shm.Renew(folder, 100, nil); return err })
@@ -197,6 +210,9 @@ func TestRenewStartsAnew(t *testing.T) {
 				otherRegion(l, name)
 			}
 			isHeld = calls.Hold(try)
+			if isHeld {
+				require.Empty(l, otherFiles(renewer.PID(), name), "files in %s that would stay if Renew() were killed now, %s: a second name stays", shm.Folder, calls)
+			}
 			if does == "removes" {
 				os.Remove(pathOf(name))
 			} else {

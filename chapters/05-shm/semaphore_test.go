@@ -198,7 +198,7 @@ func TestOnePostWakesOne(t *testing.T) {
 
 	// A Post comes between any two calls of who is about to sleep.
 	calls := l.Calls()
-	waiter := l.Start(heldWaiter, lab.Tell("name", name), calls.HandOver())
+	waiter := l.Start(heldWaiter, lab.Tell("name", name), lab.Tell("within", "0s"), calls.HandOver())
 	calls.Of(waiter)
 	for try, isHeld := 0, true; isHeld && try < mostCalls; try++ {
 		isHeld = calls.Hold(try)
@@ -245,8 +245,9 @@ var heldWaiter = lab.NewRole("waiter that is held", func(c *lab.Child) error {
 	}
 	for range mostCalls {
 		c.Wait()
-		if err := s.Wait(never); err != nil {
-			return fmt.Errorf("Wait(): %w", err)
+		if err := s.Wait(deadlineOf(c)); err != nil {
+			c.Report("the error: " + err.Error())
+			continue
 		}
 		c.Report("taken")
 	}
@@ -262,6 +263,10 @@ func TestSemaphoreWaitEnds(t *testing.T) {
 	v := viewOf(l, name)
 	require.Zero(l, valueOf(v), "the value, after calls whose deadline has passed")
 	require.Zero(l, v.word(72).Load(), "the number of those that wait, in the mapping, after calls whose deadline has passed")
+	none := l.Call("Wait() with the zero time in another zone, which is no deadline either (IsZero)", func() error { return s.Wait(never.In(time.FixedZone("east", 3600))) })
+	none.Blocks("it has no deadline")
+	require.NoError(l, s.Post(), "Post()")
+	none.Returns(nil)
 	later := l.Call("Wait() with a deadline in the year 2300: so many nanoseconds have no room in 64 bits", func() error { return s.Wait(distant) })
 	later.Blocks("the deadline is in the year 2300")
 	later.Interrupt(1)
@@ -287,6 +292,39 @@ func TestSemaphoreWaitEnds(t *testing.T) {
 	elsewhere.Returns(nil)
 	require.NoError(l, other.Wait(), "a process that waits while another one closes its region")
 	require.Zero(l, v.word(72).Load(), "the number of those that wait, in the mapping, after Close() has ended two of them")
+
+	// A Post comes when it is about to sleep, and the deadline passes meanwhile.
+	waiter := heldAt(l, heldWaiter, name, soon)
+	for try, isHeld := 0, true; isHeld && try < mostCalls; try++ {
+		isHeld = waiter.calls.Hold(try)
+		require.NoError(l, again.Post(), "Post() while another process is about to wait")
+		waiter.goesOnAfter(soon, isHeld, "taken", "Wait() for which a Post has come, when its deadline has passed meanwhile: does it look at the clock before it looks once more? The Post may have woken it, and nobody else")
+		_ = again.TryWait() // what was not taken by one that came too late
+	}
+	waiter.Kill()
+
+	// Close comes when it is about to sleep.
+	closer := heldAt(l, closedWaiter, name, 0)
+	closer.calls.Alone()
+	for try, isHeld := 0, true; isHeld && try < mostCalls; try++ {
+		closer.Report(new(bool))
+		isHeld = closer.calls.Hold(try)
+		closer.Go() // it closes the region now
+		l.Rests()
+		closer.calls.Go()
+		closer.calls.Reports(os.ErrClosed.Error(), "Wait() whose region is closed when it is about to sleep: one wake-up comes too early, for nobody sleeps yet")
+	}
+	closer.Kill()
+
+	// The file is cut when Post is about to wake.
+	_, posted := region(l, 256, func(r *shm.Region) error { _, err := shm.NewSemaphore(r, 64, 5); return err })
+	poster := heldAt(l, heldPoster, posted, 0)
+	viewOf(l, posted).word(72).Store(1) // as if one waited
+	require.True(l, poster.calls.Hold(0), "a call in Post() while somebody waits: does it wake who waits (FUTEX_WAKE)?")
+	require.NoError(l, os.Truncate(pathOf(posted), 0), "cutting the file")
+	poster.calls.Go()
+	poster.calls.Reports("ErrCut, or nothing", "Post() whose file is cut before it wakes who waits: FUTEX_WAKE is EFAULT then")
+	poster.Kill()
 
 	cut, cutName := region(l, 256, func(r *shm.Region) error { _, err := shm.NewSemaphore(r, 64, 5); return err })
 	s, err = shm.OpenSemaphore(cut, 64)
@@ -324,6 +362,61 @@ func closedOrCut(err error) error {
 	}
 	return err
 }
+
+// closedWaiter waits in one goroutine, and closes the region in another one.
+var closedWaiter = lab.NewRole("waiter whose region is closed", func(c *lab.Child) error {
+	if err := c.ShowCalls(); err != nil {
+		return err
+	}
+	for range mostCalls {
+		r, err := shm.Attach(c.Text("name"), 0)
+		if err != nil {
+			return fmt.Errorf("Attach(): %w", err)
+		}
+		s, err := shm.OpenSemaphore(r, 64)
+		if err != nil {
+			return fmt.Errorf("OpenSemaphore(): %w", err)
+		}
+		c.Report(true)
+		c.Wait()
+		waited := make(chan error, 1)
+		go func() { waited <- s.Wait(never) }()
+		c.Wait()
+		if err := r.Close(); err != nil {
+			return fmt.Errorf("Close(): %w", err)
+		}
+		c.Report(told(<-waited))
+	}
+	return nil
+})
+
+// told is what Close of another goroutine tells a call that waits.
+func told(err error) string {
+	switch {
+	case err == nil:
+		return "no error"
+	case errors.Is(err, os.ErrClosed):
+		return os.ErrClosed.Error()
+	}
+	return "the error: " + err.Error()
+}
+
+var heldPoster = lab.NewRole("poster that is held", func(c *lab.Child) error {
+	s, err := childsSemaphore(c)
+	if err != nil {
+		return err
+	}
+	if err := c.ShowCalls(); err != nil {
+		return err
+	}
+	c.Wait()
+	if err := s.Post(); err != nil && !errors.Is(err, shm.ErrCut) {
+		c.Report("the error: " + err.Error())
+	} else {
+		c.Report("ErrCut, or nothing")
+	}
+	return nil
+})
 
 // fill is for memory that was used before.
 func fill(p []byte) {

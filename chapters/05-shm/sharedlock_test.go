@@ -5,7 +5,6 @@ import (
 	"errors"
 	"fmt"
 	"os"
-	"runtime"
 	"slices"
 	"strconv"
 	"testing"
@@ -64,8 +63,11 @@ func TestLockMakesTheCountExact(t *testing.T) {
 	require.NoError(l, err, "OpenLock() in another mapping")
 	require.ErrorIs(l, again.TryLock(), shm.ErrLocked, "TryLock() of a lock that is held")
 	require.NoError(l, l.Start(isLockedOut, lab.Tell("name", name)).Wait(), "another process, while this one holds the lock")
+	require.ErrorIs(l, again.Unlock(), unix.EPERM, "Unlock() by another Region of the same process, which has not locked")
 	require.Equal(l, uint32(holder), wordOf(v), "the word of a lock that is held, after others have tried")
-	require.NoError(l, lock.Unlock(), "Unlock()")
+	twin, err := shm.OpenLock(r, 64)
+	require.NoError(l, err, "OpenLock() in the same Region")
+	require.NoError(l, twin.Unlock(), "Unlock() by another Lock of the same Region")
 	require.Zero(l, wordOf(v), "the word of the lock, after Unlock()")
 	require.ErrorIs(l, lock.Unlock(), unix.EPERM, "Unlock() of a lock that nobody holds")
 	require.Zero(l, wordOf(v), "the word of the lock, after Unlock() was refused")
@@ -211,15 +213,21 @@ func TestLockWaitsAsleep(t *testing.T) {
 	require.NoError(l, lock.Unlock(), "Unlock()")
 
 	// The lock is given back between any two calls of who is about to sleep.
-	calls := l.Calls()
-	waiter := l.Start(heldLocker, lab.Tell("name", name), calls.HandOver())
-	calls.Of(waiter)
+	waiter := heldAt(l, heldLocker, name, 0)
 	for try, isHeld := 0, true; isHeld && try < mostCalls; try++ {
 		require.NoError(l, lock.Lock(never), "Lock()")
-		isHeld = calls.Hold(try)
+		isHeld = waiter.calls.Hold(try)
 		require.NoError(l, lock.Unlock(), "Unlock() while another process is about to wait")
-		calls.Go()
-		calls.Reports("locked", "Lock() while the holder gives it back: is there a moment between the look at the word and the sleep in which that is not seen?")
+		waiter.calls.Go()
+		waiter.calls.Reports("locked", "Lock() while the holder gives it back: is there a moment between the look at the word and the sleep in which that is not seen?")
+	}
+	waiter.Kill()
+	waiter = heldAt(l, heldLocker, name, soon)
+	for try, isHeld := 0, true; isHeld && try < mostCalls; try++ {
+		require.NoError(l, lock.Lock(never), "Lock()")
+		isHeld = waiter.calls.Hold(try)
+		require.NoError(l, lock.Unlock(), "Unlock() while another process is about to wait")
+		waiter.goesOnAfter(soon, isHeld, "locked", "Lock() of a lock that was given back, when its deadline has passed meanwhile: does it look at the clock before it looks once more? The Unlock may have woken it, and nobody else")
 	}
 	waiter.Kill()
 
@@ -279,8 +287,9 @@ var heldLocker = lab.NewRole("locker that is held", func(c *lab.Child) error {
 	}
 	for range mostCalls {
 		c.Wait()
-		if err := lock.Lock(never); err != nil {
-			return fmt.Errorf("Lock(): %w", err)
+		if err := lock.Lock(deadlineOf(c)); err != nil {
+			c.Report("the error: " + err.Error())
+			continue
 		}
 		if err := lock.Unlock(); err != nil {
 			return fmt.Errorf("Unlock(): %w", err)
@@ -307,6 +316,8 @@ func TestHolderDies(t *testing.T) {
 	require.NoError(l, err, "OpenLock()")
 	require.ErrorIs(l, second.TryLock(), shm.ErrLocked, "TryLock() after Lock() has returned ErrOwnerDied: the lock is held then")
 	require.Equal(l, 1, stateOf(v), "the state of what the lock protects, after ErrOwnerDied: half done")
+	require.NoError(l, l.Start(isLockedOut, lab.Tell("name", name)).Wait(), "another process, while this one has not repaired yet what is half done")
+	require.Equal(l, 1, stateOf(v), "the state of what the lock protects, after Unlock() and Consistent() of a process that does not hold it: do they look for the holder first?")
 	require.NoError(l, lock.Consistent(), "Consistent() after ErrOwnerDied")
 	require.Zero(l, stateOf(v), "the state of what the lock protects, after Consistent()")
 	require.ErrorIs(l, lock.Consistent(), unix.EINVAL, "Consistent() the second time")
@@ -398,158 +409,3 @@ func TestHolderDies(t *testing.T) {
 		require.ErrorIs(l, lock.Consistent(), unix.EINVAL, "Consistent() when it is too late")
 	}
 }
-
-var holds = lab.NewRole("holder", func(c *lab.Child) error {
-	r, lock, err := childsLock(c)
-	if err != nil {
-		return err
-	}
-	want := error(nil)
-	if c.Text("end") == "dies after it was told" {
-		want = shm.ErrOwnerDied
-	}
-	if err := lock.Lock(never); !errors.Is(err, want) {
-		return fmt.Errorf("Lock(): expected %w, and got: %w", want, err)
-	}
-	switch c.Text("end") {
-	case "waits":
-		c.Report(true)
-		c.Wait()
-	case "closes the region":
-		return r.Close()
-	case "waits, and closes the region":
-		c.Report(true)
-		c.Wait()
-		if err := r.Close(); err != nil {
-			return err
-		}
-		c.Report(true)
-		c.Wait()
-	case "dies with a goroutine in another thread":
-		go func() { runtime.LockOSThread(); c.Die() }()
-		select {}
-	case "dies", "dies after it was told":
-		c.Die()
-	}
-	return nil
-})
-
-// severalEnds are what a process does with three locks before it is killed, and which of
-// them it holds then.
-var severalEnds = []struct {
-	what string
-	does func(r *shm.Region, first, second, third *shm.Lock) error
-	held []int
-}{
-	{"held all", func(_ *shm.Region, first, second, third *shm.Lock) error {
-		return errors.Join(first.Lock(never), second.Lock(never), third.Lock(never))
-	}, []int{0, 1, 2}},
-	{"had given back the second one and taken it again", func(_ *shm.Region, first, second, third *shm.Lock) error {
-		return errors.Join(first.Lock(never), second.Lock(never), third.Lock(never), second.Unlock(), second.Lock(never))
-	}, []int{0, 1, 2}},
-	{"had given back the second one", func(_ *shm.Region, first, second, third *shm.Lock) error {
-		return errors.Join(first.Lock(never), second.Lock(never), third.Lock(never), second.Unlock())
-	}, []int{0, 2}},
-	{"had given back the first one", func(_ *shm.Region, first, second, third *shm.Lock) error {
-		return errors.Join(first.Lock(never), second.Lock(never), third.Lock(never), first.Unlock())
-	}, []int{1, 2}},
-	{"had closed one region with a lock held, and held one in the other,", func(r *shm.Region, first, second, third *shm.Lock) error {
-		return errors.Join(third.Lock(never), first.Lock(never), second.Lock(never), second.Unlock(), r.Close())
-	}, []int{0, 2}},
-	{"had closed one region with a lock held, and then taken one in the other,", func(r *shm.Region, first, _, third *shm.Lock) error {
-		return errors.Join(first.Lock(never), r.Close(), third.Lock(never))
-	}, []int{0, 2}},
-}
-
-var holdsSeveral = lab.NewRole("holder of several locks", func(c *lab.Child) error {
-	r, first, err := childsLock(c)
-	if err != nil {
-		return err
-	}
-	second, err := shm.OpenLock(r, 128)
-	if err != nil {
-		return err
-	}
-	other, err := shm.Attach(c.Text("other"), 0)
-	if err != nil {
-		return err
-	}
-	third, err := shm.OpenLock(other, 64)
-	if err != nil {
-		return err
-	}
-	i, err := strconv.Atoi(c.Text("end"))
-	if err != nil {
-		return err
-	}
-	if err := severalEnds[i].does(r, first, second, third); err != nil {
-		return err
-	}
-	c.Die()
-	return nil
-})
-
-// threadEnds locks in a goroutine whose thread ends with it.
-var threadEnds = lab.NewRole("holder whose thread ends", func(c *lab.Child) error {
-	_, lock, err := childsLock(c)
-	if err != nil {
-		return err
-	}
-	result, thread := make(chan error), 0
-	var locks func()
-	locks = func() {
-		runtime.LockOSThread() // and it is not unlocked: so the runtime ends the thread
-		if thread = unix.Gettid(); thread == os.Getpid() {
-			go locks() // the first thread of a process does not end
-			select {}
-		}
-		result <- lock.Lock(never)
-	}
-	go locks()
-	if err := <-result; err != nil {
-		return fmt.Errorf("Lock(): %w", err)
-	}
-	for {
-		if _, err := os.Stat(fmt.Sprintf("/proc/self/task/%d", thread)); err != nil {
-			break
-		}
-		runtime.Gosched()
-	}
-	c.Report(true)
-	c.Wait()
-	return lock.Unlock()
-})
-
-var locksAndRepairs = lab.NewRole("process that waits for the lock", func(c *lab.Child) error {
-	_, lock, err := childsLock(c)
-	if err != nil {
-		return err
-	}
-	switch err := lock.Lock(never); {
-	case errors.Is(err, shm.ErrOwnerDied):
-		if err := lock.Consistent(); err != nil {
-			return fmt.Errorf("Consistent(): %w", err)
-		}
-	case err != nil:
-		return fmt.Errorf("Lock(): %w", err)
-	case c.Text("told") == "always":
-		return fmt.Errorf("Lock(): expected %w, and got no error", shm.ErrOwnerDied)
-	}
-	return lock.Unlock()
-})
-
-var heldUnlocker = lab.NewRole("unlocker that is held", func(c *lab.Child) error {
-	_, lock, err := childsLock(c)
-	if err != nil {
-		return err
-	}
-	if err := lock.Lock(never); err != nil {
-		return fmt.Errorf("Lock(): %w", err)
-	}
-	if err := c.ShowCalls(); err != nil {
-		return err
-	}
-	c.Report(true)
-	c.Wait()
-	return lock.Unlock()
-})

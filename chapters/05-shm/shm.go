@@ -174,10 +174,12 @@ type Semaphore struct{}
 // Lock is a lock in a region. One process holds it, and in that one goroutine.
 type Lock struct{}
 
-// Sender is the end of a ring that sends.
+// Sender is the end of a ring that sends. One goroutine at a time calls it; only Close may come
+// beside another call.
 type Sender struct{}
 
-// Receiver is the end of a ring that receives.
+// Receiver is the end of a ring that receives. One goroutine at a time calls it; only Close
+// may come beside another call.
 type Receiver struct{}
 
 // All of it is yours. First the region.
@@ -230,14 +232,15 @@ func Remove(name string) error {
 // on with it. The new one is new for certain, also if another process makes or removes one
 // of that name meanwhile.
 //
-// The errors are those of Create and Remove, without unix.EEXIST and unix.ENOENT. After an
-// error the old region may have lost its name already.
+// The errors are those of Create and Remove, without unix.EEXIST and unix.ENOENT. But an error
+// of setup is returned, also if it is one of these two. After an error the old region may have
+// lost its name already.
 func Renew(name string, size int, setup func(r *Region) error) (*Region, error) {
 	return nil, todo.Err("Renew")
 }
 
 // Bytes returns the memory: it is the mapping itself, without the header, and no copy. It is
-// not there any more after Close.
+// there until Close, also if the program keeps nothing else of the region.
 func (r *Region) Bytes() []byte { return r.bytes }
 
 // Uint64 returns the eight bytes at the offset as a number for atomic operations. They are

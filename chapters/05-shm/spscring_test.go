@@ -7,6 +7,7 @@ import (
 	"math"
 	"math/rand/v2"
 	"os"
+	"runtime/debug"
 	"strconv"
 	"strings"
 	"testing"
@@ -118,6 +119,7 @@ func TestRingKeepsMessagesWhole(t *testing.T) {
 		require.Equal(l, int(before), int(v.long(ringHead).Load()), "the head, after Send() of %d bytes was refused", size)
 	}
 	fitsAnyBuffer(l, s, e)
+	breaksOff(l)
 
 	// Another process sends, and this one receives; and the other way round.
 	for _, capacity := range []int{64, 256, 4096} {
@@ -195,6 +197,30 @@ func fitsAnyBuffer(l *lab.Lab, s *shm.Sender, e *shm.Receiver) {
 	require.NoError(l, err, "RecvInto()")
 	require.Equal(l, "first", string(kept), "a message in the caller's memory, after later ones were received: does the Receiver keep what it was lent?")
 	require.Equal(l, "other", string(third), "a message in new memory, after a later one was received: is that memory used again?")
+}
+
+// breaksOff has a fault in the middle of a copy: the caller's memory ends there. So it shows
+// what stands in the mapping before the copy is done.
+func breaksOff(l *lab.Lab) {
+	page := os.Getpagesize()
+	memory, err := unix.Mmap(-1, 0, 2*page, unix.PROT_READ|unix.PROT_WRITE, unix.MAP_PRIVATE|unix.MAP_ANON)
+	require.NoError(l, err, "mmap() of the test's own")
+	l.CloseAtEnd(unmapped(memory))
+	require.NoError(l, unix.Mprotect(memory[page:], unix.PROT_NONE), "mprotect() of the test's own")
+	half := memory[page-20 : page+20]
+	r, name := ring(l, 256)
+	v := viewOf(l, name)
+	s, e := sender(l, r), receiver(l, r)
+	debug.SetPanicOnFault(true)
+	defer debug.SetPanicOnFault(false)
+	require.NotNil(l, panicOf(func() { _ = s.Send(half) }), "the panic of Send() of memory that ends in the middle")
+	require.Zero(l, v.long(ringHead).Load(), "the head in the mapping, when Send() has copied a part of the message: it moves when the frame is whole there, and not before")
+	send := l.Call("Send() after one that has ended in a panic: is something still locked?", func() error { return s.Send([]byte("hello, receiver")) })
+	send.ReturnsSoon(nil)
+	require.NotNil(l, panicOf(func() { _, _ = e.RecvInto(memory[page-5 : page-5 : page+20]) }), "the panic of RecvInto() with memory that ends in the middle")
+	require.Zero(l, v.long(ringTail).Load(), "the tail in the mapping, when RecvInto() has copied a part of the message: it moves when all of it is copied, or the sender writes there")
+	recv := l.Call("Recv() after one that has ended in a panic: is something still locked?", func() error { return expect(e, "hello, receiver") })
+	recv.ReturnsSoon(nil)
 }
 
 // unreadable is a message of n bytes in memory that nobody may read. It costs nothing,

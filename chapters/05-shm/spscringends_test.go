@@ -397,7 +397,58 @@ func TestRingKnowsWhoIsThere(t *testing.T) {
 	recv.ReturnsSoon(io.EOF)
 	require.ErrorIs(l, s.Send([]byte("x")), os.ErrClosed, "Send() after the region was closed")
 	require.ErrorIs(l, s.Close(), os.ErrClosed, "Close() of an end after the region was closed")
+	r, _ = ring(l, 64)
+	s, e = sender(l, r), receiver(l, r)
+	require.NoError(l, errors.Join(s.Close(), e.Close()), "Close() of both ends")
+	require.NoError(l, r.Close(), "Close() of a region whose ends are closed already")
+
+	// Close comes when the call is about to sleep.
+	_, name = ring(l, 64)
+	closer := heldAt(l, closedReceiver, name, 0)
+	closer.calls.Alone()
+	for try, isHeld := 0, true; isHeld && try < mostCalls; try++ {
+		closer.Report(new(bool))
+		isHeld = closer.calls.Hold(try)
+		closer.Go() // it closes the Receiver now
+		l.Rests()
+		closer.calls.Go()
+		closer.calls.Reports(os.ErrClosed.Error(), "Recv() whose Receiver is closed when it is about to sleep: one wake-up comes too early, for nobody sleeps yet")
+	}
+	closer.Kill()
 }
+
+// closedReceiver receives in one goroutine, and closes the Receiver in another one.
+var closedReceiver = lab.NewRole("receiver that is closed", func(c *lab.Child) error {
+	if err := c.ShowCalls(); err != nil {
+		return err
+	}
+	for range mostCalls {
+		r, err := shm.Create(c.Text("name")+"-own", 1024, func(r *shm.Region) error { return shm.NewRing(r, ringAt, 64) })
+		if err != nil {
+			return fmt.Errorf("Create(): %w", err)
+		}
+		if err := shm.Remove(c.Text("name") + "-own"); err != nil {
+			return fmt.Errorf("Remove(): %w", err)
+		}
+		e, err := shm.OpenReceiver(r, ringAt)
+		if err != nil {
+			return fmt.Errorf("OpenReceiver(): %w", err)
+		}
+		c.Report(true)
+		c.Wait()
+		received := make(chan error, 1)
+		go func() { received <- expect(e, "") }()
+		c.Wait()
+		if err := e.Close(); err != nil {
+			return fmt.Errorf("Close() of the receiver: %w", err)
+		}
+		c.Report(told(<-received))
+		if err := r.Close(); err != nil {
+			return fmt.Errorf("Close(): %w", err)
+		}
+	}
+	return nil
+})
 
 var sendsAndGoes = lab.NewRole("sender that goes", func(c *lab.Child) error {
 	r, err := shm.Attach(c.Text("name"), 0)

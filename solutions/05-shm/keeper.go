@@ -84,6 +84,10 @@ func (k *keeper) take(o owned, not, also uint32) (before uint32, taken bool, err
 	}
 	k.mu.Lock()
 	defer k.mu.Unlock()
+	// Close drops what is in the list. What came later would stay there, without memory.
+	if o.region.closed.Load() {
+		return 0, false, os.ErrClosed
+	}
 	k.head.pending.Store(uintptr(unsafe.Pointer(o.node)))
 	defer k.head.pending.Store(0)
 	before = o.word.Load()

@@ -91,15 +91,15 @@ func (g *ring) open(r *Region, offset int) error {
 
 // own makes this process the one that has an end, which is closed with the region.
 func (g *ring) own(end owned, what string, closer io.Closer) error {
+	g.region.mu.Lock() // or Close comes in between, and does not know of this end
+	defer g.region.mu.Unlock()
 	for {
 		before, taken, err := theKeeper().take(end, ^uint32(waiters), 0)
 		switch {
 		case err != nil:
 			return err
 		case taken:
-			g.region.mu.Lock()
 			g.region.ends = append(g.region.ends, closer)
-			g.region.mu.Unlock()
 			return nil
 		case before&^waiters != 0:
 			return fmt.Errorf("ring: it has or had its %s: %w", what, unix.EBUSY)

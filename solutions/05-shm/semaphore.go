@@ -127,7 +127,11 @@ func (s *Semaphore) Post() (err error) {
 		}
 	}
 	if s.waiting.Load() > 0 {
-		if errno := futexWake(s.value, 1); errno != 0 {
+		switch errno := futexWake(s.value, 1); errno {
+		case 0:
+		case unix.EFAULT: // the mapping went away just now
+			return s.region.gone()
+		default:
 			return os.NewSyscallError("futex", errno)
 		}
 	}

@@ -171,14 +171,21 @@ func sizeOf(fd int) (int, error) {
 }
 
 // Renew makes the name free and takes it, until both succeed: another process may take
-// it in between.
+// it in between. EEXIST of setup is no other process: it would come again and again.
 func Renew(name string, size int, setup func(r *Region) error) (*Region, error) {
+	var failed error
+	noted := func(r *Region) error {
+		if setup != nil {
+			failed = setup(r)
+		}
+		return failed
+	}
 	for {
 		if err := Remove(name); err != nil && !errors.Is(err, unix.ENOENT) {
 			return nil, err
 		}
-		r, err := Create(name, size, setup)
-		if !errors.Is(err, unix.EEXIST) {
+		r, err := Create(name, size, noted)
+		if failed != nil || !errors.Is(err, unix.EEXIST) {
 			return r, err
 		}
 	}

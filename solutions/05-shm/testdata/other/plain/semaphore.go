@@ -128,7 +128,11 @@ func (s *Semaphore) Post() (err error) {
 		}
 	}
 	if s.waiting.Load() > 0 {
-		if errno := futexWake(s.value, 1); errno != 0 {
+		switch errno := futexWake(s.value, 1); errno {
+		case 0:
+		case unix.EFAULT:
+			return fmt.Errorf("%s: %w", s.region.name, ErrCut)
+		default:
 			return os.NewSyscallError("futex", errno)
 		}
 	}

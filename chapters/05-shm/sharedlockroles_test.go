@@ -1,0 +1,171 @@
+package shm_test
+
+import (
+	"errors"
+	"fmt"
+	"os"
+	"runtime"
+	"strconv"
+
+	"golang.org/x/sys/unix"
+
+	shm "ipcworkbook/chapters/05-shm"
+	"ipcworkbook/harness/lab"
+)
+
+// Who holds and who waits in step 15.
+
+var holds = lab.NewRole("holder", func(c *lab.Child) error {
+	r, lock, err := childsLock(c)
+	if err != nil {
+		return err
+	}
+	want := error(nil)
+	if c.Text("end") == "dies after it was told" {
+		want = shm.ErrOwnerDied
+	}
+	if err := lock.Lock(never); !errors.Is(err, want) {
+		return fmt.Errorf("Lock(): expected %w, and got: %w", want, err)
+	}
+	switch c.Text("end") {
+	case "waits":
+		c.Report(true)
+		c.Wait()
+	case "closes the region":
+		return r.Close()
+	case "waits, and closes the region":
+		c.Report(true)
+		c.Wait()
+		if err := r.Close(); err != nil {
+			return err
+		}
+		c.Report(true)
+		c.Wait()
+	case "dies with a goroutine in another thread":
+		go func() { runtime.LockOSThread(); c.Die() }()
+		select {}
+	case "dies", "dies after it was told":
+		c.Die()
+	}
+	return nil
+})
+
+// severalEnds are what a process does with three locks before it is killed, and which of
+// them it holds then.
+var severalEnds = []struct {
+	what string
+	does func(r *shm.Region, first, second, third *shm.Lock) error
+	held []int
+}{
+	{"held all", func(_ *shm.Region, first, second, third *shm.Lock) error {
+		return errors.Join(first.Lock(never), second.Lock(never), third.Lock(never))
+	}, []int{0, 1, 2}},
+	{"had given back the second one and taken it again", func(_ *shm.Region, first, second, third *shm.Lock) error {
+		return errors.Join(first.Lock(never), second.Lock(never), third.Lock(never), second.Unlock(), second.Lock(never))
+	}, []int{0, 1, 2}},
+	{"had given back the second one", func(_ *shm.Region, first, second, third *shm.Lock) error {
+		return errors.Join(first.Lock(never), second.Lock(never), third.Lock(never), second.Unlock())
+	}, []int{0, 2}},
+	{"had given back the first one", func(_ *shm.Region, first, second, third *shm.Lock) error {
+		return errors.Join(first.Lock(never), second.Lock(never), third.Lock(never), first.Unlock())
+	}, []int{1, 2}},
+	{"had closed one region with a lock held, and held one in the other,", func(r *shm.Region, first, second, third *shm.Lock) error {
+		return errors.Join(third.Lock(never), first.Lock(never), second.Lock(never), second.Unlock(), r.Close())
+	}, []int{0, 2}},
+	{"had closed one region with a lock held, and then taken one in the other,", func(r *shm.Region, first, _, third *shm.Lock) error {
+		return errors.Join(first.Lock(never), r.Close(), third.Lock(never))
+	}, []int{0, 2}},
+}
+
+var holdsSeveral = lab.NewRole("holder of several locks", func(c *lab.Child) error {
+	r, first, err := childsLock(c)
+	if err != nil {
+		return err
+	}
+	second, err := shm.OpenLock(r, 128)
+	if err != nil {
+		return err
+	}
+	other, err := shm.Attach(c.Text("other"), 0)
+	if err != nil {
+		return err
+	}
+	third, err := shm.OpenLock(other, 64)
+	if err != nil {
+		return err
+	}
+	i, err := strconv.Atoi(c.Text("end"))
+	if err != nil {
+		return err
+	}
+	if err := severalEnds[i].does(r, first, second, third); err != nil {
+		return err
+	}
+	c.Die()
+	return nil
+})
+
+// threadEnds locks in a goroutine whose thread ends with it.
+var threadEnds = lab.NewRole("holder whose thread ends", func(c *lab.Child) error {
+	_, lock, err := childsLock(c)
+	if err != nil {
+		return err
+	}
+	result, thread := make(chan error), 0
+	var locks func()
+	locks = func() {
+		runtime.LockOSThread() // and it is not unlocked: so the runtime ends the thread
+		if thread = unix.Gettid(); thread == os.Getpid() {
+			go locks() // the first thread of a process does not end
+			select {}
+		}
+		result <- lock.Lock(never)
+	}
+	go locks()
+	if err := <-result; err != nil {
+		return fmt.Errorf("Lock(): %w", err)
+	}
+	for {
+		if _, err := os.Stat(fmt.Sprintf("/proc/self/task/%d", thread)); err != nil {
+			break
+		}
+		runtime.Gosched()
+	}
+	c.Report(true)
+	c.Wait()
+	return lock.Unlock()
+})
+
+var locksAndRepairs = lab.NewRole("process that waits for the lock", func(c *lab.Child) error {
+	_, lock, err := childsLock(c)
+	if err != nil {
+		return err
+	}
+	switch err := lock.Lock(never); {
+	case errors.Is(err, shm.ErrOwnerDied):
+		if err := lock.Consistent(); err != nil {
+			return fmt.Errorf("Consistent(): %w", err)
+		}
+	case err != nil:
+		return fmt.Errorf("Lock(): %w", err)
+	case c.Text("told") == "always":
+		return fmt.Errorf("Lock(): expected %w, and got no error", shm.ErrOwnerDied)
+	}
+	return lock.Unlock()
+})
+
+var heldUnlocker = lab.NewRole("unlocker that is held", func(c *lab.Child) error {
+	_, lock, err := childsLock(c)
+	if err != nil {
+		return err
+	}
+	if err := lock.Lock(never); err != nil {
+		return fmt.Errorf("Lock(): %w", err)
+	}
+	if err := c.ShowCalls(); err != nil {
+		return err
+	}
+	c.Report(true)
+	c.Wait()
+	return lock.Unlock()
+})
