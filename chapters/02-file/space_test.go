@@ -65,7 +65,8 @@ func TestDurabilityIsAChoice(t *testing.T) {
 	require.NotZero(l, atEnd, "dirty pages after Close() with Never: does Close wait for the disk?")
 
 	// What an earlier writer has left to the kernel is a part of the file.
-	for what, d := range map[string]file.Durability{"EachRecord": file.EachRecord, "AtClose": file.AtClose} {
+	for i, d := range []file.Durability{file.EachRecord, file.AtClose} {
+		what := []string{"EachRecord", "AtClose"}[i]
 		path, _ := l.DirtyPath("of an earlier writer, " + what)
 		require.NoError(l, os.WriteFile(path, frame(string(pattern(50_000))), 0o600), "writing a record of an earlier writer")
 		require.NoError(l, openWriter(l, path, d).Close(), "Close() with %s", what)

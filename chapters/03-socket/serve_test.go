@@ -24,10 +24,11 @@ var worksInADeepFolder = lab.NewRole("server at relative paths", func(c *lab.Chi
 	if err := os.Chdir(c.Text("folder")); err != nil {
 		return err
 	}
-	for address, reason := range map[string]string{
-		"s":       "is the address made longer first (filepath.Abs)? The path of the folder has too many bytes for an address",
-		"./@name": "is the address made shorter first (filepath.Clean)? Without \"./\" it is an abstract name",
+	for _, at := range [][2]string{
+		{"s", "is the address made longer first (filepath.Abs)? The path of the folder has too many bytes for an address"},
+		{"./@name", "is the address made shorter first (filepath.Clean)? Without \"./\" it is an abstract name"},
 	} {
+		address, reason := at[0], at[1]
 		s, err := socket.Listen(address)
 		if err != nil {
 			return fmt.Errorf("Listen(%q): %w: %s", address, err, reason)
