@@ -28,6 +28,9 @@ def begin(number, all_here):
     if mine == 0 and os.environ.get("IPC_CORE"):
         os.sched_setaffinity(0, {int(os.environ["IPC_CORE"])})
     met = all_here
+    # What a task raises comes as its result. When the first process ends early a worker that is
+    # just writing would only add that its pipe is broken.
+    sys.stderr = open(os.devnull, "w")
 
 
 def meet():
