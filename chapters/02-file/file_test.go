@@ -348,6 +348,7 @@ func TestHalfARecordIsNotDelivered(t *testing.T) {
 	recv.Returns(nil)
 
 	recv = l.Call("Recv() after a record that was there in part has become whole: is a deadline left from the wait for the rest of it?", func() error { return expect(r, "next") })
+	l.Start(burns).Exit() // longer than any pause, and so than a deadline of one
 	recv.Blocks("nothing more has been appended")
 	write(l, raw, frame("next"))
 	recv.Returns(nil)

@@ -66,7 +66,7 @@ func (b *Built) build(ctx context.Context) error {
 	}
 	cmd := exec.CommandContext(ctx, "go", append(args, "./"+o.Chapter.Dir())...)
 	cmd.Dir = o.Root
-	cmd.Env = append(cmd.Environ(), "GOTMPDIR="+b.tmp)
+	cmd.Env = append(cmd.Environ(), inFolder(b.tmp)...)
 	if o.NoCgo {
 		cmd.Env = append(cmd.Env, "CGO_ENABLED=0")
 	}
@@ -206,3 +206,7 @@ func (b *Built) breaks(message, file string, line int) {
 		})
 	}
 }
+
+// inFolder has a go command, and the C compiler that it may call, leave their temporary files in a folder:
+// who is killed removes none.
+func inFolder(folder string) []string { return []string{"GOTMPDIR=" + folder, "TMPDIR=" + folder} }

@@ -35,7 +35,7 @@ func BuildDemo(ctx context.Context, o Options) (program string, remove func(), e
 	program = filepath.Join(tmp, "demo")
 	cmd := exec.CommandContext(ctx, "go", "build", "-o", program, "-overlay", over.File, "./"+o.Chapter.Dir()+"/demo")
 	cmd.Dir = o.Root
-	cmd.Env = append(cmd.Environ(), "GOTMPDIR="+tmp)
+	cmd.Env = append(cmd.Environ(), inFolder(tmp)...)
 	var out bytes.Buffer
 	cmd.Stdout, cmd.Stderr = &out, &out
 	err = cmd.Run()

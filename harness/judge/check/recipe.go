@@ -92,7 +92,7 @@ func (r *Recipe) make(ctx context.Context, o Options, tmp string, texts map[stri
 		}
 		cmd := exec.CommandContext(ctx, "go", slices.Concat([]string{"test", "-c", "-vet=off"}, args, []string{"-overlay", over.File, "./" + o.Chapter.Dir()})...)
 		cmd.Dir = o.Root
-		cmd.Env = append(cmd.Environ(), "GOTMPDIR="+tmp)
+		cmd.Env = append(cmd.Environ(), inFolder(tmp)...)
 		var out bytes.Buffer
 		cmd.Stdout, cmd.Stderr = &out, &out
 		if err := o.Turns.Build(cmd.Run); err != nil {
