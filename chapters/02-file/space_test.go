@@ -295,7 +295,7 @@ func TestSpaceRunsOut(t *testing.T) {
 		require.NoError(l, other.Close(), "closing it")
 		p.Go()
 		p.Report(&got)
-		require.Equal(l, "EFBIG", got, "Send() of 5 bytes with room for %d of the frame's 9", room)
+		require.Equal(l, "EFBIG", got, "Send() of 5 bytes with room for %d of the frame's 9: somebody else has appended a record in between. Does this one go behind it (O_APPEND)?", room)
 		require.Equal(l, fmt.Sprintf("% x", slices.Concat(frame("one"), frame("theirs"))), content(l, path), "the file after Send() has returned EFBIG, with room for %d of the frame's 9 bytes: is all cut off that this Send has written, and nothing else? In between somebody else has appended a record, which was seen by others.", room)
 		p.Exit()
 	}

@@ -165,7 +165,7 @@ func outlivesItsContext(l *lab.Lab) {
 	recv.Blocks("nothing has been sent")
 	cancel()
 	recv.Blocks("nothing has been sent")
-	require.NoError(l, other.Send([]byte("hello")), "Send() to an end of Dial(): %s", watched)
+	write(l, l.File(other), frame("hello"))
 	recv.Returns(nil)
 }
 

@@ -71,8 +71,8 @@ func TestPacketsNeedNoFrames(t *testing.T) {
 	}
 	buf := make([]byte, 3, 100)
 	n, err = b.RecvFixed(buf)
-	require.Zero(l, n, "the length that RecvFixed() returns with an error: the packet is lost, and no part of it is a message")
 	require.ErrorIs(l, err, io.ErrShortBuffer, "RecvFixed() of 5 bytes into 3: the kernel cuts the packet and says so in a flag only (MSG_TRUNC)")
+	require.Zero(l, n, "the length that RecvFixed() returns with an error: the packet is lost, and no part of it is a message")
 	buf = make([]byte, 5)
 	n, err = b.RecvFixed(buf)
 	require.NoError(l, err, "RecvFixed() of the packet after the one that was too long")
