@@ -171,17 +171,16 @@ func TestMessagesKeepTheirBoundaries(t *testing.T) {
 
 	path := l.SocketPath("interrupted")
 	s := listen(l, path)
-	accepting := l.Call("Accept() that a signal interrupts while it waits: does it go on after EINTR?", func() error {
-		c, err := s.Accept()
-		if err == nil {
-			err = c.Close()
-		}
+	var accepted *socket.Conn
+	accepting := l.Call("Accept() that a signal interrupts while it waits: does it go on after EINTR?", func() (err error) {
+		accepted, err = s.Accept()
 		return err
 	})
 	accepting.Blocks("nobody has come")
 	accepting.Interrupt(1)
 	dial(l, path)
 	accepting.ReturnsSoon(nil)
+	l.CloseAtEnd(accepted)
 
 	require.NoError(l, a.Send(nil), "Send(nil)")
 	waiting, err := lab.Waiting(b)
