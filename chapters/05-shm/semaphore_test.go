@@ -319,7 +319,7 @@ func TestSemaphoreWaitEnds(t *testing.T) {
 	// The file is cut when Post is about to wake.
 	_, posted := region(l, 256, func(r *shm.Region) error { _, err := shm.NewSemaphore(r, 64, 5); return err })
 	poster := heldAt(l, heldPoster, posted, 0)
-	viewOf(l, posted).word(72).Store(1) // as if one waited
+	viewOf(l, posted).word(72).Store(2) // as if two waited
 	require.True(l, poster.calls.Hold(0), "a call in Post() while somebody waits: does it wake who waits (FUTEX_WAKE)?")
 	require.NoError(l, os.Truncate(pathOf(posted), 0), "cutting the file")
 	poster.calls.Go()
