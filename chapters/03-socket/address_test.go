@@ -165,7 +165,7 @@ func outlivesItsContext(l *lab.Lab) {
 	recv.Blocks("nothing has been sent")
 	cancel()
 	recv.Blocks("nothing has been sent")
-	write(l, l.File(other), frame("hello"))
+	write(l, l.File(other), frame("hello"), frame("what comes behind it"))
 	recv.Returns(nil)
 }
 

@@ -239,7 +239,7 @@ func TestCreateRefusesWhatCannotBe(t *testing.T) {
 		r, err := shm.Create(good, 1, nil)
 		require.NoError(l, err, "Create() of the name %.20q, which has %d bytes: any bytes but a slash and zero, and only \"/.\" and \"/..\" are no names", good, len(good))
 		require.True(l, exists(good), "the file of a region whose name has %d bytes", len(good))
-		require.NoError(l, errors.Join(r.Close(), shm.Remove(good)), "Close() and Remove() of the name %.20q", good)
+		require.NoError(l, errors.Join(shm.Remove(good), r.Close()), "Remove() and Close() of the name %.20q", good)
 	}
 
 	open := descriptors(l)
