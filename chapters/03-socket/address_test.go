@@ -165,7 +165,10 @@ func outlivesItsContext(l *lab.Lab) {
 	recv.Blocks("nothing has been sent")
 	cancel()
 	recv.Blocks("nothing has been sent")
-	write(l, l.File(other), frame("hello"), frame("what comes behind it"))
+	for _, message := range []string{"hello", "what comes behind it"} {
+		require.NoError(l, other.Send([]byte(message)), "Send(%q) to an end of Dial(): %s", message, watched)
+	}
+	require.NoError(l, other.Close(), "Close() of the other end")
 	recv.Returns(nil)
 }
 
