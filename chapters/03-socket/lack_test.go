@@ -111,16 +111,25 @@ var receivesWithoutDescriptors = lab.NewRole("receiver without a descriptor", fu
 	return nil
 })
 
-// acceptsWithoutDescriptors has a client in the backlog, and first no descriptor, then
-// one, then two, until there are enough for the client.
-var acceptsWithoutDescriptors = lab.NewRole("server without a descriptor", func(c *lab.Child) error {
+// servesItself is a server and its first client in one process. Nobody has accepted that yet.
+func servesItself(c *lab.Child) (*socket.Listener, *socket.Conn, error) {
 	s, err := socket.Listen(c.Text("path"))
 	if err != nil {
-		return fmt.Errorf("Listen(): %w", err)
+		return nil, nil, fmt.Errorf("Listen(): %w", err)
 	}
 	client, err := socket.Dial(context.Background(), c.Text("path"))
 	if err != nil {
-		return fmt.Errorf("Dial(): %w", err)
+		return nil, nil, fmt.Errorf("Dial(): %w", err)
+	}
+	return s, client, nil
+}
+
+// acceptsWithoutDescriptors has a client in the backlog, and first no descriptor, then
+// one, then two, until there are enough for the client.
+var acceptsWithoutDescriptors = lab.NewRole("server without a descriptor", func(c *lab.Child) error {
+	s, client, err := servesItself(c)
+	if err != nil {
+		return err
 	}
 	if err := client.Send([]byte("before it is accepted")); err != nil {
 		return fmt.Errorf("Send(): %w", err)
@@ -159,13 +168,9 @@ var acceptsWithoutDescriptors = lab.NewRole("server without a descriptor", func(
 
 // servesWithoutDescriptors serves its first client when others give descriptors back.
 var servesWithoutDescriptors = lab.NewRole("server whose descriptors others have", func(c *lab.Child) error {
-	s, err := socket.Listen(c.Text("path"))
+	s, client, err := servesItself(c)
 	if err != nil {
-		return fmt.Errorf("Listen(): %w", err)
-	}
-	client, err := socket.Dial(context.Background(), c.Text("path"))
-	if err != nil {
-		return fmt.Errorf("Dial(): %w", err)
+		return err
 	}
 	if err := client.Send([]byte("hello")); err != nil {
 		return fmt.Errorf("Send(): %w", err)

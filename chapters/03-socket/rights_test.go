@@ -2,7 +2,6 @@ package socket_test
 
 import (
 	"bytes"
-	"context"
 	"encoding/binary"
 	"errors"
 	"fmt"
@@ -451,13 +450,9 @@ func TestKernelSaysWhoThePeerIs(t *testing.T) {
 
 // knowsNobody has a list with root in it, whose uid is that of an empty Peer.
 var knowsNobody = lab.NewRole("server that may not ask who is there", func(c *lab.Child) error {
-	s, err := socket.Listen(c.Text("path"))
+	s, client, err := servesItself(c)
 	if err != nil {
-		return fmt.Errorf("Listen(): %w", err)
-	}
-	client, err := socket.Dial(context.Background(), c.Text("path"))
-	if err != nil {
-		return fmt.Errorf("Dial(): %w", err)
+		return err
 	}
 	if err := c.RefuseCall(unix.EACCES, unix.SYS_GETSOCKOPT); err != nil {
 		return err

@@ -3,6 +3,7 @@ package main
 import (
 	"context"
 	"encoding/json"
+	"errors"
 	"fmt"
 	"math"
 	"os"
@@ -11,6 +12,7 @@ import (
 	"runtime"
 	"slices"
 	"strings"
+	"time"
 
 	"ipcworkbook/harness/desk/screen"
 	"ipcworkbook/harness/judge/book"
@@ -98,14 +100,10 @@ func (f figuresCmd) measure(ctx context.Context, p place, c book.Chapter, file s
 		impl.Name = rungs(c)[i]
 		also = append(also, impl)
 	}
-	where := gauge.AsBook
-	if f.Cores == "2" {
-		where = gauge.Apart
-	}
 	show, done := bar()
 	r, err := gauge.Run(ctx, gauge.Options{
 		Root: p.root, Chapter: c, Impl: reference, Name: "reference", From: p.here,
-		Also: also, Rounds: f.Rounds, Progress: show, Cores: where,
+		Also: also, Rounds: f.Rounds, Progress: show, Cores: where[f.Cores],
 	})
 	done()
 	switch {
@@ -181,8 +179,14 @@ func sideIsWhole(r gauge.Side) error {
 			}
 		}
 	}
-	if m := r.Machine; m.CPU == "" || m.Cores == 0 || m.Kernel == "" || m.Go == "" || r.Date.IsZero() || r.Partial != "" {
-		return fmt.Errorf("it does not name its machine and date, or is not complete")
+	return sayWhere(r.Machine, r.Date, r.Partial)
+}
+
+// sayWhere is an error for figures that do not say on what and when they were measured, or that are
+// not complete.
+func sayWhere(m gauge.Machine, date time.Time, partial string) error {
+	if m.CPU == "" || m.Cores == 0 || m.Kernel == "" || m.Go == "" || date.IsZero() || partial != "" {
+		return errors.New("it does not name its machine and date, or is not complete")
 	}
 	return nil
 }
@@ -213,9 +217,8 @@ func readFigures(file string, c book.Chapter) (gauge.Result, error) {
 			return r, fmt.Errorf("%s has no figures of %s", file, b.Name)
 		}
 	}
-	m := r.Machine
-	if m.CPU == "" || m.Cores == 0 || m.Kernel == "" || m.Go == "" || r.Date.IsZero() || r.Partial != "" {
-		return r, fmt.Errorf("%s does not name its machine and date, or is not complete", file)
+	if err := sayWhere(r.Machine, r.Date, r.Partial); err != nil {
+		return r, fmt.Errorf("%s: %w", file, err)
 	}
 	return r, nil
 }

@@ -80,8 +80,14 @@ func chromium(t *testing.T, arguments ...string) string {
 	defer cancel()
 	cmd := exec.CommandContext(ctx, program, append([]string{
 		"--headless", "--no-sandbox", "--disable-gpu", "--no-first-run", "--disable-background-networking",
-		"--disable-component-update", "--disable-sync", "--hide-scrollbars", "--user-data-dir=" + t.TempDir(),
+		"--disable-component-update", "--disable-sync", "--disable-dev-shm-usage", "--hide-scrollbars", "--user-data-dir=" + t.TempDir(),
 	}, arguments...)...)
+	// Its shared memory is files, too: one that is killed removes none of them. The folder's path is
+	// short, as that of a socket has to be.
+	own, err := os.MkdirTemp("", "browser")
+	require.NoError(t, err)
+	t.Cleanup(func() { os.RemoveAll(own) })
+	cmd.Env = append(cmd.Environ(), "TMPDIR="+own)
 	cmd.WaitDelay = 5 * time.Second
 	out, err := cmd.Output()
 	require.NoError(t, err, "%s", program)

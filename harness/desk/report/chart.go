@@ -180,7 +180,7 @@ func newGroup(r run, i int, how reading) group {
 			core = append(core, line.value)
 		}
 	}
-	g.top = topOf(core)
+	g.top = figure.Top(core)
 	if len(core) > 0 { // else nobody was measured, and the verdict says why
 		g.Without = strings.Join(without, ", ")
 		g.Few = fewRounds(b.Rounds)
@@ -295,7 +295,7 @@ func room(gs []group) float64 {
 		limits = append(limits, g.limits...)
 	}
 	if !known(top) {
-		return topOf(limits)
+		return figure.Top(limits)
 	}
 	longer := top
 	for _, limit := range limits {

@@ -43,13 +43,6 @@ func TestAxisHasAFewRoundParts(t *testing.T) {
 	}
 }
 
-func TestOneFarLongerBarDoesNotSetTheAxis(t *testing.T) {
-	assert.Equal(t, 11.0, topOf([]float64{9, 10, 11, 400}))
-	assert.Equal(t, 11.0, topOf([]float64{0.1, 10, 11}), "a short one changes nothing")
-	assert.Equal(t, 5.0, topOf([]float64{5}))
-	assert.Zero(t, topOf(nil))
-}
-
 func TestMechanismsFarApartHaveAxesOfTheirOwn(t *testing.T) {
 	assert.Equal(t, [][]int{{0, 2}, {1}}, split([]float64{100, 3000, 60}))
 	assert.Equal(t, [][]int{{0}, {1}}, split([]float64{30, 0.3}), "in the order of the chapters")

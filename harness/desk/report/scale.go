@@ -88,26 +88,6 @@ func percent(property string, part float64) template.CSS {
 	return template.CSS(fmt.Sprintf("%s:%.3f%%", property, part*100))
 }
 
-// farBeyond is how many times the middle one a figure may be before its bar is
-// cut: a longer one would leave no room to compare the others.
-const farBeyond = 6
-
-// topOf is the largest figure that the axis has room for.
-func topOf(vs []float64) float64 {
-	if len(vs) == 0 {
-		return 0
-	}
-	sorted := slices.Sorted(slices.Values(vs))
-	middle := sorted[(len(sorted)-1)/2]
-	top := middle
-	for _, v := range sorted {
-		if v <= farBeyond*middle {
-			top = v
-		}
-	}
-	return top
-}
-
 // farApart is how much faster one mechanism may be than another one on the
 // same axis.
 const farApart = 8

@@ -94,7 +94,7 @@ func newSideChart(s gauge.Side, w gauge.SideWork) sideChart {
 		values = append(values, line.value)
 		c.Rows = append(c.Rows, line)
 	}
-	c.Scale = newScale(topOf(values), inUnit(how.units))
+	c.Scale = newScale(figure.Top(values), inUnit(how.units))
 	for i := range c.Rows {
 		c.Rows[i].draw(c.Scale)
 	}

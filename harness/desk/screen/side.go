@@ -2,7 +2,6 @@ package screen
 
 import (
 	"fmt"
-	"math"
 	"slices"
 	"strings"
 	"unicode/utf8"
@@ -78,7 +77,7 @@ func (c chart) sideChart(r gauge.Side) {
 			speeds = append(speeds, 1/of.Median)
 		}
 	}
-	full := fullBar(speeds)
+	full := figure.Top(speeds)
 	for _, m := range r.Sorted(work.Name) {
 		of, there := m.Measured[work.Name]
 		if !there {
@@ -90,19 +89,6 @@ func (c chart) sideChart(r gauge.Side) {
 		}
 		c.line("%s", c.row(m.Name, c.length(1/of.Median, full), figure.Rate(float64(work.Size)/of.Median), ratio))
 	}
-}
-
-// fullBar is the speed that a bar has room for: the largest that is not far beyond the middle one.
-func fullBar(speeds []float64) float64 {
-	const far = 4
-	sorted := slices.Sorted(slices.Values(speeds))
-	full := 0.0
-	for _, v := range sorted {
-		if v <= far*sorted[len(sorted)/2] {
-			full = math.Max(full, v)
-		}
-	}
-	return full
 }
 
 // whose says whose code was measured.

@@ -171,9 +171,9 @@ type mechanism struct {
 	name  string
 }
 
-func (m mechanism) turn(ctx context.Context, _ book.Benchmark, messages int, on cores) (turn, verdict.Finding, error) {
-	measured, f, err := m.built.Bench(ctx, m.name, "", messages, on.first, on.second)
-	return turn{measured}, f, err
+func (m mechanism) turn(ctx context.Context, b book.Benchmark, messages int, on cores) (turn, verdict.Finding, error) {
+	b.Name = m.name
+	return code{m.built}.turn(ctx, b, messages, on)
 }
 
 func (s *Side) sumUp(r *race, all book.All) {

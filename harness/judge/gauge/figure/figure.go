@@ -4,6 +4,7 @@ package figure
 
 import (
 	"math"
+	"slices"
 	"strconv"
 )
 
@@ -90,4 +91,24 @@ func Ratio(r float64, gates ...float64) string {
 		}
 	}
 	return text
+}
+
+// farBeyond is how many times the middle one a figure may be before its bar is
+// cut: a longer one would leave no room to compare the others.
+const farBeyond = 6
+
+// Top is the largest figure that a chart has room for: where one is far beyond the others its bar is cut.
+func Top(vs []float64) float64 {
+	if len(vs) == 0 {
+		return 0
+	}
+	sorted := slices.Sorted(slices.Values(vs))
+	middle := sorted[(len(sorted)-1)/2]
+	top := middle
+	for _, v := range sorted {
+		if v <= farBeyond*middle {
+			top = v
+		}
+	}
+	return top
 }

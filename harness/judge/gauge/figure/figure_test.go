@@ -37,3 +37,10 @@ func TestFigures(t *testing.T) {
 		assert.Equal(t, c.want, c.got)
 	}
 }
+
+func TestOneFarLongerBarDoesNotSetTheAxis(t *testing.T) {
+	assert.Equal(t, 11.0, figure.Top([]float64{9, 10, 11, 400}))
+	assert.Equal(t, 11.0, figure.Top([]float64{0.1, 10, 11}), "a short one changes nothing")
+	assert.Equal(t, 5.0, figure.Top([]float64{5}))
+	assert.Zero(t, figure.Top(nil))
+}
