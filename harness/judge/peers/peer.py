@@ -216,7 +216,7 @@ def sentence(error):
     call = error.__traceback__
     while call.tb_next is not None:
         call = call.tb_next
-    what = str(error) or "the other process has ended"
+    what = str(error) or "the other process has ended too early"
     return f"{program}: {call.tb_frame.f_code.co_name}: {what}"
 
 
