@@ -54,6 +54,9 @@ func (b *Built) build(ctx context.Context) error {
 		return err
 	}
 	if o.Like.fits(o) {
+		if o.Together.has(o.Impl.Name) && o.Together.copy(ctx, o.Impl.Name, b.binary) == nil {
+			return nil
+		}
 		if err := b.buildLike(ctx, chapter, tests); err == nil || ctx.Err() != nil {
 			return ctx.Err()
 		}

@@ -45,6 +45,8 @@ type Options struct {
 	Progress func(ended, all int)
 	// Like says how a similar implementation is built. It may be nil.
 	Like *Recipe
+	// Together is what else may have been built with this one. It may be nil.
+	Together *Together
 	// Turns are shared with other runs at the same time; nil is one for this run alone.
 	Turns *Turns
 	// First is the number of a step that is run before the others; 0 is none.

@@ -46,6 +46,9 @@ func (v *verifier) rejects() ([]Proof, error) {
 		w, err := readWrong(v.Root, v.chapter, name)
 		if err == nil {
 			rejected[w.Step] = true
+			if v.fits(w) {
+				v.together.names = append(v.together.names, name)
+			}
 		}
 		inputs := below(v.testdata("wrong", name+".toml"))
 		if w.Of != "" {
@@ -72,7 +75,7 @@ func (v *verifier) rejects() ([]Proof, error) {
 }
 
 // reject proves that one known-wrong solution is rejected where it has to be.
-func (v *verifier) reject(ctx context.Context, name string, w Wrong, seed uint64) []Row {
+func (v *verifier) reject(ctx context.Context, name string, w Wrong, seed uint64) (rows []Row) {
 	impl, err := Variant(v.Root, v.chapter, "wrong", name)
 	if err != nil {
 		return one("", "", err)
@@ -91,6 +94,11 @@ func (v *verifier) reject(ctx context.Context, name string, w Wrong, seed uint64
 	if err != nil {
 		return one("", "", err)
 	}
+	defer func() {
+		if rows[0].Problem == "" {
+			v.together.passed(impl.Name)
+		}
+	}()
 	row := Row{Saw: fmt.Sprintf("step %d %s", w.Step, w.Verdict)}
 	row.Problem = v.expect(r, func(s check.Step) verdict.Verdict {
 		if s.Number == w.Step {

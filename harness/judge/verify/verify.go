@@ -122,13 +122,14 @@ type Status struct {
 // verifier proves the laws for one chapter.
 type verifier struct {
 	Options
-	chapter book.Chapter
-	turns   *check.Turns
-	reached reached
-	recipe  recipe
-	free    chan int // the cores on which nothing is measured now
-	tree    *Tree
-	inputs  func(file string) bool
+	chapter  book.Chapter
+	turns    *check.Turns
+	reached  reached
+	recipe   recipe
+	together together
+	free     chan int // the cores on which nothing is measured now
+	tree     *Tree
+	inputs   func(file string) bool
 	// few says that there is little to prove: what saves time for many costs more then.
 	few bool
 }
@@ -161,6 +162,7 @@ func (o Options) proofs(tree *Tree) (all []Proof, end func(), err error) {
 	var verifiers []*verifier
 	end = func() {
 		for _, v := range verifiers {
+			v.together.close()
 			v.recipe.like.Close()
 		}
 	}
@@ -262,9 +264,13 @@ func (v *verifier) run(ctx context.Context, impl overlay.Impl, race bool, seed u
 	if !race && !v.few {
 		like = v.recipe.of(ctx, v)
 	}
-	return check.Run(ctx, check.Options{
+	o := check.Options{
 		Root: v.Root, Chapter: v.chapter, Impl: impl, Steps: steps, Race: race, Seed: seed, From: v.Root, Turns: v.turns, Like: like,
-	})
+	}
+	if g := v.group(ctx, o); g != nil {
+		o.Together = g.Together
+	}
+	return check.Run(ctx, o)
 }
 
 // recipe is how the chapter's reference is built, and so its variants.
