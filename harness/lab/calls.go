@@ -31,12 +31,13 @@ type Calls struct {
 	ended   chan struct{} // closed when no call will come any more
 	broken  error         // read after ended is closed
 
-	mu   sync.Mutex
-	left int // so many calls may pass, or all if it is negative
-	seen []string
-	now  string // the call that is or was held
-	held bool
-	past []string // what has passed since Passed
+	mu    sync.Mutex
+	left  int // so many calls may pass, or all if it is negative
+	seen  []string
+	now   string // the call that is or was held
+	held  bool
+	moves bool     // no call was held since its step always moves
+	past  []string // what has passed since Passed
 
 	alone bool // only the thread is held that makes the call
 
@@ -90,7 +91,7 @@ func (c *Calls) Of(p *Process) {
 func (c *Calls) Hold(pass int) bool {
 	c.lab.t.Helper()
 	c.mu.Lock()
-	c.left, c.seen, c.now = pass, nil, ""
+	c.left, c.seen, c.now, c.moves = pass, nil, "", false
 	c.mu.Unlock()
 	c.process.Go()
 	return c.isHeld()
@@ -101,7 +102,7 @@ func (c *Calls) Hold(pass int) bool {
 func (c *Calls) Arm(pass int) {
 	c.mu.Lock()
 	defer c.mu.Unlock()
-	c.left, c.seen, c.now = pass, nil, ""
+	c.left, c.seen, c.now, c.moves = pass, nil, "", false
 }
 
 // Held reports what Hold reports, after Arm.
@@ -129,21 +130,22 @@ func (c *Calls) HoldNext() bool {
 	return c.isHeld()
 }
 
-// isHeld waits until a call is held, or none will be.
+// isHeld waits until a call is held, or none will be: everything sleeps, or always moves.
 func (c *Calls) isHeld() bool {
 	c.lab.t.Helper()
 	reported := func(report json.RawMessage, ok bool) bool {
 		if ok {
 			c.process.early = append(c.process.early, report)
 		}
-		return c.giveUp()
+		return c.giveUp(false)
 	}
 	ended := func() bool {
 		c.mustWork()
 		return false
 	}
 	wait := patience
-	for asleep := false; ; asleep = settle() {
+	for asked := 0; ; asked++ {
+		asleep := asked > 0 && settle()
 		// What is there counts, whatever the clock says: of two that are ready, select
 		// takes either.
 		select {
@@ -155,8 +157,8 @@ func (c *Calls) isHeld() bool {
 			return ended()
 		default:
 		}
-		if asleep {
-			return c.giveUp()
+		if asleep || asked > enough {
+			return c.giveUp(!asleep)
 		}
 		select {
 		case <-c.stopped:
@@ -180,14 +182,14 @@ func (c *Calls) mustWork() {
 }
 
 // giveUp lets all calls pass, unless one was held in the last moment.
-func (c *Calls) giveUp() (held bool) {
+func (c *Calls) giveUp(moves bool) (held bool) {
 	c.mu.Lock()
 	defer c.mu.Unlock()
 	if c.held {
 		<-c.stopped
 		return true
 	}
-	c.left = -1
+	c.left, c.moves = -1, moves
 	return false
 }
 
@@ -213,9 +215,12 @@ func (c *Calls) pass(later int) {
 // for anything. After a colon in what stands the likeliest reason for a failure.
 func (c *Calls) Reports(want, what string) {
 	c.lab.t.Helper()
-	got := "it waits"
-	if c.process.soon() {
+	got := "it goes on and on, and does not report"
+	switch reported, asleep := c.process.soon(); {
+	case reported:
 		c.process.Report(&got)
+	case asleep:
+		got = "it waits"
 	}
 	select {
 	case <-c.ended:
@@ -246,6 +251,9 @@ func (c *Calls) String() string {
 	c.mu.Lock()
 	defer c.mu.Unlock()
 	where := "at rest"
+	if c.moves {
+		where = "never at rest"
+	}
 	if c.now != "" {
 		where = "held before " + c.now
 	}

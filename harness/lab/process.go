@@ -269,19 +269,22 @@ func (p *Process) report() (text json.RawMessage, ok bool) {
 	return text, ok
 }
 
-// soon waits for the next report, which Report takes then. It returns false when
-// everything in the step sleeps and none came.
-func (p *Process) soon() bool {
-	asleep := false
-	for wait := patience; ; wait = 0 {
-		if len(p.early) > 0 || p.within(wait) {
-			return true
+// soon waits for the next report, which Report takes then, until everything in the step sleeps
+// or it is plain that something always moves.
+func (p *Process) soon() (reported, asleep bool) {
+	if len(p.early) > 0 || p.within(patience) {
+		return true, false
+	}
+	for range enough {
+		asleep = settle()
+		if p.within(0) {
+			return true, asleep
 		}
 		if asleep {
-			return false
+			break
 		}
-		asleep = settle()
 	}
+	return false, asleep
 }
 
 // within waits so long for a report, or for the end of all reports: Report tells then why

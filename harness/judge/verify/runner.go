@@ -16,8 +16,8 @@ import (
 // How much runs side by side. A step waits for most of its time: of steps there may be
 // several for each core, and as many rows, while of builds there is one.
 const (
-	stepsPerCore = 3
-	rowsPerCore  = 3
+	stepsPerCore = 5
+	rowsPerCore  = 5
 )
 
 func cores() int { return runtime.NumCPU() }

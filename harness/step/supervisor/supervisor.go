@@ -150,6 +150,7 @@ type step struct {
 	waited    time.Duration // and since the deadline
 	asked     time.Time     // when the test asked whether anything moves
 	answering time.Duration // how long it has waited for our answers since the deadline
+	unrest    int           // how many of the last answers were that it does not sleep
 	guard     guard         // against signals to others
 	ended     []explain.Ended
 	cause     verdict.Finding // of a process that ended badly, if one did

@@ -33,12 +33,16 @@ const (
 	// that does not go to sleep. It counts what the step did, not time, so
 	// that a slow machine makes no difference.
 	restless = 60
+
+	// mostUnrest is after how many such answers, one after the other, it hangs: what the
+	// test waits for will not come.
+	mostUnrest = 10
 )
 
 // begin starts a phase with a deadline of its own: the start-up, or one test.
 func (s *step) begin(test string) {
 	s.phase = test
-	s.looked, s.moved, s.delayed, s.waited, s.answering = nil, 0, 0, 0, 0
+	s.looked, s.moved, s.delayed, s.waited, s.answering, s.unrest = nil, 0, 0, 0, 0, 0
 	s.phaseEnd = time.Now().Add(s.spec.Deadline)
 	s.first = procfs.Look(s.pids())
 }
@@ -93,6 +97,16 @@ func (s *step) watch() {
 			s.settling, s.looked = false, nil
 			if late := time.Since(s.phaseEnd); late > 0 {
 				s.answering += min(late, time.Since(s.asked))
+			}
+			if s.unrest++; a.Asleep {
+				s.unrest = 0
+			}
+			if s.unrest == mostUnrest && waiting {
+				now := procfs.Look(s.pids())
+				s.looked = &now // so what wakes up is seen
+				procfs.Pause(settleGap)
+				s.hang(false)
+				return
 			}
 			s.answer(a)
 
