@@ -21,12 +21,13 @@ import (
 //	func (w *Writer) Close() error {
 //		switch workbookVariant[1] {
 //		case 2: { what the second variant has here }
-//		default: { what the implementation has here }
 //		}
+//		what the implementation has here
 //	}
 //
 // So what a variant executes is what it executes by itself, and messages name the lines of
-// its own files.
+// its own files. In a block of its own a name that is declared beside a parameter's would be
+// another one (see declaresAgain): such a body does not fit.
 type merged struct {
 	files map[string]*mergedFile
 	added map[string]string // functions that a variant has more, by name
@@ -59,6 +60,8 @@ type function struct {
 	shut   token.Position
 	labels []int // the offsets in the body at which a label's name ends
 	method bool
+	again  bool // see declaresAgain
+	falls  bool // it has no results, and may end without a return
 }
 
 func parse(name string, text []byte) (source, error) {
@@ -97,7 +100,8 @@ func parse(name string, text []byte) (source, error) {
 }
 
 func newFunction(set *token.FileSet, fn *ast.FuncDecl, text string) function {
-	f := function{text: text, line: set.Position(fn.Pos()).Line, open: set.Position(fn.Body.Lbrace), shut: set.Position(fn.Body.Rbrace), method: fn.Recv != nil}
+	f := function{text: text, line: set.Position(fn.Pos()).Line, open: set.Position(fn.Body.Lbrace), shut: set.Position(fn.Body.Rbrace), method: fn.Recv != nil,
+		again: declaresAgain(fn), falls: fn.Type.Results == nil}
 	from := set.Position(fn.Pos()).Offset
 	f.head, f.body = text[:f.open.Offset-from], text[f.open.Offset+1-from:f.shut.Offset-from]
 	ast.Inspect(fn.Body, func(n ast.Node) bool {
@@ -117,9 +121,39 @@ func newFunction(set *token.FileSet, fn *ast.FuncDecl, text string) function {
 	return f
 }
 
+// declaresAgain says that a statement of the body's own block, as
+//
+//	n, err := read()
+//
+// declares something beside a name that the function's head has. There this is the head's one.
+// In a block within the body it would be another one.
+func declaresAgain(fn *ast.FuncDecl) bool {
+	head := map[string]bool{}
+	for _, list := range []*ast.FieldList{fn.Recv, fn.Type.Params, fn.Type.Results} {
+		if list == nil {
+			continue
+		}
+		for _, field := range list.List {
+			for _, name := range field.Names {
+				head[name.Name] = name.Name != "_"
+			}
+		}
+	}
+	return slices.ContainsFunc(fn.Body.List, func(s ast.Stmt) bool {
+		for label, is := s.(*ast.LabeledStmt); is; label, is = s.(*ast.LabeledStmt) {
+			s = label.Stmt
+		}
+		a, is := s.(*ast.AssignStmt)
+		return is && a.Tok == token.DEFINE && slices.ContainsFunc(a.Lhs, func(e ast.Expr) bool {
+			name, is := e.(*ast.Ident)
+			return is && head[name.Name]
+		})
+	})
+}
+
 // clause is the function's body as a case of a switch. A label is known in a whole function:
 // each body has names of its own.
-func (f function) clause(of string, number int) string {
+func (f function) clause(number int) string {
 	var body strings.Builder
 	from := 0
 	for _, at := range f.labels {
@@ -127,7 +161,10 @@ func (f function) clause(of string, number int) string {
 		from = at
 	}
 	body.WriteString(f.body[from:])
-	return fmt.Sprintf("%s: {/*line :%d:%d*/%s\n}\n", of, f.open.Line, f.open.Column+1, &body)
+	if f.falls {
+		body.WriteString("\nreturn")
+	}
+	return fmt.Sprintf("case %d: {/*line :%d:%d*/%s\n}\n", number, f.open.Line, f.open.Column+1, &body)
 }
 
 // merge begins with an implementation alone.
@@ -164,10 +201,8 @@ func (m *merged) add(texts map[string][]byte) bool {
 			was, there := file.functions[name]
 			switch {
 			case f.text == was.text:
-			case there && f.head == was.head:
-				all = append(all, func() {
-					file.cases[name] = append(file.cases[name], f.clause(fmt.Sprintf("case %d", number), number))
-				})
+			case there && f.head == was.head && !f.again:
+				all = append(all, func() { file.cases[name] = append(file.cases[name], f.clause(number)) })
 			case !there && !f.method && types.Universe.Lookup(name) == nil && m.added[name] == "":
 				all = append(all, func() {
 					m.added[name] = f.text
@@ -212,9 +247,8 @@ func (s source) with(cases map[string][]string, imports, more []string) []byte {
 	for _, name := range changed {
 		f := s.functions[name]
 		out.Write(s.text[from : f.open.Offset+1])
-		out.WriteString("switch workbookVariant[1] {\n" + strings.Join(cases[name], "") + f.clause("default", 0))
-		fmt.Fprintf(&out, "}\n/*line :%d:%d*/", f.shut.Line, f.shut.Column)
-		from = f.shut.Offset
+		fmt.Fprintf(&out, "switch workbookVariant[1] {\n%s}\n/*line :%d:%d*/", strings.Join(cases[name], ""), f.open.Line, f.open.Column+1)
+		from = f.open.Offset + 1
 	}
 	out.Write(s.text[from:])
 	out.WriteString("\n" + strings.Join(more, ""))

@@ -36,7 +36,7 @@ const (
 
 	// mostUnrest is after how many such answers, one after the other, it hangs: what the
 	// test waits for will not come.
-	mostUnrest = 10
+	mostUnrest = 25
 )
 
 // begin starts a phase with a deadline of its own: the start-up, or one test.
