@@ -133,11 +133,11 @@ func TestCallbacks(t *testing.T) {
 	close(opens)
 	heard(l, said, []string{"has waited", "next", "after next"}, "the callbacks of a future whose first one has waited")
 
-	// It may submit, wait for that, and add callbacks.
-	chain := submit(l, p, square, 3)
+	// It may submit, wait for that, and add callbacks. It was added before the task has ended.
+	chain := submit(l, p, pauses, g.visit("second"))
+	v = g.arrives("The worker has nothing else to do")
 	chain.AddDoneCallback(func(f *pool.Future[int]) {
-		n, _ := f.Result(forever)
-		next, err := pool.Submit(p, square, n)
+		next, err := pool.Submit(p, square, 9)
 		if err != nil {
 			said <- err.Error()
 			return
@@ -146,7 +146,8 @@ func TestCallbacks(t *testing.T) {
 		f.AddDoneCallback(func(*pool.Future[int]) { said <- "added in a callback" })
 		said <- fmt.Sprint(got, " ", err)
 	})
-	heard(l, said, []string{"81 <nil>", "added in a callback"}, "a callback that submits a task, waits for it, and adds a callback")
+	v.goes()
+	heard(l, said, []string{"81 <nil>", "added in a callback"}, "a callback that submits a task, waits for it, and adds a callback: who reads the answers is not to call it, since it may wait for one")
 
 	// Tasks that fail have callbacks, too.
 	failed := submit(l, p, fails, "panic")
@@ -166,7 +167,7 @@ func TestCallbacks(t *testing.T) {
 			})
 		}
 		group.Wait()
-		heard(l, said, strings.Fields(strings.Repeat("one ", 20)), "callbacks that were added while the task came to its end: each is called once")
+		heard(l, said, strings.Fields(strings.Repeat("one ", 20)), "callbacks that were added while the task came to its end, and each is called once")
 	}
 	shut(l, p)
 	require.Empty(l, said, "callbacks that were called a second time")
@@ -181,10 +182,13 @@ func TestCallbacks(t *testing.T) {
 	require.Contains(l, text, "doPanic", "standard error after a callback has panicked: the stack is there, too")
 }
 
-// heard expects these texts in this order.
+// heard expects these texts in this order. After a colon in what stands the likeliest reason.
 func heard(l *lab.Lab, said chan string, want []string, what string) {
 	var got []string
-	l.Call(what+": was none called?", func() error {
+	if !strings.Contains(what, ": ") {
+		what += ": was none called?"
+	}
+	l.Call(what, func() error {
 		for range want {
 			got = append(got, <-said)
 		}
