@@ -50,6 +50,8 @@ type Queue struct {
 	maker  int // a pidfd of the maker, or -1 in the maker's Queue and where it is gone
 
 	isMaker bool
+	alive   *alive      // of the maker
+	died    atomic.Bool // the maker, without Close
 	closed  atomic.Bool
 	stop    int          // an eventfd that Close rings, for the calls of this Queue that wait
 	calls   sync.RWMutex // held for reading by every call: Close waits for them
@@ -188,6 +190,9 @@ func attach(files []*os.File, bound, maxItem int, isMaker bool) (_ *Queue, err e
 	if err := q.findMaker(); err != nil {
 		return nil, err
 	}
+	if isMaker {
+		q.alive = own(q.memory.alive)
+	}
 	for _, f := range files {
 		if n, err := numberOf(f); err == nil {
 			unix.CloseOnExec(n)
@@ -207,6 +212,7 @@ func numberOf(f *os.File) (n int, err error) {
 
 // giveBack gives all back but the files.
 func (q *Queue) giveBack() {
+	q.alive.leave()
 	if q.memory != nil {
 		_ = unix.Munmap(q.memory.all)
 	}

@@ -25,6 +25,7 @@ const (
 	inEnded   = 92  // the maker has closed it
 	inPlaces  = 96  // so many places were taken at any time
 	inRung    = 100 // for each bell: it rings for certain
+	inAlive   = 112 // the maker's thread that owns this word, while it lives
 	placesAt  = 4096
 	placeSize = 8192 // 64 bytes, and the numbers of MaxUndone items
 	slotsAt   = placesAt + MaxProcesses*placeSize
@@ -119,6 +120,7 @@ type memory struct {
 	head, tail  *atomic.Uint64
 	busy, ended *atomic.Uint32
 	places      *atomic.Uint32
+	alive       *atomic.Uint32
 	rung        [bells]*atomic.Uint32
 }
 
@@ -130,7 +132,7 @@ func (s shape) mapped(fd int) (*memory, error) {
 	m := &memory{shape: s, all: all}
 	m.head, m.tail = at[atomic.Uint64](m, inHead), at[atomic.Uint64](m, inTail)
 	m.busy, m.ended = at[atomic.Uint32](m, inBusy), at[atomic.Uint32](m, inEnded)
-	m.places = at[atomic.Uint32](m, inPlaces)
+	m.places, m.alive = at[atomic.Uint32](m, inPlaces), at[atomic.Uint32](m, inAlive)
 	for b := range m.rung {
 		m.rung[b] = at[atomic.Uint32](m, inRung+4*b)
 	}

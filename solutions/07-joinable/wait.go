@@ -47,6 +47,7 @@ func (q *Queue) until(ctx context.Context, as error, b int, try func(waits bool)
 				unix.Close(fd)
 			}()
 		}
+		const watched = 2
 		set := []unix.PollFd{}
 		for _, fd := range append([]int{q.bells[b].fd, q.stop, q.watched(), cancelled}, others...) {
 			set = append(set, unix.PollFd{Fd: int32(fd), Events: unix.POLLIN}) // a negative one is ignored
@@ -60,6 +61,9 @@ func (q *Queue) until(ctx context.Context, as error, b int, try func(waits bool)
 			return os.ErrClosed
 		case ctx.Err() != nil:
 			return ended()
+		}
+		if set[watched].Revents != 0 {
+			q.died.Store(true) // whatever the memory says
 		}
 	}
 }
@@ -87,8 +91,12 @@ func (q *Queue) watched() int {
 	return q.maker
 }
 
-// makerHasDied says whether the maker has ended without Close.
+// makerHasDied says whether the maker has ended without Close. The kernel is asked only where the
+// memory does not say that it lives.
 func (q *Queue) makerHasDied(m *memory) bool {
+	if m.makerLives() && !q.died.Load() {
+		return false
+	}
 	return !q.isMaker && m.ended.Load() == 0 && (q.maker < 0 || isReady(q.maker))
 }
 

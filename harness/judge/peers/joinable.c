@@ -6,15 +6,17 @@
  * (flock(2)), which gives it back when its holder has died. Who sleeps does so on an eventfd,
  * which rings until somebody has looked and found nothing. Each process counts by itself
  * what it has taken and what is done, without a lock. And who puts looks whether the process
- * that has made the queue is still there.
+ * that has made the queue is still there: a robust futex of it says so (get_robust_list(2)).
  */
 #include "peer.h"
 #include "crowd.h"
 #include "queue.h"
 
 #include <fcntl.h>
+#include <linux/futex.h>
 #include <poll.h>
 #include <stdatomic.h>
+#include <stddef.h>
 #include <sys/eventfd.h>
 #include <sys/file.h>
 #include <sys/syscall.h>
@@ -28,6 +30,8 @@ struct way {
 	_Atomic int rings[3]; /* for certain: then no call is needed. The lock protects it */
 	int other;            /* it is the second queue of a ping-pong */
 	pid_t maker;
+	_Atomic unsigned alive;   /* the maker's thread, until it ends */
+	struct robust_list owned; /* and its node in the maker's list */
 	_Atomic int places;
 	struct place place[CROWD + 1];
 };
@@ -42,8 +46,25 @@ static struct {
 	int file, maker, place;
 } mine[2];
 
+/* What the maker owns. Its only thread ends with it. */
+static struct robust_list_head list;
+
+static void owns(struct queue *q)
+{
+	if (list.list.next == NULL) {
+		list.list.next = &list.list;
+		list.futex_offset = (long)offsetof(struct way, alive) - (long)offsetof(struct way, owned);
+		if (syscall(SYS_set_robust_list, &list, sizeof list) != 0)
+			err(1, "set_robust_list");
+	}
+	q->way.owned.next = list.list.next;
+	list.list.next = &q->way.owned;
+	q->way.alive = (unsigned)syscall(SYS_gettid);
+}
+
 static void way_make(struct queue *q, int memory)
 {
+	owns(q);
 	q->way.memory = memory;
 	q->way.maker = getpid();
 	q->way.other = to_first != NULL;
@@ -120,6 +141,8 @@ static void way_puts(struct queue *q)
 {
 	struct pollfd maker = { .fd = mine[q->way.other].maker, .events = POLLIN };
 
+	if ((q->way.alive & FUTEX_TID_MASK) != 0)
+		return; /* the kernel has not taken it out */
 	if (maker.fd >= 0 && poll(&maker, 1, 0) != 0)
 		errx(1, "who has made the queue has ended");
 }
