@@ -11,6 +11,7 @@ import (
 	"path/filepath"
 	"slices"
 	"sync"
+	"syscall"
 
 	"ipcworkbook/harness/judge/overlay"
 	"ipcworkbook/harness/step/launch"
@@ -157,6 +158,15 @@ func (t *Together) copy(ctx context.Context, name, to string) error {
 		return err
 	}
 	binary.NativeEndian.PutUint64(text[t.at:], uint64(t.number(name)))
+	return writeProgram(to, text)
+}
+
+// writeProgram writes a program that can be executed at once. One that somebody has open for
+// writing cannot (ETXTBSY), and what this process starts just then would have it open until it
+// has become another program (golang/go#22315).
+func writeProgram(to string, text []byte) error {
+	syscall.ForkLock.RLock()
+	defer syscall.ForkLock.RUnlock()
 	return os.WriteFile(to, text, 0o700)
 }
 
