@@ -66,18 +66,30 @@ func recordLocking(pid int, t Thread, kind string) *Locking {
 	return l
 }
 
-// holderOf asks /proc/locks who holds up the process. There the ones that wait
-// for a lock follow it, with the same number and an arrow. See proc_locks(5).
-func holderOf(wanted Lock) int {
-	b, _ := os.ReadFile(filepath.Join(root, "locks"))
+// holderOf asks /proc/locks who holds up the process. A long list is read in pieces, and where
+// others take locks meanwhile a line may be missing. So it is asked more than once.
+func holderOf(wanted Lock) (pid int) {
+	for try := 0; pid == 0 && try < 5; try++ {
+		b, _ := os.ReadFile(filepath.Join(root, "locks"))
+		pid = holderIn(string(b), wanted)
+	}
+	return pid
+}
+
+// holderIn finds who holds up a lock that is waited for. The ones that wait follow the one that
+// is held, with the same number and an arrow. See proc_locks(5).
+func holderIn(locks string, wanted Lock) int {
 	var held Lock
-	for line := range strings.Lines(string(b)) {
+	var number string
+	for line := range strings.Lines(locks) {
 		l, waits, ok := parseLock(line)
-		switch {
-		case !ok:
+		if !ok {
+			continue
+		}
+		switch is, _, _ := strings.Cut(line, ":"); {
 		case !waits:
-			held = l
-		case l == wanted && held.PID > 0:
+			held, number = l, is
+		case l == wanted && is == number && held.PID > 0:
 			return held.PID
 		}
 	}
