@@ -57,7 +57,6 @@ type function struct {
 	body   string // what stands between its braces
 	line   int    // of the function
 	open   token.Position
-	shut   token.Position
 	labels []int // the offsets in the body at which a label's name ends
 	method bool
 	again  bool // see declaresAgain
@@ -100,10 +99,10 @@ func parse(name string, text []byte) (source, error) {
 }
 
 func newFunction(set *token.FileSet, fn *ast.FuncDecl, text string) function {
-	f := function{text: text, line: set.Position(fn.Pos()).Line, open: set.Position(fn.Body.Lbrace), shut: set.Position(fn.Body.Rbrace), method: fn.Recv != nil,
+	from, shut := set.Position(fn.Pos()), set.Position(fn.Body.Rbrace)
+	f := function{text: text, line: from.Line, open: set.Position(fn.Body.Lbrace), method: fn.Recv != nil,
 		again: declaresAgain(fn), falls: fn.Type.Results == nil}
-	from := set.Position(fn.Pos()).Offset
-	f.head, f.body = text[:f.open.Offset-from], text[f.open.Offset+1-from:f.shut.Offset-from]
+	f.head, f.body = text[:f.open.Offset-from.Offset], text[f.open.Offset+1-from.Offset:shut.Offset-from.Offset]
 	ast.Inspect(fn.Body, func(n ast.Node) bool {
 		label := (*ast.Ident)(nil)
 		switch n := n.(type) {

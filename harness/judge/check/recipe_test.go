@@ -22,6 +22,20 @@ func withoutGo(t *testing.T) {
 	t.Setenv("PATH", t.TempDir())
 }
 
+// referenceOf is a chapter's reference and how it is built, for these steps.
+func referenceOf(t *testing.T, name string, steps ...int) check.Options {
+	t.Helper()
+	c, err := book.Find(name)
+	require.NoError(t, err)
+	o := check.Options{Root: root(t), Chapter: c, Seed: 1, Steps: steps, From: root(t)}
+	o.Impl, err = overlay.Open(filepath.Join(root(t), c.Solution()))
+	require.NoError(t, err)
+	o.Like, err = check.NewRecipe(t.Context(), o)
+	require.NoError(t, err)
+	t.Cleanup(o.Like.Close)
+	return o
+}
+
 // edited is the reference with one more edit at the end of one of its files.
 func edited(t *testing.T, c book.Chapter, file, old, new string) overlay.Impl {
 	t.Helper()
@@ -40,12 +54,8 @@ func TestARecipeBuildsWhatTheGoCommandBuilds(t *testing.T) {
 	require.NoError(t, err)
 	for _, c := range chapters {
 		t.Run(c.Name, func(t *testing.T) {
-			reference, err := overlay.Open(filepath.Join(root(t), c.Solution()))
-			require.NoError(t, err)
-			o := check.Options{Root: root(t), Chapter: c, Impl: reference, Seed: 1, Steps: []int{1}, From: root(t)}
-			o.Like, err = check.NewRecipe(t.Context(), o)
-			require.NoError(t, err)
-			defer o.Like.Close()
+			o := referenceOf(t, c.Name, 1)
+			reference := o.Impl
 			withoutGo(t)
 			texts, err := reference.Read()
 			require.NoError(t, err)
@@ -72,14 +82,8 @@ func TestARecipeBuildsWhatTheGoCommandBuilds(t *testing.T) {
 // A line in a message is that of the file which was built; where lines may be those of the
 // recipe's implementation, they are.
 func TestTheLinesOfARecipe(t *testing.T) {
-	c, err := book.Find("pipe")
-	require.NoError(t, err)
-	reference, err := overlay.Open(filepath.Join(root(t), c.Solution()))
-	require.NoError(t, err)
-	o := check.Options{Root: root(t), Chapter: c, Impl: reference, Seed: 1, Steps: []int{2}, From: root(t)}
-	o.Like, err = check.NewRecipe(t.Context(), o)
-	require.NoError(t, err)
-	defer o.Like.Close()
+	o := referenceOf(t, "pipe", 2)
+	c := o.Chapter
 	text, err := os.ReadFile(filepath.Join(root(t), c.Solution(), "pipe.go"))
 	require.NoError(t, err)
 	const send = "func (w *Writer) Send(p []byte) error {"
@@ -104,14 +108,7 @@ func TestTheLinesOfARecipe(t *testing.T) {
 
 // What a recipe cannot build, the go command builds, or says why it does not.
 func TestARecipeThatDoesNotDo(t *testing.T) {
-	c, err := book.Find("pipe")
-	require.NoError(t, err)
-	o := check.Options{Root: root(t), Chapter: c, Seed: 1, Steps: []int{1}, From: root(t)}
-	o.Impl, err = overlay.Open(filepath.Join(root(t), c.Solution()))
-	require.NoError(t, err)
-	o.Like, err = check.NewRecipe(t.Context(), o)
-	require.NoError(t, err)
-	defer o.Like.Close()
+	o := referenceOf(t, "pipe", 1)
 	texts, err := o.Impl.Read()
 	require.NoError(t, err)
 	texts["more.go"] = []byte("package pipe\n\nimport _ \"container/ring\" // nobody else imports it\n")

@@ -27,6 +27,7 @@ import (
 type Together struct {
 	o        Options // of the recipe's own implementation
 	variants []overlay.Impl
+	merged   *merged
 
 	once   sync.Once
 	err    error
@@ -43,7 +44,7 @@ func NewTogether(o Options, variants []overlay.Impl) (t *Together, others []over
 	if err != nil {
 		return nil, nil, err
 	}
-	t = &Together{o: o}
+	t = &Together{o: o, merged: m}
 	for _, v := range variants {
 		texts, err := v.Read()
 		if err != nil {
@@ -77,28 +78,17 @@ func (t *Together) build(ctx context.Context) error {
 	if err != nil && ctx.Err() == nil {
 		half := len(t.variants) / 2
 		for i, some := range [][]overlay.Impl{t.variants[:half], t.variants[half:]} {
-			t.halves[i] = &Together{o: t.o, variants: some}
+			var problem error
+			t.halves[i], _, problem = NewTogether(t.o, some) // who fits among many fits among few
+			err = errors.Join(err, problem)
 		}
 	}
 	return err
 }
 
 func (t *Together) make(ctx context.Context) (err error) {
-	m, err := merge(t.o.Like.texts)
-	if err != nil {
-		return err
-	}
-	for _, v := range t.variants {
-		texts, err := v.Read()
-		if err != nil {
-			return err
-		}
-		if !m.add(texts) {
-			return fmt.Errorf("%s does not fit", v.Name)
-		}
-	}
 	mark := rand.Uint64()
-	impl := m.impl("together", t.o.Chapter.Name, mark)
+	impl := t.merged.impl("together", t.o.Chapter.Name, mark)
 	if t.folder, t.remove, err = launch.Folder(); err != nil {
 		return err
 	}

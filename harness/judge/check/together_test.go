@@ -1,14 +1,12 @@
 package check_test
 
 import (
-	"path/filepath"
 	"slices"
 	"strings"
 	"testing"
 
 	"github.com/stretchr/testify/require"
 
-	"ipcworkbook/harness/judge/book"
 	"ipcworkbook/harness/judge/check"
 	"ipcworkbook/harness/judge/overlay"
 	"ipcworkbook/harness/verdict"
@@ -17,14 +15,8 @@ import (
 // Variants that are built together are each what they are alone: they run their own
 // statements, with the lines of their own files, and what does not fit is built alone.
 func TestVariantsInOneBinary(t *testing.T) {
-	c, err := book.Find("pipe")
-	require.NoError(t, err)
-	reference, err := overlay.Open(filepath.Join(root(t), c.Solution()))
-	require.NoError(t, err)
-	o := check.Options{Root: root(t), Chapter: c, Impl: reference, Seed: 1, Steps: []int{2}, From: root(t)}
-	o.Like, err = check.NewRecipe(t.Context(), o)
-	require.NoError(t, err)
-	defer o.Like.Close()
+	o := referenceOf(t, "pipe", 2)
+	reference := o.Impl
 
 	const send = "func (w *Writer) Send(p []byte) error {\n"
 	const constructor = "func New("
@@ -52,6 +44,7 @@ func TestVariantsInOneBinary(t *testing.T) {
 		variant("init", "func init() { panic(\"at its start\") }\n\n", "\n"),
 	}
 	var others []overlay.Impl
+	var err error
 	o.Together, others, err = check.NewTogether(o, append(slices.Clone(together), alone...))
 	require.NoError(t, err)
 	defer o.Together.Close()
@@ -83,16 +76,10 @@ func TestVariantsInOneBinary(t *testing.T) {
 	}
 }
 
-// One that does not build by itself does not keep the others from being built together, and is told of by the compiler.
+// One that does not build by itself does not keep the others from being built together, and the
+// compiler tells of it.
 func TestWhatDoesNotBuildTogether(t *testing.T) {
-	c, err := book.Find("pipe")
-	require.NoError(t, err)
-	o := check.Options{Root: root(t), Chapter: c, Seed: 1, Steps: []int{2}, From: root(t)}
-	o.Impl, err = overlay.Open(filepath.Join(root(t), c.Solution()))
-	require.NoError(t, err)
-	o.Like, err = check.NewRecipe(t.Context(), o)
-	require.NoError(t, err)
-	defer o.Like.Close()
+	o := referenceOf(t, "pipe", 2)
 	const send = "func (w *Writer) Send(p []byte) error {\n"
 	all := map[string]overlay.Impl{}
 	var list []overlay.Impl
@@ -101,12 +88,13 @@ func TestWhatDoesNotBuildTogether(t *testing.T) {
 		if name == "broken" {
 			does = "\treturn \"\"\n"
 		}
-		one := edited(t, c, "pipe.go", send, send+does)
+		one := edited(t, o.Chapter, "pipe.go", send, send+does)
 		texts, err := one.Read()
 		require.NoError(t, err)
 		all[name] = overlay.Memory(name, texts)
 		list = append(list, all[name])
 	}
+	var err error
 	o.Together, _, err = check.NewTogether(o, list)
 	require.NoError(t, err)
 	defer o.Together.Close()
