@@ -9,13 +9,18 @@ import (
 )
 
 // Proving is the line below the rows of verify: how far it is, what runs now, and how
-// long it still takes. Where there is no terminal there is none: the rows tell enough.
+// long it still takes. Where there is no terminal there is none. There a row is named that many
+// others have overtaken: in a log nobody would see for which one everything waits.
 type Proving struct {
 	mu    sync.Mutex
 	p     *Progress
 	last  verify.Status
 	shown bool
+	began map[string]int // how many rows had ended when a row began that runs
 }
+
+// overtaken is by how many rows. None takes so long by itself.
+const overtaken = 200
 
 // NewProving shows the line on a file.
 func NewProving(f *os.File) *Proving { return &Proving{p: NewProgress(f, 0)} }
@@ -31,8 +36,28 @@ func (p *Proving) Begin(plan verify.Plan) {
 func (p *Proving) Now(s verify.Status) {
 	p.mu.Lock()
 	defer p.mu.Unlock()
+	before := p.last.Done
 	p.last = s
 	p.draw()
+	if !p.p.screen.terminal {
+		p.name(s, before)
+	}
+}
+
+// name names each row once that runs while many others have ended: so many had before.
+func (p *Proving) name(s verify.Status, before int) {
+	began := map[string]int{}
+	for _, row := range s.Running {
+		at, known := p.began[row]
+		if !known {
+			at = s.Done
+		}
+		began[row] = at
+		if before < at+overtaken && s.Done >= at+overtaken {
+			p.p.screen.Line("  … %s still runs: %d rows have ended since it began", row, overtaken)
+		}
+	}
+	p.began = began
 }
 
 // Show shows the line again after it was hidden.
