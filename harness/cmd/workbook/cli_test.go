@@ -4,8 +4,10 @@ import (
 	"bytes"
 	"encoding/json"
 	"errors"
+	"io/fs"
 	"os"
 	"os/exec"
+	"path"
 	"path/filepath"
 	"strings"
 	"sync"
@@ -53,7 +55,7 @@ func copyWorkbook(to string) error {
 		return err
 	}
 	for _, name := range []string{"chapters", "solutions", "harness", "tools"} {
-		if err := os.CopyFS(filepath.Join(to, name), os.DirFS(filepath.Join(from, name))); err != nil {
+		if err := os.CopyFS(filepath.Join(to, name), fewer{os.DirFS(filepath.Join(from, name))}); err != nil {
 			return err
 		}
 	}
@@ -67,6 +69,17 @@ func copyWorkbook(to string) error {
 		}
 	}
 	return nil
+}
+
+// fewer is a folder without the known-wrong solutions of other chapters than the first:
+// they are most of a workbook's files, and nothing here asks for one.
+type fewer struct{ fs.FS }
+
+func (f fewer) ReadDir(name string) ([]fs.DirEntry, error) {
+	if path.Base(name) == "wrong" && !strings.HasPrefix(name, "01-") {
+		return nil, nil
+	}
+	return fs.ReadDir(f.FS, name)
 }
 
 // call runs a program and returns its exit status and what it wrote.

@@ -61,8 +61,13 @@ func litter() error {
 	// As in main: whoever started this may have had signals ignored.
 	ctx, stop := signal.NotifyContext(context.Background(), os.Interrupt, syscall.SIGTERM, syscall.SIGHUP)
 	defer stop()
-	for range 4 { // or until it is killed
-		r, err := check.Run(ctx, check.Options{Root: root, Chapter: c, Impl: impl, Tests: tests, From: root})
+	b, err := check.Build(ctx, check.Options{Root: root, Chapter: c, Impl: impl, Tests: tests, From: root})
+	if err != nil {
+		return err
+	}
+	defer b.Close()
+	for range 8 { // or until it is killed
+		r, err := b.Run(ctx, 0)
 		if err != nil || r.Verdict != "residue" {
 			return fmt.Errorf("%v %+v", err, r)
 		}
