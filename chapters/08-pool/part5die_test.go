@@ -4,6 +4,7 @@ import (
 	"errors"
 	"fmt"
 	"os"
+	"runtime"
 	"strconv"
 	"testing"
 
@@ -356,6 +357,40 @@ func TestWorkersEndWithThePool(t *testing.T) {
 			}
 			w.Ends("the pool's process " + how + ", and this worker " + doing + ": does it only find out when it wants to read or write? Does another worker hold a copy of the pool's end of its socket?")
 		}
+	}
+
+	// A thread of that process may end before it does.
+	p := newOnAThreadThatEnds(l)
+	l.Rests()
+	f, err := pool.Submit(p, square, 4)
+	if err == nil {
+		_, err = f.Result(forever)
+	}
+	require.NoError(l, err, "New() on a thread that has ended since, and its process goes on; Submit() and Result() of a task then: do the workers ask for a signal then (PR_SET_PDEATHSIG)? It goes by the thread that has started them")
+	shut(l, p)
+}
+
+// newOnAThreadThatEnds makes a pool in a goroutine whose thread ends with it.
+func newOnAThreadThatEnds(l *lab.Lab) (p *pool.Pool) {
+	thread, made := 0, make(chan error)
+	var makes func()
+	makes = func() {
+		runtime.LockOSThread() // and it is not unlocked: so the runtime ends the thread
+		if thread = unix.Gettid(); thread == os.Getpid() {
+			go makes() // the first thread of a process does not end
+			select {}
+		}
+		var err error
+		p, err = pool.New(forever, pool.Options{Workers: 2, Command: worker.Command()})
+		made <- err
+	}
+	go makes()
+	require.NoError(l, <-made, "New() of a pool of 2")
+	for {
+		if _, err := os.Stat(fmt.Sprintf("/proc/self/task/%d", thread)); err != nil {
+			return p
+		}
+		runtime.Gosched()
 	}
 }
 

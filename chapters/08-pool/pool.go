@@ -203,7 +203,8 @@ type Options struct {
 // Pool runs tasks in its workers.
 type Pool struct{}
 
-// New starts the workers, and returns when all of them have greeted.
+// New starts the workers, and returns when all of them have greeted. They are the process's, and not
+// the thread's on which New runs: when that thread ends they go on.
 //
 // Errors, after which nothing that it has started is left, neither processes nor descriptors:
 //   - unix.EINVAL for a number of workers that is not from 1 to MaxWorkers, for a negative number in
