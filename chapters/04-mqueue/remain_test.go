@@ -208,7 +208,31 @@ func TestUsedUpBytesAreToldAsALimit(t *testing.T) {
 	l.CloseAtEnd(f)
 	require.NoError(l, l.Start(hasNoBytesLeft, lab.Tell("there", there), lab.Tell("new", named(l, "new"))).Wait(), "a process whose user may have no more bytes in queues")
 	require.NoError(l, l.Start(hasNoneLeft, lab.Tell("name", there), lab.Tell("new", named(l, "file"))).Wait(), "a process that has bytes left for queues, and no descriptor")
+	l.RefusesCalls()
+	require.NoError(l, l.Start(isOnAFullMachine, lab.Tell("new", named(l, "new"))).Wait(), "a process on a machine that allows no queue more (/proc/sys/fs/mqueue/queues_max)")
 }
+
+// isOnAFullMachine is told what the kernel says where as many queues are there as it allows.
+var isOnAFullMachine = lab.NewRole("process on a machine that allows no queue more", func(c *lab.Child) error {
+	if err := c.RefuseCall(unix.ENOSPC, unix.SYS_MQ_OPEN); err != nil {
+		return err
+	}
+	name, attr := c.Text("new"), mqueue.Attr{MaxMessages: 1, MaxSize: 10}
+	_, opened := mqueue.Open(name, create, 0o600, &attr)
+	_, renewed := mqueue.Renew(name, 0o600, attr)
+	for _, r := range []struct {
+		what string
+		err  error
+	}{{"Open()", opened}, {"Renew()", renewed}} {
+		switch {
+		case !errors.Is(r.err, unix.ENOSPC), errors.Is(r.err, mqueue.ErrLimit):
+			return fmt.Errorf("%s where the kernel says %q: that is the machine's number of queues, and not the user's bytes. Expected the kernel's error, and got: %w", r.what, unix.ENOSPC, r.err)
+		case !strings.Contains(r.err.Error(), name):
+			return fmt.Errorf("%s where the kernel says %q: the name %s is in the text: %w", r.what, unix.ENOSPC, name, r.err)
+		}
+	}
+	return nil
+})
 
 var hasNoBytesLeft = lab.NewRole("process without bytes for queues", func(c *lab.Child) error {
 	var limit unix.Rlimit

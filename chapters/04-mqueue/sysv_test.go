@@ -1,6 +1,7 @@
 package mqueue_test
 
 import (
+	"errors"
 	"fmt"
 	"math"
 	"os"
@@ -89,7 +90,29 @@ func TestGetMakesAndFindsASystemVQueue(t *testing.T) {
 	stat, err = fresh.Stat()
 	require.NoError(l, err, "Stat()")
 	require.Zero(l, stat.Messages, "messages in a new queue")
+
+	l.RefusesCalls()
+	require.NoError(l, l.Start(getsOnAFullMachine, lab.Tell("key", strconv.Itoa(l.Key()))).Wait(), "a process on a machine that allows no System V queue more (/proc/sys/kernel/msgmni)")
 }
+
+// getsOnAFullMachine is told what the kernel says where as many queues are there as it allows.
+var getsOnAFullMachine = lab.NewRole("process on a machine that allows no System V queue more", func(c *lab.Child) error {
+	key, err := strconv.Atoi(c.Text("key"))
+	if err != nil {
+		return err
+	}
+	if err := c.RefuseCall(unix.ENOSPC, unix.SYS_MSGGET); err != nil {
+		return err
+	}
+	_, err = mqueue.Get(key, sysvNew)
+	switch text := fmt.Sprintf("%#x", key); {
+	case !errors.Is(err, unix.ENOSPC):
+		return fmt.Errorf("Get() where the kernel says %q: all other errors are the kernel's own. Got: %w", unix.ENOSPC, err)
+	case !strings.Contains(err.Error(), text):
+		return fmt.Errorf("Get() where the kernel says %q: the key %s is in the text: %w", unix.ENOSPC, text, err)
+	}
+	return nil
+})
 
 var makesSystemVAndDies = lab.NewRole("System V maker that is killed", func(c *lab.Child) error {
 	key, err := strconv.Atoi(c.Text("key"))
