@@ -408,4 +408,5 @@ func TestHolderDies(t *testing.T) {
 		require.ErrorIs(l, lock.Unlock(), unix.EPERM, "Unlock() after ErrNotRecoverable: the lock is not held")
 		require.ErrorIs(l, lock.Consistent(), unix.EINVAL, "Consistent() when it is too late")
 	}
+	lockVictims(l)
 }

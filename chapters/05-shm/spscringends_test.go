@@ -415,6 +415,7 @@ func TestRingKnowsWhoIsThere(t *testing.T) {
 		closer.calls.Reports(os.ErrClosed.Error(), "Recv() whose Receiver is closed when it is about to sleep: one wake-up comes too early, for nobody sleeps yet")
 	}
 	closer.Kill()
+	ringVictims(l)
 }
 
 // closedReceiver receives in one goroutine, and closes the Receiver in another one.

@@ -227,7 +227,7 @@ func shutNow(p *pool.Pool, ctx context.Context, pids []int) error {
 }
 
 // soonOf is soon for one of many: only the first one is looked at while it waits.
-func soonOf(l *lab.Lab, f *pool.Future[int], all []*pool.Future[int], what string) (int, error) {
+func soonOf[R any](l *lab.Lab, f *pool.Future[R], all []*pool.Future[R], what string) (R, error) {
 	if f == all[0] {
 		l.Call("Result() of "+what, func() error {
 			for _, f := range all {

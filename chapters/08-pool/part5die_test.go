@@ -294,6 +294,8 @@ func TestWorkerDiesHalfway(t *testing.T) {
 		require.Equal(l, "ErrBroken", text, "the error of "+what)
 	}
 	role.Exit()
+
+	workerVictims(l)
 }
 
 // takesLargeResult has a task that sends 5 MB when it is let through a gate.
@@ -368,6 +370,8 @@ func TestWorkersEndWithThePool(t *testing.T) {
 	}
 	require.NoError(l, err, "New() on a thread that has ended since, and its process goes on; Submit() and Result() of a task then: do the workers ask for a signal then (PR_SET_PDEATHSIG)? It goes by the thread that has started them")
 	shut(l, p)
+
+	poolVictims(l)
 }
 
 // newOnAThreadThatEnds makes a pool in a goroutine whose thread ends with it.
