@@ -165,7 +165,10 @@ func (p *Process) start(handed []Handed) error {
 	if n, err := strconv.Atoi(os.Getenv(verdict.EnvCore)); err == nil {
 		core = n
 	}
-	if err := how.start(func() error { return supervisor.OnCore(core, p.cmd.Start) }); err != nil {
+	err = onLastingThread(func() error {
+		return how.start(func() error { return supervisor.OnCore(core, p.cmd.Start) })
+	})
+	if err != nil {
 		return err
 	}
 	go p.follow()
