@@ -337,7 +337,7 @@ func OpenLock(r *Region, offset int) (*Lock, error) {
 // the next one is told again.
 //
 // Nobody waits for ever because another one was killed, at whatever moment: inside of Lock, of
-// Unlock, or just woken up.
+// Unlock, or just woken up; also if a third one has taken the lock by then.
 //
 // ErrNotRecoverable is returned without the lock, from then on and for all, when somebody has
 // unlocked it after ErrOwnerDied without Consistent.

@@ -68,7 +68,7 @@ var otherCalls = map[int32]string{
 // are the runtime's.
 const futexPrivate = 128
 
-var futexes = map[uint64]string{0: "wait", 1: "wake", 9: "wait", 10: "wake"}
+var futexes = map[uint64]string{0: "wait", 1: "wake", 5: "wake", 9: "wait", 10: "wake"}
 
 var fcntls = map[uint64]string{
 	unix.F_GETLK: "F_GETLK", unix.F_SETLK: "F_SETLK", unix.F_SETLKW: "F_SETLKW",

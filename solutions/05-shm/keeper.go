@@ -100,8 +100,12 @@ func (k *keeper) take(o owned, not, also uint32) (before uint32, taken bool, err
 	return before, true, nil
 }
 
-// give takes the process out of a word, and wakes who waits for that.
-func (k *keeper) give(o owned, after uint32, most int) error {
+// give takes the process out of a word, and wakes all who wait for that.
+//
+// With somebody who waits both are one call. Who is killed between two of them has woken nobody, and
+// a third process may have the lock by then: to the kernel all is in order, and that one does not know
+// that somebody waits. All are woken since one of them may be killed before it has looked.
+func (k *keeper) give(o owned, after uint32) error {
 	if k.err != nil {
 		return k.err
 	}
@@ -115,9 +119,12 @@ func (k *keeper) give(o owned, after uint32, most int) error {
 	k.head.pending.Store(uintptr(unsafe.Pointer(o.node)))
 	defer k.head.pending.Store(0)
 	k.unlink(i)
-	if o.word.Swap(after)&waiters != 0 {
-		_ = futexWake(o.word, most)
+	for before := o.word.Load(); before&waiters == 0; before = o.word.Load() {
+		if o.word.CompareAndSwap(before, after) {
+			return nil
+		}
 	}
+	futexSetAndWake(o.word, after)
 	return nil
 }
 
@@ -171,5 +178,5 @@ func dropAll(r *Region) {
 
 func (k *keeper) drop(o owned) (err error) {
 	defer o.region.guard(&err, debug.SetPanicOnFault(true))
-	return k.give(o, ownerDied, everybody)
+	return k.give(o, ownerDied)
 }

@@ -148,7 +148,7 @@ func passOn(node *atomic.Uintptr) (end func()) {
 func (l *Lock) told(before uint32) error {
 	switch state := l.state.Load(); {
 	case state == notRecoverable:
-		if err := theKeeper().give(l.owned, 0, everybody); err != nil {
+		if err := theKeeper().give(l.owned, 0); err != nil {
 			return err
 		}
 		return ErrNotRecoverable
@@ -178,12 +178,10 @@ func (l *Lock) Unlock() (err error) {
 	if l.region.closed.Load() {
 		return os.ErrClosed
 	}
-	most := 1
 	if l.state.Load() == halfDone && l.isMine() {
 		l.state.Store(notRecoverable)
-		most = everybody
 	}
-	return theKeeper().give(l.owned, 0, most)
+	return theKeeper().give(l.owned, 0)
 }
 
 // isMine says whether this process holds it.

@@ -256,7 +256,7 @@ func (g *ring) shutEnd(own, other owned) (err error) {
 		return os.ErrClosed
 	}
 	g.shut = true
-	err = theKeeper().give(own, closedByItsUser, everybody)
+	err = theKeeper().give(own, closedByItsUser)
 	if errors.Is(err, unix.EPERM) { // the region was closed, and it with that
 		return os.ErrClosed
 	}

@@ -15,6 +15,7 @@ import (
 // address.
 const (
 	opWake          = 1
+	opWakeOp        = 5
 	opWaitBitset    = 9 // its deadline is a point in time
 	clockRealtime   = 256
 	everyBit        = 1<<32 - 1
@@ -40,4 +41,23 @@ func futexWait(word *atomic.Uint32, value uint32, deadline time.Time) syscall.Er
 func futexWake(word *atomic.Uint32, most int) syscall.Errno {
 	_, _, errno := unix.RawSyscall6(unix.SYS_FUTEX, uintptr(unsafe.Pointer(word)), opWake, uintptr(most), 0, 0, 0)
 	return errno
+}
+
+// futexSetAndWake sets a word and wakes all who wait for it, in one call (FUTEX_WAKE_OP): who is
+// killed has done both or neither. The call has 12 bits for the new number, or one bit that it
+// shifts. An end of a ring has one that goes into neither, and nobody else takes its word.
+func futexSetAndWake(word *atomic.Uint32, after uint32) {
+	const argShift = 8 // FUTEX_OP_ARG_SHIFT
+	set := 0           // FUTEX_OP_SET, to 0
+	switch after {
+	case 0:
+	case ownerDied:
+		set = argShift<<28 | 30<<12
+	default:
+		word.Store(after)
+		_ = futexWake(word, everybody)
+		return
+	}
+	address := uintptr(unsafe.Pointer(word))
+	_, _, _ = unix.RawSyscall6(unix.SYS_FUTEX, address, opWakeOp, everybody, 0, address, uintptr(set))
 }

@@ -96,7 +96,8 @@ func (k *keeper) take(o owned, not, also uint32) (before uint32, taken bool, err
 	return before, true, nil
 }
 
-// give takes the process out of a word, and wakes who waits for that.
+// give takes the process out of a word, and wakes all who wait for that: in one call, so that
+// who is killed meanwhile has done both or neither.
 func (k *keeper) give(o owned, after uint32) error {
 	if k.err != nil {
 		return k.err
@@ -111,9 +112,12 @@ func (k *keeper) give(o owned, after uint32) error {
 	k.head.pending.Store(uintptr(unsafe.Pointer(o.node)))
 	defer k.head.pending.Store(0)
 	k.unlink(i)
-	if o.word.Swap(after)&waiters != 0 {
-		_ = futexWake(o.word, everybody)
+	for before := o.word.Load(); before&waiters == 0; before = o.word.Load() {
+		if o.word.CompareAndSwap(before, after) {
+			return nil
+		}
 	}
+	futexSetAndWake(o.word, after)
 	return nil
 }
 
