@@ -97,6 +97,7 @@ func TestOpenMakesAndFindsAQueue(t *testing.T) {
 	betweenCalls(l, heldOpener, "a queue", func(does string) string {
 		return "Open() with O_CREAT while another process " + does + " a queue of that name: is it one call of the kernel, which makes the queue or finds it?"
 	})
+	atEachOpen(l, heldOpener, "a queue", "Open() with O_CREAT while another process makes and removes a queue of that name in turn: is it one call of the kernel, which makes the queue or finds it?")
 }
 
 var heldOpener = lab.NewRole("opener that is held", func(c *lab.Child) error {
