@@ -375,17 +375,6 @@ func TestMessageFitsAnyBuffer(t *testing.T) {
 	}
 	require.Less(l, least, uint64(8000/2), "bytes that the first RecvInto() of a Queue allocated, with memory for exactly the largest message: is the caller's used?")
 
-	// A message of the largest size gets memory of its own, too.
-	for _, room := range []int{0, 5} {
-		rawSend(l, q, string(pattern(most)), 0)
-		kept, err := q.RecvInto(make([]byte, room))
-		require.NoError(l, err, "RecvInto()")
-		rawSend(l, q, strings.Repeat("x", most), 0)
-		_, err = q.RecvInto(make([]byte, room))
-		require.NoError(l, err, "RecvInto()")
-		l.SameBytes(pattern(most), kept, "a message of the largest size, received with memory for %d, after a later one was received: is the Queue's own memory handed out?", room)
-	}
-
 	// What was lent once is not used for another message.
 	small := make([]byte, 5)
 	rawSend(l, q, "first", 0)
@@ -407,6 +396,17 @@ func TestMessageFitsAnyBuffer(t *testing.T) {
 	l.SameBytes(pattern(most), large, "a message in the caller's memory, after later ones were received: does the Queue keep what it was lent?")
 	require.Less(l, cap(third), most/2, "the memory of a message of 5 bytes, for which the caller's was too small: does it follow the message, and not the queue?")
 	require.Equal(l, "again", string(third), "a message in new memory, after a later one was received: is that memory used again?")
+
+	// A message of the largest size gets memory of its own, too.
+	for _, room := range []int{0, 5} {
+		rawSend(l, q, string(pattern(most)), 0)
+		kept, err := q.RecvInto(make([]byte, room))
+		require.NoError(l, err, "RecvInto()")
+		rawSend(l, q, strings.Repeat("x", most), 0)
+		_, err = q.RecvInto(make([]byte, room))
+		require.NoError(l, err, "RecvInto()")
+		l.SameBytes(pattern(most), kept, "a message of the largest size, received with memory for %d, after a later one was received: is the Queue's own memory handed out?", room)
+	}
 
 	// Two goroutines, each with a queue of its own, at once.
 	var atOnce []*lab.Call
