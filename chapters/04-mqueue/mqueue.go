@@ -17,6 +17,8 @@
 // A deadline is a point in time. The zero time.Time is none: the call waits as long as it
 // takes. A call that need not wait does not look at its deadline, also if that has passed
 // long ago. A call that a signal interrupts goes on, and its deadline stays where it is.
+// A call that waits sleeps until there is something for it to do, in queues of both kinds:
+// it does not look again and again.
 //
 // See mq_overview(7), mq_open(3), mq_send(3), mq_receive(3), mq_getattr(3), mq_unlink(3);
 // sysvipc(7), msgget(2), msgop(2), msgctl(2).

@@ -97,6 +97,7 @@ func TestOpenMakesAndFindsAQueue(t *testing.T) {
 	betweenCalls(l, heldOpener, "a queue", func(does string) string {
 		return "Open() with O_CREAT while another process " + does + " a queue of that name: is it one call of the kernel, which makes the queue or finds it?"
 	})
+	atEachOpen(l, heldOpener, "a queue", "Open() with O_CREAT while another process makes and removes a queue of that name in turn: is it one call of the kernel, which makes the queue or finds it?")
 }
 
 var heldOpener = lab.NewRole("opener that is held", func(c *lab.Child) error {
@@ -130,14 +131,21 @@ var makesAtOnce = lab.NewRole("maker of a queue", func(c *lab.Child) error {
 })
 
 var makesWithPermissions = lab.NewRole("maker of a queue for a group", func(c *lab.Child) error {
+	return showsPermissions(c, "Open()", func(name string) (*mqueue.Queue, error) {
+		return mqueue.Open(name, create, 0o660, &mqueue.Attr{MaxMessages: 1, MaxSize: 10})
+	})
+})
+
+// showsPermissions makes a queue under a umask, and reports its permissions.
+func showsPermissions(c *lab.Child, what string, makes func(name string) (*mqueue.Queue, error)) error {
 	mask, err := strconv.ParseInt(c.Text("umask"), 8, 32)
 	if err != nil {
 		return err
 	}
 	unix.Umask(int(mask))
-	q, err := mqueue.Open(c.Text("name"), create, 0o660, &mqueue.Attr{MaxMessages: 1, MaxSize: 10})
+	q, err := makes(c.Text("name"))
 	if err != nil {
-		return fmt.Errorf("Open(): %w", err)
+		return fmt.Errorf("%s: %w", what, err)
 	}
 	conn, err := q.SyscallConn()
 	if err != nil {
@@ -148,11 +156,11 @@ var makesWithPermissions = lab.NewRole("maker of a queue for a group", func(c *l
 		return err
 	}
 	if now := unix.Umask(int(mask)); now != int(mask) {
-		return fmt.Errorf("Open() changed the umask to %#o: it belongs to the whole process", now)
+		return fmt.Errorf("%s changed the umask to %#o: it belongs to the whole process", what, now)
 	}
 	c.Report(os.FileMode(s.Mode & 0o777).String())
 	return q.Close()
-})
+}
 
 var hasNoneLeft = lab.NewRole("process without a free descriptor", func(c *lab.Child) error {
 	return errors.Join(
@@ -355,6 +363,18 @@ func TestMessageFitsAnyBuffer(t *testing.T) {
 	}
 	require.Less(l, least, uint64(most/2), "bytes that RecvInto() allocated, with memory for the largest message: is the caller's used?")
 
+	// Nor does the first call take any.
+	first, firstName := queue(l, 1, 8000)
+	least = math.MaxUint64
+	for range 5 {
+		q := again(l, firstName, unix.O_RDWR)
+		rawSend(l, first, "first", 0)
+		buf := make([]byte, 8000)
+		least = min(least, lab.Allocated(func() { _, err = q.RecvInto(buf) }))
+		require.NoError(l, err, "RecvInto()")
+	}
+	require.Less(l, least, uint64(8000/2), "bytes that the first RecvInto() of a Queue allocated, with memory for exactly the largest message: is the caller's used?")
+
 	// What was lent once is not used for another message.
 	small := make([]byte, 5)
 	rawSend(l, q, "first", 0)
@@ -374,7 +394,19 @@ func TestMessageFitsAnyBuffer(t *testing.T) {
 	require.NoError(l, err, "RecvInto()")
 	require.Equal(l, "first", string(kept), "a message in the caller's memory, after later ones were received: does the Queue keep what it was lent?")
 	l.SameBytes(pattern(most), large, "a message in the caller's memory, after later ones were received: does the Queue keep what it was lent?")
+	require.Less(l, cap(third), most/2, "the memory of a message of 5 bytes, for which the caller's was too small: does it follow the message, and not the queue?")
 	require.Equal(l, "again", string(third), "a message in new memory, after a later one was received: is that memory used again?")
+
+	// A message of the largest size gets memory of its own, too.
+	for _, room := range []int{0, 5} {
+		rawSend(l, q, string(pattern(most)), 0)
+		kept, err := q.RecvInto(make([]byte, room))
+		require.NoError(l, err, "RecvInto()")
+		rawSend(l, q, strings.Repeat("x", most), 0)
+		_, err = q.RecvInto(make([]byte, room))
+		require.NoError(l, err, "RecvInto()")
+		l.SameBytes(pattern(most), kept, "a message of the largest size, received with memory for %d, after a later one was received: is the Queue's own memory handed out?", room)
+	}
 
 	// Two goroutines, each with a queue of its own, at once.
 	var atOnce []*lab.Call

@@ -176,6 +176,8 @@ func TestFullQueueMakesTheSenderWait(t *testing.T) {
 			rawReceive(l, q)
 		}
 	}
+	othersAreFaster(l, "Recv()")
+	othersAreFaster(l, "Send()")
 	l.RefusesCalls()
 	for _, mode := range []int{0, unix.O_NONBLOCK} {
 		handed := handedOver(l, name, mode)

@@ -279,6 +279,7 @@ func TestCloseWakesWhoWaits(t *testing.T) {
 		require.Equal(l, 1, attrOf(l, again(l, otherName, unix.O_RDWR)).Messages, "messages of another queue, which has the number now")
 		require.Equal(l, waiting, attrOf(l, again(l, name, unix.O_RDWR)).Messages, "messages in the queue after Close(): Close leaves the queue, and what is in it")
 	}
+	closedUnderAttr(l)
 }
 
 type namedCall struct {

@@ -183,6 +183,31 @@ func rawRemove(id int) error {
 	return nil
 }
 
+// givenAway changes the room of a System V queue and, where the test may, its owner.
+func givenAway(l *lab.Lab, id, room int) (owner int) {
+	const nobody = 65534
+	var d struct {
+		perm unix.SysvIpcPerm
+		_    [5]uint64 // times, bytes, messages
+		room uint64
+		_    [3]uint64
+	}
+	msgctl := func(command uintptr) error {
+		if _, _, errno := unix.Syscall(unix.SYS_MSGCTL, uintptr(id), command, uintptr(unsafe.Pointer(&d))); errno != 0 {
+			return errno
+		}
+		return nil
+	}
+	require.NoError(l, msgctl(unix.IPC_STAT), "msgctl() of the test's own")
+	d.room = uint64(room)
+	maker := d.perm.Uid
+	if d.perm.Uid = nobody; maker != 0 || msgctl(unix.IPC_SET) != nil {
+		d.perm.Uid = maker
+		require.NoError(l, msgctl(unix.IPC_SET), "msgctl() of the test's own")
+	}
+	return int(d.perm.Uid)
+}
+
 // flagsOf is what the lab says of a descriptor.
 func flagsOf(l *lab.Lab, end syscall.Conn) string { return l.OnExec(end) + ", " + l.Waits(end) }
 
@@ -201,31 +226,39 @@ func takeNumber(l *lab.Lab, number int, end syscall.Conn) *os.File {
 	return f
 }
 
-// noneLeft calls f while the process may open no descriptor, and returns what is wrong
-// with its error.
-func noneLeft(what string, f func() error) error {
-	poller, other, err := os.Pipe() // Go makes its own descriptors with the first file
+// startPoller has Go make its own descriptors, which it does with the first file.
+func startPoller() error {
+	a, b, err := os.Pipe()
 	if err != nil {
 		return err
 	}
-	poller.Close()
-	other.Close()
+	return errors.Join(a.Close(), b.Close())
+}
+
+// lowestFree is the number that the next descriptor will have.
+func lowestFree() int {
+	fd, err := unix.FcntlInt(0, unix.F_DUPFD_CLOEXEC, 0)
+	if err == nil {
+		unix.Close(fd)
+	}
+	return fd
+}
+
+// noneLeft calls f while the process may open no descriptor, and returns what is wrong
+// with its error.
+func noneLeft(what string, f func() error) error {
+	if err := startPoller(); err != nil {
+		return err
+	}
 	var limit unix.Rlimit
 	if err := unix.Getrlimit(unix.RLIMIT_NOFILE, &limit); err != nil {
 		return err
 	}
-	lowest := func() int {
-		fd, err := unix.FcntlInt(0, unix.F_DUPFD_CLOEXEC, 0)
-		if err == nil {
-			unix.Close(fd)
-		}
-		return fd
-	}
-	free := lowest()
+	free := lowestFree()
 	if err := unix.Setrlimit(unix.RLIMIT_NOFILE, &unix.Rlimit{Cur: uint64(free), Max: limit.Max}); err != nil {
 		return err
 	}
-	err = f()
+	err := f()
 	if err := unix.Setrlimit(unix.RLIMIT_NOFILE, &limit); err != nil {
 		return err
 	}
@@ -234,7 +267,7 @@ func noneLeft(what string, f func() error) error {
 		return fmt.Errorf("%s without a free descriptor: expected the kernel's error, EMFILE (%w), and got: %v", what, unix.EMFILE, err)
 	case errors.Is(err, mqueue.ErrLimit):
 		return fmt.Errorf("%s without a free descriptor returned ErrLimit: EMFILE has two reasons, and the bytes of the queues are not this one's: %w", what, err)
-	case lowest() != free:
+	case lowestFree() != free:
 		return fmt.Errorf("%s failed with %w, and left descriptor %d open", what, err, free)
 	}
 	return nil

@@ -3,6 +3,7 @@ package mqueue_test
 import (
 	"errors"
 	"fmt"
+	"math"
 	"os"
 	"strconv"
 	"strings"
@@ -103,6 +104,16 @@ func TestRenewStartsAnew(t *testing.T) {
 	require.NoError(l, renewed.Close(), "Close() of what Renew() returned")
 	recv.ReturnsSoon(os.ErrClosed)
 
+	for _, umask := range []string{"0", "027"} {
+		var mode string
+		l.Start(renewsWithPermissions, lab.Tell("name", named(l, "mode")), lab.Tell("umask", umask)).Report(&mode)
+		want := "-rw-rw-r--"
+		if umask != "0" {
+			want = "-rw-r-----"
+		}
+		require.Equal(l, want, mode, "permissions of what Renew(…, 0664, …) made where the umask is %s: are they passed on as they are, as Open does?", umask)
+	}
+
 	for _, bad := range []mqueue.Attr{{}, {MaxMessages: 2}, {MaxMessages: -1, MaxSize: 50}} {
 		_, err := mqueue.Renew(named(l, "bad"), 0o600, bad)
 		require.ErrorIs(l, err, unix.EINVAL, "Renew() with %d messages of %d bytes", bad.MaxMessages, bad.MaxSize)
@@ -124,6 +135,12 @@ func TestRenewStartsAnew(t *testing.T) {
 	calls.Reports("a new queue", "Renew() while another process makes a queue of that name again and again: is it tried until it succeeds?")
 	renewer.Kill()
 }
+
+var renewsWithPermissions = lab.NewRole("renewer of a queue for a group", func(c *lab.Child) error {
+	return showsPermissions(c, "Renew()", func(name string) (*mqueue.Queue, error) {
+		return mqueue.Renew(name, 0o664, mqueue.Attr{MaxMessages: 1, MaxSize: 10})
+	})
+})
 
 // betweenCalls makes or removes a queue between any two calls of a role, and wants it to
 // report the same each time. It returns the queue's name.
@@ -243,6 +260,10 @@ var hasNoBytesLeft = lab.NewRole("process without bytes for queues", func(c *lab
 	if err != nil {
 		return err
 	}
+	if err := startPoller(); err != nil {
+		return err
+	}
+	free := lowestFree()
 	// How much others use nobody knows. With this queue it is too much.
 	for _, want := range []struct {
 		what string
@@ -271,6 +292,9 @@ var hasNoBytesLeft = lab.NewRole("process without bytes for queues", func(c *lab
 				return fmt.Errorf("%s of a queue of %d bytes, where RLIMIT_MSGQUEUE is %d: the text names both: %w", want.what, want.need, low.Cur, err)
 			}
 		}
+		if lowestFree() != free {
+			return fmt.Errorf("%s failed with ErrLimit, and left descriptor %d open. Was one made to look whether one is free? (%w)", want.what, free, err)
+		}
 		q, err := mqueue.Open(c.Text("there"), unix.O_RDWR|unix.O_CREAT, 0o600, nil)
 		if err != nil {
 			return fmt.Errorf("Open() of a queue that is there, which takes no bytes: %w", err)
@@ -287,20 +311,23 @@ var hasNoBytesLeft = lab.NewRole("process without bytes for queues", func(c *lab
 	return q.Close()
 })
 
-// usualAttr is what a queue gets for which none is asked (mq_overview(7)).
+// usualAttr is what a queue gets for which none is asked: the default, or the limit where
+// that is lower (mq_overview(7)).
 func usualAttr() (a mqueue.Attr, err error) {
+	a = mqueue.Attr{MaxMessages: math.MaxInt, MaxSize: math.MaxInt}
 	for _, one := range []struct {
 		key string
 		to  *int
-	}{{"msg_default", &a.MaxMessages}, {"msgsize_default", &a.MaxSize}} {
-		key, to := one.key, one.to
-		text, err := os.ReadFile("/proc/sys/fs/mqueue/" + key)
+	}{{"msg_default", &a.MaxMessages}, {"msg_max", &a.MaxMessages}, {"msgsize_default", &a.MaxSize}, {"msgsize_max", &a.MaxSize}} {
+		text, err := os.ReadFile("/proc/sys/fs/mqueue/" + one.key)
 		if err != nil {
 			return a, err
 		}
-		if *to, err = strconv.Atoi(strings.TrimSpace(string(text))); err != nil {
+		n, err := strconv.Atoi(strings.TrimSpace(string(text)))
+		if err != nil {
 			return a, err
 		}
+		*one.to = min(*one.to, n)
 	}
 	return a, nil
 }

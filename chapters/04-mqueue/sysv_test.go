@@ -37,10 +37,12 @@ func TestGetMakesAndFindsASystemVQueue(t *testing.T) {
 		require.Equal(l, s.ID(), other.ID(), "the id of a queue that is there")
 	}
 
-	for _, wide := range []int{key + 1<<32, key - 1<<33} {
+	for _, wide := range []int{key + 1<<32, key - 1<<33, math.MinInt32 - 1, -math.MaxUint32} {
 		_, err := mqueue.Get(wide, 0)
 		require.ErrorIs(l, err, unix.EINVAL, "Get() of key %#x: a key has 32 bits, and the kernel looks at no others", wide)
 	}
+	_, err = mqueue.Get(math.MinInt32, 0) // nobody has it, as a rule
+	require.NotErrorIs(l, err, unix.EINVAL, "Get() of key %#x: that is the lowest number of 32 bits", math.MinInt32)
 
 	stat, err := s.Stat()
 	require.NoError(l, err, "Stat()")
@@ -66,6 +68,12 @@ func TestGetMakesAndFindsASystemVQueue(t *testing.T) {
 	require.NoError(l, err, "Get(IPC_PRIVATE)")
 	l.CloseAtEnd(removed(second.ID()))
 	require.NotEqual(l, first.ID(), second.ID(), "Get(IPC_PRIVATE) the second time")
+
+	// Owner and room may change (IPC_SET).
+	owner := givenAway(l, second.ID(), 100)
+	stat, err = second.Stat()
+	require.NoError(l, err, "Stat()")
+	require.Equal(l, mqueue.Stat{MaxBytes: 100, UID: owner, Mode: 0o600}, stat, "Stat() of a queue whose room or owner somebody has changed (IPC_SET): is it the queue's own room, and its owner, not its maker (uid, not cuid)?")
 
 	require.NoError(l, s.Remove(), "Remove()")
 	_, err = mqueue.Get(key, 0)

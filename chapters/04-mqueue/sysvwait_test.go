@@ -246,6 +246,10 @@ func TestSystemVEndsUnderAWaiter(t *testing.T) {
 	recv.Blocks("another SysV was closed, not this one")
 	require.NoError(l, rawMsgsnd(s.ID(), 1, "hello"), "msgsnd() of the test's own")
 	recv.Returns(nil)
+
+	// Either end comes just before the call waits.
+	endedBetweenCalls(l, "Recv()")
+	endedBetweenCalls(l, "Send()")
 }
 
 // interruptsInACrowd interrupts all threads of this process while goroutines have all processors.

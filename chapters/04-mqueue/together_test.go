@@ -94,6 +94,7 @@ var stranger = lab.NewRole("stranger", func(c *lab.Child) error {
 	}
 	_, renewed := mqueue.Renew(c.Text("name"), 0o600, mqueue.Attr{MaxMessages: 1, MaxSize: 10})
 	_, asked := mqueue.Get(key, 0o600)
+	_, made := mqueue.Get(key, unix.IPC_CREAT|0o600)
 	// Without permissions in its flag msgget(2) asks for none, and the calls fail.
 	s, err := mqueue.Get(key, 0)
 	if err != nil {
@@ -103,7 +104,8 @@ var stranger = lab.NewRole("stranger", func(c *lab.Child) error {
 	_, stat := s.Stat()
 	return errors.Join(write.Send([]byte("hello")), write.Close(),
 		refusal("Open() with O_RDWR", both), refusal("Open() with O_RDONLY", read), refusal("Renew()", renewed), refusal("Unlink()", mqueue.Unlink(c.Text("name"))),
-		refusal("Get() with 0600", asked), refusal("SysV.Recv()", recv), refusal("SysV.Send()", s.Send(nil)), refusal("SysV.Stat()", stat), refusal("SysV.Remove()", s.Remove()))
+		refusal("Get() with 0600", asked), refusal("Get() with IPC_CREAT and 0600 of a queue that is there (is it looked for without permissions?)", made),
+		refusal("SysV.Recv()", recv), refusal("SysV.Send()", s.Send(nil)), refusal("SysV.Stat()", stat), refusal("SysV.Remove()", s.Remove()))
 })
 
 // Step 20: ipcmk(1), ipcs(1) and ipcrm(1) make, see and remove the queues of Get.

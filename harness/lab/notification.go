@@ -61,7 +61,8 @@ var otherCalls = map[int32]string{
 	unix.SYS_SCHED_YIELD: "sched_yield", unix.SYS_NANOSLEEP: "nanosleep", unix.SYS_CLOCK_NANOSLEEP: "clock_nanosleep",
 	unix.SYS_GETTID: "gettid", unix.SYS_GETPID: "getpid", unix.SYS_SET_ROBUST_LIST: "set_robust_list",
 	unix.SYS_CLOSE: "close", unix.SYS_TIMERFD_CREATE: "timerfd_create",
-	unix.SYS_SEMOP: "semop", unix.SYS_SEMTIMEDOP: "semtimedop",
+	unix.SYS_SEMOP: "semop", unix.SYS_SEMTIMEDOP: "semtimedop", unix.SYS_MSGSND: "msgsnd", unix.SYS_MSGRCV: "msgrcv",
+	unix.SYS_MQ_TIMEDSEND: "mq_timedsend", unix.SYS_MQ_TIMEDRECEIVE: "mq_timedreceive", unix.SYS_PPOLL: "ppoll",
 }
 
 // Of futex(2) only those are shown that processes share, without FUTEX_PRIVATE_FLAG: the others

@@ -109,8 +109,11 @@ func usedUp(attr *Attr) error {
 	if err := unix.Getrlimit(unix.RLIMIT_MSGQUEUE, &limit); err != nil {
 		return unix.EMFILE
 	}
-	if attr == nil {
-		attr = &Attr{MaxMessages: setting("msg_default"), MaxSize: setting("msgsize_default")}
+	if attr == nil { // the kernel gives no more than an ordinary user may ask for
+		attr = &Attr{
+			MaxMessages: min(setting("msg_default"), setting("msg_max")),
+			MaxSize:     min(setting("msgsize_default"), setting("msgsize_max")),
+		}
 	}
 	need := QueueBytes(*attr)
 	used := max(0, int(limit.Cur)-need)
