@@ -145,6 +145,7 @@ func TestConsumerIsKilledAtAnyCall(t *testing.T) {
 	joiner.Kill()
 	producer.Kill()
 
+	placeOfWhoHadNothing(l)
 	wokenConsumers(l)
 	killedIn(l, "Attach()", attachesAndDies, false)
 	killedIn(l, "Join()", joinsAndDies, false)

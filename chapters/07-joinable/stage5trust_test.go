@@ -260,7 +260,7 @@ var usesEachBrokenWord = lab.NewRole("user of a queue with one broken number", f
 			continue // nobody has written there
 		}
 		for _, broken := range []uint64{
-			0, 1, is + 1, is - 1, joinable.MaxProcesses, joinable.MaxUndone, joinable.MaxUndone + 1, math.MaxInt32, 1 << 31,
+			0, 1, is + 1, is - 1, 1 << 60, joinable.MaxProcesses, joinable.MaxUndone, joinable.MaxUndone + 1, math.MaxInt32, 1 << 31,
 			math.MaxUint32, 1 << 32, joinable.MaxProcesses << 32, math.MaxUint32 << 32, math.MaxInt64, 1 << 63, math.MaxUint64,
 		} {
 			// All is as it was, but for this word.
@@ -356,8 +356,11 @@ func use(q *joinable.Queue, files []*os.File) error {
 	for range 6 {
 		_ = q.TryPut([]byte("another")) // none may be written where another thing stands
 	}
-	_ = q.TaskDone()
-	_ = q.TaskDone()
+	for n := 0; q.TaskDone() == nil; n++ {
+		if n == joinable.MaxUndone {
+			return fmt.Errorf("TaskDone(): expected ErrCorrupt, or ErrNotTaken after at most MaxUndone (%d) times, and got no error %d times: one Queue cannot have more to be done", joinable.MaxUndone, n+1)
+		}
+	}
 	if again, err := attachedBy(files); err == nil {
 		_ = again.Close()
 	}

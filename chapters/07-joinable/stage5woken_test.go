@@ -1,9 +1,12 @@
 package joinable_test
 
 import (
+	"context"
+	"errors"
 	"fmt"
 
 	"github.com/stretchr/testify/require"
+	"golang.org/x/sys/unix"
 
 	joinable "ipcworkbook/chapters/07-joinable"
 	"ipcworkbook/harness/lab"
@@ -76,6 +79,45 @@ func wokenProducers(l *lab.Lab) {
 		take(l, q, victimsItem)
 		done(l, q, 2) // only now: who is held may have the lock
 	})
+}
+
+// placeOfWhoHadNothing asserts that the place of a consumer is free at once that was killed in Get, before it
+// had taken anything. All other places are taken, and nobody but who attaches has had the lock since.
+func placeOfWhoHadNothing(l *lab.Lab) {
+	q := queue(l, 1, 20)
+	for range joinable.MaxProcesses - 2 {
+		another(l, q)
+	}
+	for try, isHeld := 0, true; isHeld && try < mostCalls; try++ {
+		put(l, q, "the victim's")
+		ctx, cancel := context.WithCancel(context.Background())
+		full := l.Call("Put() into a full queue whose context ends", func() error {
+			return both(q.Put(ctx, []byte("none")), joinable.ErrFull, context.Canceled)
+		})
+		full.Blocks("the queue is full") // so that Get has to tell of the room
+		cancel()
+		full.ReturnsSoon(nil)
+		calls := l.Calls()
+		victim := l.Start(takesAndDies, handed(q, calls.HandOver())...)
+		calls.Of(victim)
+		isHeld = calls.Hold(try)
+		where := "a consumer was killed in Get(), " + calls.String()
+		victim.Kill()
+		next, refused := joinable.Attach(copies(l, q), 0, 0)
+		if refused == nil {
+			require.NoError(l, next.Close(), "Close() of who has attached, when %s", where)
+		}
+		item, err := q.TryGet()
+		if errors.Is(err, joinable.ErrEmpty) {
+			require.ErrorIs(l, refused, unix.EUSERS, "Attach() with all other places taken, when %s: it had an item to be done, of which no Join() has told", where)
+			isLost(l, q, victim, []uint64{uint64(try + 1)}, where)
+			continue
+		}
+		require.NoError(l, err, "TryGet(), when %s", where)
+		require.Equal(l, "the victim's", string(item), "TryGet(), when %s", where)
+		done(l, q, 1)
+		require.NoError(l, refused, "Attach() with all other places taken, when %s, and had taken nothing: its place is free at once. Who attaches has the lock, and has to undo what was half done by who was killed with it", where)
+	}
 }
 
 // killedIn kills a process at any of its calls in something else than Put and Get, while another
