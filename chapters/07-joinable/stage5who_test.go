@@ -31,6 +31,9 @@ func TestNumbersOfTheDead(t *testing.T) {
 		join := l.Call("Join(), when a process has the number of a dead worker: is its number all that is looked at?", func() error { lost = append(lost, tells(q.Join(forever))); return nil })
 		join.ReturnsSoon(nil)
 	}
+	for _, t := range lost {
+		require.Contains(l, []string{"", "lost"}, t.Error, "the error of Join(), when the number of a dead worker is that of another process, or of a thread: it is a *LostError, or none. What pidfd_open(2) says of such a number is no error of Join()")
+	}
 	missing := 0
 	for n, p := range ended {
 		if !slices.ContainsFunc(lost, func(t told) bool { return reflect.DeepEqual(t, toldOf(p, uint64(n+1))) }) {

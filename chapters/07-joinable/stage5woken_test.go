@@ -125,7 +125,7 @@ func placeOfWhoHadNothing(l *lab.Lab) {
 func killedIn(l *lab.Lab, what string, role *lab.Role, hasItem bool) {
 	for try, isHeld := 0, true; isHeld && try < mostCalls; try++ {
 		q := queue(l, 5, 20)
-		joiner := l.Start(joinsAgain, handed(q)...)
+		joiner := l.Start(joinsOnce, handed(q)...)
 		put(l, q, "an item")
 		take(l, q, "an item")
 		if hasItem {
@@ -140,16 +140,17 @@ func killedIn(l *lab.Lab, what string, role *lab.Role, hasItem bool) {
 		where := "a process was killed in " + what + ", " + calls.String()
 		victim.Kill()
 		if hasItem {
-			require.Equal(l, toldOf(victim, 2), reported[told](joiner), "Join(), when %s, with an item to be done", where)
+			lost := toldOf(victim, 2)
+			require.Equal(l, lost, joinTold(l, joiner, lost, "when "+where+", with an item to be done"), "Join(), when %s, with an item to be done", where)
+			joiner = l.Start(joinsOnce, handed(q)...)
 			joiner.Go()
 		}
 		joiner.Blocks("an item is not done, and " + where)
 		require.NoError(l, q.TaskDone(), "TaskDone(), when %s", where)
-		require.Equal(l, told{}, reported[told](joiner), "Join(), when all is done, and %s", where)
+		require.Equal(l, told{}, joinTold(l, joiner, told{}, "when all is done, and "+where), "Join(), when all is done, and %s", where)
 		next, err := joinable.Attach(copies(l, q), 0, 0)
 		require.NoError(l, err, "Attach(), when %s", where)
 		require.NoError(l, next.Close(), "Close() of a Queue, when %s", where)
-		joiner.Kill()
 		require.NoError(l, q.Close(), "Close() of the maker's Queue, when %s", where)
 	}
 }
