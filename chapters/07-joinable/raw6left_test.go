@@ -105,6 +105,36 @@ func attachedBy(files []*os.File) (*joinable.Queue, error) {
 	return q, nil
 }
 
+// slicesAreTheCallers asserts that a Queue has its files, whatever is done with the slice that Attach was given
+// and with those that Files has returned.
+func slicesAreTheCallers(l *lab.Lab) {
+	given := copies(l, queue(l, 1, 20))
+	files := slices.Clone(given)
+	q, err := joinable.Attach(given, 0, 0)
+	require.NoError(l, err, "Attach()")
+	l.CloseAtEnd(q)
+	var want []int
+	for i := range files {
+		want = append(want, i)
+	}
+	has := func() (all []int) {
+		for _, f := range q.Files() {
+			all = append(all, slices.Index(files, f))
+		}
+		return all
+	}
+	require.Equal(l, want, has(), "Files() after Attach(): which ones of its files they are")
+	clear(given)
+	require.Equal(l, want, has(), "Files(), when the slice was written over that Attach() was given, which ones of its files they are: the Queue takes the files over, and the slice stays the caller's")
+	clear(q.Files())
+	require.Equal(l, want, has(), "Files(), when the slice was written over that an earlier Files() has returned, which ones of its files they are: does it hand out the Queue's own slice?")
+	require.NoError(l, q.Close(), "Close()")
+	for i, f := range files {
+		_, err := f.Stat()
+		require.ErrorIs(l, err, os.ErrClosed, "file %d that Attach() was given, after Close()", i)
+	}
+}
+
 // leavesNothing asserts that a process that is attached again and again, that waits, and that is
 // refused, has what it had before.
 func leavesNothing(l *lab.Lab) {

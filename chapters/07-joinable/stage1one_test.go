@@ -64,6 +64,15 @@ func TestItemsArriveInOrder(t *testing.T) {
 	require.NotNil(l, into, "GetInto() of an empty item")
 	require.Empty(l, into, "GetInto() of an empty item")
 	require.Equal(l, 6, cap(into), "the capacity of what GetInto() returns for an empty item: else the caller has lost its memory")
+	put(l, q, "sixth", "")
+	unused := make([]byte, 0, 64)
+	for _, want := range []string{"sixth", ""} {
+		into, err = q.GetInto(forever, unused)
+		require.NoError(l, err, "GetInto()")
+		require.Equal(l, want, string(into), "GetInto() into a slice with a length of 0 and a capacity of 64")
+		require.Equal(l, 64, cap(into), "the capacity of what GetInto() returns, of an item of %d bytes and a slice with a length of 0 and a capacity of 64: it is the caller's memory. Is the slice's length looked at, or its capacity?", len(want))
+		require.Same(l, &unused[:1][0], &into[:1][0], "GetInto() into a slice with a length of 0 and a capacity of 64: the caller's memory, from its first byte on")
+	}
 	put(l, q, "in the place of the second one", "")
 	take(l, q, "in the place of the second one")
 	nothing, err := q.GetInto(forever, nil)

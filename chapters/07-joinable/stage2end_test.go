@@ -62,6 +62,7 @@ func TestGetEndsWithItsContext(t *testing.T) {
 	take(l, q, "2", "3")
 
 	endsAfterTheCall(l, "Get()")
+	endsWhileItReturns(l)
 
 	// The context ends between any two calls of a process that is about to sleep.
 	calls := l.Calls()

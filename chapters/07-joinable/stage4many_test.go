@@ -245,6 +245,8 @@ func TestRefusesWhatCannotBePut(t *testing.T) {
 		require.Nil(l, q, "the Queue of Create(%d, %d), which cannot be", bad.bound, bad.maxItem)
 		require.ErrorIs(l, err, unix.EINVAL, "Create(%d, %d)", bad.bound, bad.maxItem)
 	}
+	_, err := joinable.Create(joinable.MaxBound, joinable.MaxMemory/joinable.MaxBound+1)
+	require.ErrorContains(l, err, fmt.Sprint(joinable.MaxMemory), "Create() of a queue whose items need more than MaxMemory together, and neither number is above its own limit: the limit that does not hold, in the text")
 	large := queue(l, joinable.MaxBound, joinable.MaxMemory/joinable.MaxBound)
 	var stat unix.Stat_t
 	require.NoError(l, unix.Fstat(int(l.File(large.Files()[0]).Fd()), &stat), "fstat() of the memory")

@@ -2,7 +2,6 @@ package joinable_test
 
 import (
 	"context"
-	"errors"
 	"fmt"
 	"strconv"
 	"testing"
@@ -214,8 +213,8 @@ var doneTooOften = lab.NewRole("process that has taken nothing", func(c *lab.Chi
 	if err != nil {
 		return err
 	}
-	if err := q.TaskDone(); !errors.Is(err, joinable.ErrNotTaken) {
-		return fmt.Errorf("TaskDone(): expected ErrNotTaken, and got: %w", err)
+	if err := is(q.TaskDone(), joinable.ErrNotTaken, "TaskDone()"); err != nil {
+		return err
 	}
 	return q.Close()
 })
@@ -268,5 +267,42 @@ func TestJoinEndsWithItsContext(t *testing.T) {
 	all := l.Call("Join() whose context has ended before, when all is done", join(ended(errBell), errBell))
 	all.ReturnsSoon(nil)
 	require.NoError(l, q.Join(forever), "Join() when all is done")
+	countsAtTheEnd(l)
 	endsAfterTheCall(l, "Join()")
+}
+
+// countsAtTheEnd asserts that the number in the error is that of the moment in which the context ends. Nothing
+// has to wake Join for a Put, nor for a TaskDone that is not the last one.
+func countsAtTheEnd(l *lab.Lab) {
+	q := queue(l, 50, 20)
+	for n := range 41 {
+		put(l, q, strconv.Itoa(n))
+		take(l, q, strconv.Itoa(n))
+	}
+	for _, change := range []struct {
+		what string
+		does func()
+		left string
+	}{
+		{"four of 41 items are done meanwhile", func() { done(l, q, 4) }, "37"},
+		{"26 items are put meanwhile, and 37 are not done", func() {
+			for n := range 26 {
+				put(l, q, strconv.Itoa(n))
+			}
+		}, "63"},
+	} {
+		ctx, cancel := context.WithCancelCause(context.Background())
+		var text string
+		join := l.Call("Join() whose context ends, when "+change.what, func() error {
+			err := q.Join(ctx)
+			text = fmt.Sprint(err)
+			return both(err, joinable.ErrUnfinished, errBell)
+		})
+		join.Blocks("items are not done")
+		change.does()
+		join.Blocks("items are not done, and " + change.what)
+		cancel(errBell)
+		join.ReturnsSoon(nil)
+		require.Contains(l, text, change.left, "the error of Join() whose context ends, when %s: how many are not done. Are they counted again when the context has ended?", change.what)
+	}
 }

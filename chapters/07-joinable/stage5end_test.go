@@ -221,6 +221,7 @@ func TestCloseOfOneEndsItAlone(t *testing.T) {
 		require.NoError(l, a.Close(), "Close()")
 	}
 	makersPlaceStays(l)
+	slicesAreTheCallers(l)
 	leavesNothing(l)
 
 	closesUnderACall(l)

@@ -119,7 +119,6 @@ func TestConsumerIsKilledAtAnyCall(t *testing.T) {
 	}
 
 	// The same in TaskDone, while another process waits in Join.
-	joiner := l.Start(joinsAgain, handed(q)...)
 	for try, isHeld := 0, true; isHeld && try < mostCalls; try++ {
 		put(l, q, "the victim's")
 		number++
@@ -127,24 +126,26 @@ func TestConsumerIsKilledAtAnyCall(t *testing.T) {
 		victim := l.Start(doneAndDies, handed(q, calls.HandOver())...)
 		calls.Of(victim)
 		victim.Report(new(string))
+		joiner := l.Start(joinsOnce, handed(q)...)
 		joiner.Go()
 		joiner.Blocks("an item is not done")
 		isHeld = calls.Hold(try)
 		where := "a consumer was killed in TaskDone(), " + calls.String()
 		victim.Kill()
-		told := reported[told](joiner)
+		lost := toldOf(victim, number)
+		got := joinTold(l, joiner, lost, "when "+where)
 		switch {
-		case told.Error == "":
+		case got.Error == "":
 		case !isHeld:
-			require.Empty(l, told.Error, "Join(), when %s: TaskDone() had returned", where)
+			require.Empty(l, got.Error, "Join(), when %s: TaskDone() had returned", where)
 		default:
-			require.Equal(l, toldOf(victim, number), told, "Join(), when %s", where)
+			require.Equal(l, lost, got, "Join(), when %s", where)
 		}
 		require.NoError(l, q.Join(forever), "Join() once more, when %s", where)
 	}
-	joiner.Kill()
 	producer.Kill()
 
+	placeOfWhoHadNothing(l)
 	wokenConsumers(l)
 	killedIn(l, "Attach()", attachesAndDies, false)
 	killedIn(l, "Join()", joinsAndDies, false)
@@ -217,13 +218,25 @@ var doneAndDies = lab.NewRole("consumer that is killed in TaskDone", func(c *lab
 	return nil
 })
 
-var joinsAgain = lab.NewRole("process that joins again and again", func(c *lab.Child) error {
+// joinTold waits for the end of a process that joins once, and returns what Join has told it. It has a reason to
+// return: what is lost, or that all is done.
+func joinTold(l *lab.Lab, joiner *lab.Process, lost told, when string) told {
+	expected := "it returns, since all is done"
+	if lost.Error != "" {
+		expected = fmt.Sprintf("a *LostError for items number %v of process %d", lost.Items, lost.PID)
+	}
+	ends := l.Call("Join() of another process, "+when+": does nobody wake it? Or are the items neither to be taken, nor to be done, nor told, since somebody has repaired too much?", joiner.Wait)
+	ends.Happens(expected, "none of it has come, and Join() still waits")
+	return reported[told](joiner)
+}
+
+// joinsOnce joins at the test's word, reports what it was told, and ends.
+var joinsOnce = lab.NewRole("process that joins once", func(c *lab.Child) error {
 	q, err := attached(c)
 	if err != nil {
 		return err
 	}
-	for {
-		c.Wait()
-		c.Report(tells(q.Join(forever)))
-	}
+	c.Wait()
+	c.Report(tells(q.Join(forever)))
+	return nil
 })

@@ -86,14 +86,15 @@ func TestJoinTellsWhoHadTheItem(t *testing.T) {
 	// Who closes its Queue while another process waits in Join.
 	put(l, q, "an item", "another one")
 	number += 2
-	joiner := l.Start(joinsAgain, handed(q)...)
+	joiner := l.Start(joinsOnce, handed(q)...)
 	p = l.Start(holdsItems, handed(q, lab.Tell("items", "2"), lab.Tell("done", "1"), lab.Tell("end", "closes its Queue, and lives on"))...)
 	p.Report(new([]string))
 	joiner.Go()
 	joiner.Blocks("an item is not done")
 	p.Go()
 	p.Report(new(bool))
-	require.Equal(l, toldOf(p, number), reported[told](joiner), "Join() when a worker has closed its Queue with an item to be done")
+	closed := toldOf(p, number)
+	require.Equal(l, closed, joinTold(l, joiner, closed, "when a worker has closed its Queue with an item to be done"), "Join() when a worker has closed its Queue with an item to be done")
 	p.Exit()
 
 	// Two at once: each is told, one by one. And who has nothing to do is not told.
@@ -110,7 +111,6 @@ func TestJoinTellsWhoHadTheItem(t *testing.T) {
 	tellsOf := []told{tells(q.Join(forever)), tells(q.Join(forever))}
 	require.ElementsMatch(l, []told{toldOf(two[0], number+1), toldOf(two[1], number+2)}, tellsOf, "Join() and Join() once more, when two workers were killed: each tells of one process")
 	require.NoError(l, q.Join(forever), "Join() when both were told: a third process was killed that had taken nothing")
-	joiner.Kill()
 	other.Kill()
 	eachQueueIsOne(l)
 	placesOfTheDead(l)

@@ -10,6 +10,7 @@ import (
 	"path/filepath"
 	"runtime"
 	"slices"
+	"strconv"
 	"strings"
 	"testing"
 
@@ -139,6 +140,7 @@ func TestAttachLooksFirst(t *testing.T) {
 		files[0] = f
 		refused(l, files, other.what)
 	}
+	leavesFlagsAlone(l, q)
 	for i := range copies(l, q) {
 		files := copies(l, q)
 		require.NoError(l, files[i].Close(), "close() of the test's own")
@@ -153,7 +155,33 @@ func TestAttachLooksFirst(t *testing.T) {
 
 	// Numbers that cannot be, behind the header. No call may panic, whatever it returns.
 	require.NoError(l, l.Start(usesWhatIsBroken, handed(q)...).Wait(), "a process that uses a queue in which all was written over by somebody else")
-	require.NoError(l, l.Start(usesEachBrokenWord, handed(queue(l, 5, 8))...).Wait(), "a process that attaches to a queue in which one number was changed by somebody else")
+	require.NoError(l, l.Start(usesEachBrokenWord, handed(queue(l, 5, 8), lab.Tell("bound", "5"))...).Wait(), "a process that attaches to a queue in which one number was changed by somebody else")
+	// In the smallest queue whatever is one place too far is outside of the memory.
+	require.NoError(l, l.Start(usesEachBrokenWord, handed(queue(l, 1, 8), lab.Tell("bound", "1"))...).Wait(), "a process that attaches to the smallest queue, in which one number was changed by somebody else")
+}
+
+// leavesFlagsAlone asserts that a refused Attach has changed no flag of what a descriptor stands for.
+func leavesFlagsAlone(l *lab.Lab, q *joinable.Queue) {
+	r, w, err := os.Pipe()
+	require.NoError(l, err, "pipe() of the test's own")
+	l.CloseAtEnd(r)
+	l.CloseAtEnd(w)
+	flags := func() string {
+		conn, err := r.SyscallConn() // r.Fd() would change what is looked at
+		require.NoError(l, err, "SyscallConn() of the test's own")
+		is, failed := 0, error(nil)
+		err = conn.Control(func(fd uintptr) { is, failed = unix.FcntlInt(fd, unix.F_GETFL, 0) })
+		require.NoError(l, errors.Join(err, failed), "F_GETFL of the test's own")
+		return map[bool]string{true: "O_NONBLOCK", false: "without O_NONBLOCK"}[is&unix.O_NONBLOCK != 0]
+	}
+	for i := range q.Files() {
+		files := copies(l, q)
+		files[i] = r
+		before := flags()
+		_, err := joinable.Attach(files, 77, 0)
+		require.Error(l, err, "Attach() with a pipe in the place of file %d, that expects a bound of 77", i)
+		require.Equal(l, before, flags(), "a pipe that stood in the place of file %d, after Attach() has refused it: it is as it was. File.Fd takes O_NONBLOCK away from it, and File.SyscallConn does not", i)
+	}
 }
 
 // refused asserts that Attach finds something else than a queue, and leaves the files alone.
@@ -245,6 +273,10 @@ var usesEachBrokenWord = lab.NewRole("user of a queue with one broken number", f
 	if err != nil {
 		return err
 	}
+	bound, err := strconv.Atoi(c.Text("bound"))
+	if err != nil {
+		return err
+	}
 	whole, err := hasALost(q, files)
 	if err != nil {
 		return err
@@ -254,15 +286,18 @@ var usesEachBrokenWord = lab.NewRole("user of a queue with one broken number", f
 		return err
 	}
 	memory := q.Files()[0]
+	defer memory.WriteAt(whole, 0) // the test closes this queue
 	for at := 0; at < len(whole); at += 8 {
 		is := binary.NativeEndian.Uint64(whole[at:])
 		if is == 0 && at >= firstWords {
 			continue // nobody has written there
 		}
-		for _, broken := range []uint64{
-			0, 1, is + 1, is - 1, joinable.MaxProcesses, joinable.MaxUndone, joinable.MaxUndone + 1, math.MaxInt32, 1 << 31,
-			math.MaxUint32, 1 << 32, joinable.MaxProcesses << 32, math.MaxUint32 << 32, math.MaxInt64, 1 << 63, math.MaxUint64,
-		} {
+		values := []uint64{joinable.MaxProcesses - 1, joinable.MaxProcesses, joinable.MaxProcesses + 1, joinable.MaxProcesses + 2}
+		if bound > 1 {
+			values = append(values, 0, 1, is+1, is-1, joinable.MaxUndone, joinable.MaxUndone+1, math.MaxInt32, 1<<31, math.MaxUint32, 1<<32,
+				joinable.MaxProcesses<<32, math.MaxUint32<<32, 1<<60, math.MaxInt64, 1<<63, math.MaxUint64)
+		}
+		for _, broken := range values {
 			// All is as it was, but for this word.
 			if _, err := memory.WriteAt(whole, 0); err != nil {
 				return err
@@ -270,7 +305,7 @@ var usesEachBrokenWord = lab.NewRole("user of a queue with one broken number", f
 			if _, err := memory.WriteAt(binary.NativeEndian.AppendUint64(nil, broken), int64(at)); err != nil {
 				return err
 			}
-			if err := orPanics(func() error { return use(q, files) }); err != nil {
+			if err := orPanics(func() error { return use(q, files, bound) }); err != nil {
 				return fmt.Errorf("the 8 bytes at %d of the memory were %#x, and somebody has written %#x there: %w", at, is, broken, err)
 			}
 		}
@@ -308,19 +343,20 @@ func panicked() string {
 // firstWords is how many bytes at the beginning are tried in any case.
 const firstWords = 512
 
-// hasALost has an item to be done, and two wait. Two others are lost. What it returns is the
-// memory then.
+// hasALost has an item to be done, and as many wait as there is room for, up to two. Two others are lost. What it
+// returns is the memory then.
 func hasALost(q *joinable.Queue, files []*os.File) (memory []byte, err error) {
 	closes, err := attachedBy(files)
 	if err != nil {
 		return nil, err
 	}
-	for n := range 5 {
-		if err := q.TryPut([]byte(fmt.Sprintf("number %d", n))); err != nil {
+	for n, takes := range []*joinable.Queue{q, closes, closes, nil, nil} {
+		if err := q.TryPut([]byte(fmt.Sprintf("number %d", n))); err != nil && !errors.Is(err, joinable.ErrFull) {
 			return nil, fmt.Errorf("TryPut(): %w", err)
 		}
-	}
-	for _, takes := range []*joinable.Queue{q, closes, closes} {
+		if takes == nil {
+			continue
+		}
 		if _, err := takes.TryGet(); err != nil {
 			return nil, fmt.Errorf("TryGet(): %w", err)
 		}
@@ -338,9 +374,9 @@ func hasALost(q *joinable.Queue, files []*os.File) (memory []byte, err error) {
 }
 
 // use calls everything. An error is right, whichever it is, and so is none. A number that cannot be is not.
-func use(q *joinable.Queue, files []*os.File) error {
-	if n, err := q.Len(); err == nil && (n < 0 || n > 5) {
-		return fmt.Errorf("Len(), with a bound of 5: expected ErrCorrupt or a number from 0 to 5, and got %d", n)
+func use(q *joinable.Queue, files []*os.File, bound int) error {
+	if n, err := q.Len(); err == nil && (n < 0 || n > bound) {
+		return fmt.Errorf("Len(), with a bound of %d: expected ErrCorrupt or a number from 0 to %d, and got %d", bound, bound, n)
 	}
 	short, stop := context.WithTimeout(forever, soon/20)
 	defer stop()
@@ -356,8 +392,11 @@ func use(q *joinable.Queue, files []*os.File) error {
 	for range 6 {
 		_ = q.TryPut([]byte("another")) // none may be written where another thing stands
 	}
-	_ = q.TaskDone()
-	_ = q.TaskDone()
+	for n := 0; q.TaskDone() == nil; n++ {
+		if n == joinable.MaxUndone {
+			return fmt.Errorf("TaskDone(): expected ErrCorrupt, or ErrNotTaken after at most MaxUndone (%d) times, and got no error %d times: one Queue cannot have more to be done", joinable.MaxUndone, n+1)
+		}
+	}
 	if again, err := attachedBy(files); err == nil {
 		_ = again.Close()
 	}

@@ -13,11 +13,14 @@ import (
 // Step 21: daemons end with the maker's process, however it ends and whatever they are doing.
 func TestDaemonsEndWithTheMaker(t *testing.T) {
 	l := lab.New(t)
+	l.RefusesCalls()
 	for _, end := range []string{"is killed", "closes the queue, and ends later"} {
 		q, maker := madeElsewhere(l, 2)
 		maker.Report(new(bool))
+		put(l, q, "an item") // which stays to be done: who joins waits
+		take(l, q, "an item")
 		daemons := []*lab.Process{}
-		does := []string{"waits in Get()", "sleeps in code of its own", "has closed its Queue"}
+		does := []string{"waits in Get()", "waits in Join()", "sleeps in code of its own", "has closed its Queue"}
 		for _, what := range does {
 			p := l.Start(daemon, handed(q, lab.Tell("does", what), lab.Dies())...)
 			require.Equal(l, what, reported[string](p), "what a daemon is about to do")
@@ -41,7 +44,11 @@ func TestDaemonsEndWithTheMaker(t *testing.T) {
 		}
 		for n, p := range daemons {
 			how := ""
-			gone := l.Call("a daemon that "+does[n]+", when its maker "+end+": what tells it, also after a signal that has interrupted its calls?", func() error { how = p.Ended(); return nil })
+			reason := "what tells it, also after a signal that has interrupted its calls?"
+			if does[n] == "waits in Join()" {
+				reason = "does the end wait until no call of its Queue runs? A daemon ends at once, whatever it is just doing"
+			}
+			gone := l.Call("a daemon that "+does[n]+", when its maker "+end+": "+reason, func() error { how = p.Ended(); return nil })
 			gone.ReturnsSoon(nil)
 			require.Equal(l, "exit status 1", how, "the end of a daemon that %s, when its maker %s", does[n], end)
 		}
@@ -154,10 +161,13 @@ var daemon = lab.NewRole("daemon", func(c *lab.Child) error {
 	if err != nil {
 		return err
 	}
+	if err := c.RefuseCloseOnExec(); err != nil {
+		return err
+	}
 	once := belongings{}
 	for n := range 3 { // three times is as once
 		if err := q.Daemon(); err != nil {
-			return fmt.Errorf("Daemon(): %w", err)
+			return fmt.Errorf("Daemon(), in a process whose calls fail that would make a descriptor close-on-exec afterwards: %w", err)
 		}
 		has, err := owned()
 		if err != nil {
@@ -170,7 +180,7 @@ var daemon = lab.NewRole("daemon", func(c *lab.Child) error {
 			return fmt.Errorf("after the first Daemon() this process had %+v, and after one more it has %+v: is everything begun anew each time?", once, has)
 		}
 	}
-	if err := asBefore(others, "Daemon()"); err != nil {
+	if err := asBefore(others, "Daemon(), in a process whose calls fail that would make a descriptor close-on-exec afterwards,"); err != nil {
 		return err
 	}
 	c.Report(c.Text("does"))
@@ -178,6 +188,10 @@ var daemon = lab.NewRole("daemon", func(c *lab.Child) error {
 	case "waits in Get()":
 		_, err := q.Get(forever)
 		if err != nil {
+			select {}
+		}
+	case "waits in Join()":
+		if err := q.Join(forever); err != nil {
 			select {}
 		}
 	case "has closed its Queue":

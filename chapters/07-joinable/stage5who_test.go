@@ -1,14 +1,20 @@
 package joinable_test
 
 import (
+	"fmt"
 	"io"
+	"os"
 	"reflect"
+	"runtime"
 	"slices"
+	"strconv"
+	"strings"
 	"testing"
 
 	"github.com/stretchr/testify/require"
 	"golang.org/x/sys/unix"
 
+	joinable "ipcworkbook/chapters/07-joinable"
 	"ipcworkbook/harness/lab"
 )
 
@@ -30,6 +36,9 @@ func TestNumbersOfTheDead(t *testing.T) {
 	for range ended {
 		join := l.Call("Join(), when a process has the number of a dead worker: is its number all that is looked at?", func() error { lost = append(lost, tells(q.Join(forever))); return nil })
 		join.ReturnsSoon(nil)
+	}
+	for _, t := range lost {
+		require.Contains(l, []string{"", "lost"}, t.Error, "the error of Join(), when the number of a dead worker is that of another process, or of a thread: it is a *LostError, or none. What pidfd_open(2) says of such a number is no error of Join()")
 	}
 	missing := 0
 	for n, p := range ended {
@@ -66,7 +75,58 @@ func TestNumbersOfTheDead(t *testing.T) {
 	again.Report(new(bool))
 	knew.Exit()
 	again.Exit()
+	diesUnderAnAttach(l)
 }
+
+// diesUnderAnAttach holds processes in Attach, just before they open a pidfd. The makers are killed there, and
+// another process gets the number of one of them.
+func diesUnderAnAttach(l *lab.Lab) {
+	makers, more := severalMakers(l)
+	var attach []*lab.Process
+	var held []*lab.Calls
+	for n := range makers {
+		calls := l.Calls()
+		p := l.Start(attachesMeanwhile, append(slices.Clone(more), lab.Tell("queue", strconv.Itoa(n)), calls.HandOver())...)
+		calls.Of(p)
+		for isHeld := calls.Hold(0); isHeld && !strings.HasPrefix(calls.String(), "held before pidfd_open"); {
+			isHeld = calls.HoldNext()
+		}
+		attach, held = append(attach, p), append(held, calls)
+	}
+	for _, maker := range makers {
+		maker.Kill()
+	}
+	again, of := l.SamePID(makers, waitsForever)
+	require.Equal(l, makers[of].PID(), again.PID(), "the pid of a process, as the lab has made it")
+	for n, p := range attach {
+		held[n].Go()
+		require.NoError(l, p.Wait(), "a process that was in Attach(), and about to open a pidfd, when its maker was killed and another process got the number of one of the makers")
+	}
+	again.Exit()
+}
+
+// attachesMeanwhile attaches to one of several queues, and each of its calls is seen.
+var attachesMeanwhile = lab.NewRole("process that attaches while the maker dies", func(c *lab.Child) error {
+	files, err := strconv.Atoi(c.Text("files"))
+	if err != nil {
+		return err
+	}
+	var own []*os.File
+	for i := range files {
+		own = append(own, c.File(fmt.Sprintf("file %d of queue %s", i, c.Text("queue"))))
+	}
+	runtime.LockOSThread()
+	if err := c.ShowAllCalls(); err != nil {
+		return err
+	}
+	c.Wait()
+	q, err := joinable.Attach(own, 0, 0)
+	if err != nil {
+		return fmt.Errorf("Attach(): %w", err)
+	}
+	_, err = q.TryGet()
+	return is(err, io.ErrUnexpectedEOF, "TryGet() of an empty queue whose maker was killed while a process attaches, and is its number another process's by now? Whether the maker is there was looked at first, and the pidfd was opened afterwards")
+})
 
 // waitsForever is a process that has nothing to do with the queue.
 var waitsForever = lab.NewRole("stranger", func(c *lab.Child) error {

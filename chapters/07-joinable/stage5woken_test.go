@@ -1,9 +1,12 @@
 package joinable_test
 
 import (
+	"context"
+	"errors"
 	"fmt"
 
 	"github.com/stretchr/testify/require"
+	"golang.org/x/sys/unix"
 
 	joinable "ipcworkbook/chapters/07-joinable"
 	"ipcworkbook/harness/lab"
@@ -78,12 +81,51 @@ func wokenProducers(l *lab.Lab) {
 	})
 }
 
+// placeOfWhoHadNothing asserts that the place of a consumer is free at once that was killed in Get, before it
+// had taken anything. All other places are taken, and nobody but who attaches has had the lock since.
+func placeOfWhoHadNothing(l *lab.Lab) {
+	q := queue(l, 1, 20)
+	for range joinable.MaxProcesses - 2 {
+		another(l, q)
+	}
+	for try, isHeld := 0, true; isHeld && try < mostCalls; try++ {
+		put(l, q, "the victim's")
+		ctx, cancel := context.WithCancel(context.Background())
+		full := l.Call("Put() into a full queue whose context ends", func() error {
+			return both(q.Put(ctx, []byte("none")), joinable.ErrFull, context.Canceled)
+		})
+		full.Blocks("the queue is full") // so that Get has to tell of the room
+		cancel()
+		full.ReturnsSoon(nil)
+		calls := l.Calls()
+		victim := l.Start(takesAndDies, handed(q, calls.HandOver())...)
+		calls.Of(victim)
+		isHeld = calls.Hold(try)
+		where := "a consumer was killed in Get(), " + calls.String()
+		victim.Kill()
+		next, refused := joinable.Attach(copies(l, q), 0, 0)
+		if refused == nil {
+			require.NoError(l, next.Close(), "Close() of who has attached, when %s", where)
+		}
+		item, err := q.TryGet()
+		if errors.Is(err, joinable.ErrEmpty) {
+			require.ErrorIs(l, refused, unix.EUSERS, "Attach() with all other places taken, when %s: it had an item to be done, of which no Join() has told", where)
+			isLost(l, q, victim, []uint64{uint64(try + 1)}, where)
+			continue
+		}
+		require.NoError(l, err, "TryGet(), when %s", where)
+		require.Equal(l, "the victim's", string(item), "TryGet(), when %s", where)
+		done(l, q, 1)
+		require.NoError(l, refused, "Attach() with all other places taken, when %s, and had taken nothing: its place is free at once. Who attaches has the lock, and has to undo what was half done by who was killed with it", where)
+	}
+}
+
 // killedIn kills a process at any of its calls in something else than Put and Get, while another
 // one waits in Join. It may have an item to be done.
 func killedIn(l *lab.Lab, what string, role *lab.Role, hasItem bool) {
 	for try, isHeld := 0, true; isHeld && try < mostCalls; try++ {
 		q := queue(l, 5, 20)
-		joiner := l.Start(joinsAgain, handed(q)...)
+		joiner := l.Start(joinsOnce, handed(q)...)
 		put(l, q, "an item")
 		take(l, q, "an item")
 		if hasItem {
@@ -98,16 +140,17 @@ func killedIn(l *lab.Lab, what string, role *lab.Role, hasItem bool) {
 		where := "a process was killed in " + what + ", " + calls.String()
 		victim.Kill()
 		if hasItem {
-			require.Equal(l, toldOf(victim, 2), reported[told](joiner), "Join(), when %s, with an item to be done", where)
+			lost := toldOf(victim, 2)
+			require.Equal(l, lost, joinTold(l, joiner, lost, "when "+where+", with an item to be done"), "Join(), when %s, with an item to be done", where)
+			joiner = l.Start(joinsOnce, handed(q)...)
 			joiner.Go()
 		}
 		joiner.Blocks("an item is not done, and " + where)
 		require.NoError(l, q.TaskDone(), "TaskDone(), when %s", where)
-		require.Equal(l, told{}, reported[told](joiner), "Join(), when all is done, and %s", where)
+		require.Equal(l, told{}, joinTold(l, joiner, told{}, "when all is done, and "+where), "Join(), when all is done, and %s", where)
 		next, err := joinable.Attach(copies(l, q), 0, 0)
 		require.NoError(l, err, "Attach(), when %s", where)
 		require.NoError(l, next.Close(), "Close() of a Queue, when %s", where)
-		joiner.Kill()
 		require.NoError(l, q.Close(), "Close() of the maker's Queue, when %s", where)
 	}
 }

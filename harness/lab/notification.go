@@ -62,7 +62,7 @@ var otherCalls = map[int32]string{
 	unix.SYS_GETTID: "gettid", unix.SYS_GETPID: "getpid", unix.SYS_SET_ROBUST_LIST: "set_robust_list",
 	unix.SYS_CLOSE: "close", unix.SYS_TIMERFD_CREATE: "timerfd_create",
 	unix.SYS_SEMOP: "semop", unix.SYS_SEMTIMEDOP: "semtimedop", unix.SYS_MSGSND: "msgsnd", unix.SYS_MSGRCV: "msgrcv",
-	unix.SYS_MQ_TIMEDSEND: "mq_timedsend", unix.SYS_MQ_TIMEDRECEIVE: "mq_timedreceive", unix.SYS_PPOLL: "ppoll",
+	unix.SYS_MQ_TIMEDSEND: "mq_timedsend", unix.SYS_MQ_TIMEDRECEIVE: "mq_timedreceive", unix.SYS_PPOLL: "ppoll", unix.SYS_PIDFD_OPEN: "pidfd_open",
 }
 
 // Of futex(2) only those are shown that processes share, without FUTEX_PRIVATE_FLAG: the others
@@ -80,8 +80,10 @@ var fcntls = map[uint64]string{
 // notification is a call that a thread is about to make.
 type notification struct{ seccomp.Notification }
 
-// named are those whose first argument is a name, or another address.
-var named = map[int32]bool{unix.SYS_MQ_OPEN: true, unix.SYS_MQ_UNLINK: true, unix.SYS_FUTEX: true, unix.SYS_FUTEX_WAITV: true}
+// named are those whose first argument is a name, another address, or a process: it is no descriptor.
+var named = map[int32]bool{
+	unix.SYS_MQ_OPEN: true, unix.SYS_MQ_UNLINK: true, unix.SYS_FUTEX: true, unix.SYS_FUTEX_WAITV: true, unix.SYS_PIDFD_OPEN: true,
+}
 
 // file is what the descriptor stands for, "" where it is none.
 func (n notification) file() string {

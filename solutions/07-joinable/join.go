@@ -17,9 +17,6 @@ func (q *Queue) Join(ctx context.Context) error {
 	defer q.leave()
 	left := 0
 	count := func(m *memory) (err error) { left, err = m.left(); return err }
-	if err := q.locked(count); err != nil {
-		return err
-	}
 	err := q.until(ctx, ErrUnfinished, idle, func(bool) (done bool, others []int, err error) {
 		err = q.locked(func(m *memory) (err error) {
 			// TaskDone takes no lock: so the bell is silenced first, and then comes the look. Who
@@ -51,6 +48,10 @@ func (q *Queue) Join(ctx context.Context) error {
 		return done, others, err
 	})
 	if errors.Is(err, ErrUnfinished) {
+		// Others have gone on since the last look.
+		if err := q.locked(count); err != nil {
+			return err
+		}
 		return fmt.Errorf("%d items: %w", left, err)
 	}
 	return err

@@ -87,10 +87,8 @@ func (q *Queue) locked(f func(m *memory) error) error {
 	}
 	defer q.lock.give()
 	m := q.memory
-	if busy := m.busy.Load(); busy != 0 {
-		if err := m.repair(int(busy - 1)); err != nil {
-			return err
-		}
+	if err := m.mend(); err != nil {
+		return err
 	}
 	if err := m.check(); err != nil {
 		return err
@@ -107,6 +105,9 @@ func (q *Queue) takePlace() error {
 		return err
 	}
 	defer q.lock.give()
+	if err := q.memory.mend(); err != nil {
+		return err
+	}
 	for i := range MaxProcesses {
 		p := q.memory.placeAt(i)
 		n, err := p.undone()

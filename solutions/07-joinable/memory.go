@@ -189,6 +189,14 @@ func (p place) undone() (int, error) {
 	return int(n), nil
 }
 
+// mend is for who has just got the lock.
+func (m *memory) mend() error {
+	if busy := m.busy.Load(); busy != 0 {
+		return m.repair(int(busy - 1))
+	}
+	return nil
+}
+
 // repair is for who finds that somebody was killed while it had the lock. An item is put or
 // taken at the one moment in which head or tail is written. What a place has of an item whose
 // number is above the tail was never taken.

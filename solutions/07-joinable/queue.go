@@ -152,8 +152,11 @@ func (q *Queue) TaskDone() error {
 	defer q.leave()
 	own := q.memory.placeAt(q.place)
 	for {
-		finished, taken := own.finished.Load(), own.taken.Load()
-		if finished == taken {
+		finished := own.finished.Load()
+		switch undone, err := own.undone(); {
+		case err != nil:
+			return err
+		case undone == 0:
 			return ErrNotTaken
 		}
 		if own.finished.CompareAndSwap(finished, finished+1) {

@@ -17,9 +17,6 @@ func (q *Queue) Join(ctx context.Context) error {
 	}
 	defer q.calls.RUnlock()
 	left := 0
-	if err := q.locked(func() (err error) { left, err = q.m.left(); return err }); err != nil {
-		return err
-	}
 	err := q.wait(ctx, q.idle, ErrUnfinished, func() (done bool, others []int, err error) {
 		err = q.locked(func() (err error) {
 			for i := range MaxProcesses {
@@ -49,6 +46,9 @@ func (q *Queue) Join(ctx context.Context) error {
 		return done, others, err
 	})
 	if errors.Is(err, ErrUnfinished) {
+		if err := q.locked(func() (err error) { left, err = q.m.left(); return err }); err != nil {
+			return err
+		}
 		return fmt.Errorf("%d items: %w", left, err)
 	}
 	return err
@@ -140,21 +140,32 @@ func (q *Queue) locked(f func() error) error {
 	if q.m.waiting() < 0 || q.m.waiting() > q.m.bound {
 		return ErrCorrupt
 	}
-	if i := q.m.get(inBusy); i > MaxProcesses {
-		return ErrCorrupt
-	} else if i > 0 {
-		p := q.m.place(int(i - 1))
-		n := p.get(undone)
-		if n > MaxUndone {
-			return ErrCorrupt
-		}
-		if n > 0 && p.get(numbers+8*int(n-1)) > q.m.get(inTail) {
-			p.put(undone, n-1)
-		}
+	if err := q.m.repair(); err != nil {
+		return err
 	}
 	q.m.put(inBusy, uint64(q.place+1))
 	defer q.m.put(inBusy, 0)
 	return f()
+}
+
+// repair is for who has the lock, and somebody may have been killed who had it.
+func (m *memory) repair() error {
+	i := m.get(inBusy)
+	if i == 0 {
+		return nil
+	}
+	if i > MaxProcesses {
+		return ErrCorrupt
+	}
+	p := m.place(int(i - 1))
+	n := p.get(undone)
+	if n > MaxUndone {
+		return ErrCorrupt
+	}
+	if n > 0 && p.get(numbers+8*int(n-1)) > m.get(inTail) {
+		p.put(undone, n-1)
+	}
+	return nil
 }
 
 func (q *Queue) takePlace() error {
@@ -164,6 +175,9 @@ func (q *Queue) takePlace() error {
 		return err
 	}
 	defer q.lock.set(unix.F_UNLCK, MaxProcesses)
+	if err := q.m.repair(); err != nil {
+		return err
+	}
 	for i := range MaxProcesses {
 		p := q.m.place(i)
 		if p.get(undone) != 0 || (i == 0) != q.isMaker || q.lock.set(unix.F_WRLCK, i) != nil {

@@ -9,6 +9,7 @@ import (
 	"fmt"
 	"io"
 	"os"
+	"slices"
 	"sync"
 	"sync/atomic"
 
@@ -133,7 +134,7 @@ func (q *Queue) Files() []*os.File {
 	if q.closed.Load() {
 		return nil
 	}
-	return q.files
+	return slices.Clone(q.files)
 }
 
 func Attach(files []*os.File, bound, maxItem int) (*Queue, error) {
@@ -164,7 +165,7 @@ func attach(files []*os.File, bound, maxItem int, isMaker bool) (_ *Queue, err e
 	if bound != 0 && bound != s.bound || maxItem != 0 && maxItem != s.maxItem {
 		return nil, fmt.Errorf("%w: a bound of %d and items of %d bytes, not %d and %d", ErrFormat, s.bound, s.maxItem, bound, maxItem)
 	}
-	q := &Queue{files: files, isMaker: isMaker, maker: -1, lock: lock{fd: -1}, stop: bell{-1, -1}}
+	q := &Queue{files: slices.Clone(files), isMaker: isMaker, maker: -1, lock: lock{fd: -1}, stop: bell{-1, -1}}
 	q.items, q.room, q.idle = bell{fds[1], fds[2]}, bell{fds[3], fds[4]}, bell{fds[5], fds[6]}
 	defer func() {
 		if err != nil {
