@@ -25,7 +25,7 @@ var holds = lab.NewRole("holder", func(c *lab.Child) error {
 		want = shm.ErrOwnerDied
 	}
 	if err := lock.Lock(never); !errors.Is(err, want) {
-		return fmt.Errorf("Lock(): expected %w, and got: %w", want, err)
+		return fmt.Errorf("Lock(): expected %v, and got: %v", orNone(want), orNone(err))
 	}
 	switch c.Text("end") {
 	case "waits":

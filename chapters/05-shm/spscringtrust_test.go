@@ -186,7 +186,7 @@ func TestMappingIsNotBelieved(t *testing.T) {
 				return cut.Close()
 			}
 			if err := e.Close(); !errors.Is(err, shm.ErrCut) {
-				return fmt.Errorf("expected ErrCut, and got: %w", err)
+				return fmt.Errorf("expected ErrCut, and got: %v", orNone(err))
 			}
 			return nil
 		})
@@ -254,7 +254,7 @@ var closesWhatWasCut = lab.NewRole("holder of locks and of a ring that is cut", 
 		}{{"sender", s.Close()}, {"receiver", e.Close()}} {
 			what, err := one.what, one.err
 			if !errors.Is(err, shm.ErrCut) {
-				return fmt.Errorf("Close() of the %s of a ring that was cut: expected ErrCut, and got: %w", what, err)
+				return fmt.Errorf("Close() of the %s of a ring that was cut: expected ErrCut, and got: %v", what, orNone(err))
 			}
 		}
 	}
