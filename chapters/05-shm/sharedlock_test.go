@@ -408,11 +408,15 @@ func TestHolderDies(t *testing.T) {
 	waits.ReturnsSoon(shm.ErrNotRecoverable)
 	more.ReturnsSoon(shm.ErrNotRecoverable)
 	require.Equal(l, 2, stateOf(v), "the state of what the lock protects: not recoverable")
-	for range 2 {
-		require.ErrorIs(l, lock.Lock(never), shm.ErrNotRecoverable, "Lock() when nobody has repaired what was half done")
-		require.ErrorIs(l, second.TryLock(), shm.ErrNotRecoverable, "TryLock() when nobody has repaired what was half done")
+	for _, word := range []uint32{0, diedBit} { // the second one as if somebody had died just when he was told so
+		v.word(72).Store(word)
+		require.ErrorIs(l, lock.Lock(never), shm.ErrNotRecoverable, "Lock() when nobody has repaired what was half done: is the state looked at first, also where FUTEX_OWNER_DIED is in the word?")
+		v.word(72).Store(word)
+		require.ErrorIs(l, second.TryLock(), shm.ErrNotRecoverable, "TryLock() when nobody has repaired what was half done: is the state looked at first, also where FUTEX_OWNER_DIED is in the word?")
 		require.ErrorIs(l, lock.Unlock(), unix.EPERM, "Unlock() after ErrNotRecoverable: the lock is not held")
 		require.ErrorIs(l, lock.Consistent(), unix.EINVAL, "Consistent() when it is too late")
 	}
+	unlocksForGood(l)
+	repairsWhatWasCut(l)
 	lockVictims(l)
 }

@@ -137,7 +137,7 @@ func TestMappingIsNotBelieved(t *testing.T) {
 	fill(v.at(ringAt + 4))
 	require.NoError(l, shm.NewRing(r, ringAt, capacity), "NewRing() in memory that was used before")
 	require.Zero(l, v.word(ringFrom).Load()|v.word(ringTo).Load(), "the words of the ends, after NewRing() in memory that was used before: is all of the ring's head written?")
-	require.Equal(l, v.long(ringTail).Load(), v.long(ringHead).Load(), "head and tail, after NewRing() in memory that was used before")
+	require.Equal(l, v.long(ringTail).Load(), v.long(ringHead).Load(), "head and tail, after NewRing() in memory that was used before: is all of the ring's head written?")
 	s, e = sender(l, r), receiver(l, r)
 	require.NoError(l, errors.Join(s.Send([]byte("used")), expect(e, "used")), "Send() and Recv() in memory that was used before")
 
