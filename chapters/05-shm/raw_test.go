@@ -206,6 +206,14 @@ func same(got []byte, want string) error {
 	return fmt.Errorf("received %q where %q was sent", got, want)
 }
 
+// orNone is how a role tells an error that is another one than it should be, or none.
+func orNone(err error) string {
+	if err == nil {
+		return "no error"
+	}
+	return err.Error()
+}
+
 // mostCalls is how many calls of a process that is held are tried.
 const mostCalls = 24
 

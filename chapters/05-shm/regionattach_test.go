@@ -158,7 +158,7 @@ var mapsNoMore = lab.NewRole("process with few addresses", func(c *lab.Child) er
 		return err
 	}
 	if _, err := shm.Attach(c.Text("name"), 0); !errors.Is(err, unix.ENOMEM) {
-		return fmt.Errorf("Attach() to a region that is too large to be mapped: expected ENOMEM, and got: %w", err)
+		return fmt.Errorf("Attach() to a region that is too large to be mapped: expected ENOMEM, and got: %v", orNone(err))
 	}
 	entries, err := os.ReadDir("/proc/self/fd")
 	if err != nil {
@@ -199,7 +199,7 @@ var heldAttacher = lab.NewRole("process that attaches, and is held", func(c *lab
 })
 
 var isRefused = lab.NewRole("process that is refused", func(c *lab.Child) error {
-	for _, number := range []uint32{unix.SYS_OPENAT, unix.SYS_UNLINKAT} {
+	for _, number := range []uint32{unix.SYS_OPENAT, unix.SYS_OPENAT2, unix.SYS_UNLINKAT} {
 		if err := c.RefuseCall(unix.EACCES, number); err != nil {
 			return err
 		}
@@ -214,7 +214,7 @@ var isRefused = lab.NewRole("process that is refused", func(c *lab.Child) error 
 	}{{"Attach()", found}, {"Create()", made}, {"Remove()", removed}, {"Renew()", renewed}} {
 		what, err := one.what, one.err
 		if !errors.Is(err, unix.EACCES) {
-			return fmt.Errorf("%s that the kernel refuses: expected EACCES, and got: %w", what, err)
+			return fmt.Errorf("%s that the kernel refuses: expected EACCES, and got: %v", what, orNone(err))
 		}
 	}
 	return nil
@@ -224,10 +224,14 @@ var isRefused = lab.NewRole("process that is refused", func(c *lab.Child) error 
 // and not a SIGBUS later.
 func TestSpaceIsReserved(t *testing.T) {
 	l := lab.New(t)
-	_, name := region(l, 300_000, nil)
-	var s unix.Stat_t
-	require.NoError(l, unix.Stat(pathOf(name), &s), "stat() of the test's own")
-	require.GreaterOrEqual(l, s.Blocks*512, int64(shm.HeaderSize+300_000), "bytes that %s keeps for a region of 300000 bytes to which nothing was written: ftruncate(2) makes a hole", shm.Folder)
+	page := os.Getpagesize()
+	for _, size := range []int{300_000, page - shm.HeaderSize + 1, page, 2 * page, 1 << 20} {
+		_, name := region(l, size, nil)
+		var s unix.Stat_t
+		require.NoError(l, unix.Stat(pathOf(name), &s), "stat() of the test's own")
+		require.GreaterOrEqual(l, s.Blocks*512, int64(shm.HeaderSize+size), "bytes that %s keeps for a region of %d bytes to which nothing was written: ftruncate(2) makes a hole. Is the space of the header reserved as well?", shm.Folder, size)
+	}
+	_, name := region(l, 100, nil)
 
 	open := descriptors(l)
 	var fs unix.Statfs_t
@@ -244,9 +248,29 @@ func TestSpaceIsReserved(t *testing.T) {
 		require.False(l, exists(name), "the file, after Create() of more than there is")
 	}
 	require.LessOrEqual(l, descriptors(l), open, "descriptors that are open after Create() of more than there is")
+	calls := l.Calls()
+	interrupted := l.Start(isInterrupted, lab.Tell("name", named(l, "interrupted")), calls.HandOver())
+	calls.Of(interrupted)
+	calls.Refuse(unix.EINTR, 1, "", "fallocate")
+	interrupted.Go()
+	calls.Reports("made", "Create() whose fallocate(2) a signal interrupts, as it may where much space is asked for: is the call made again after EINTR?")
+	interrupted.Exit()
 	l.RefusesCalls()
 	require.NoError(l, l.Start(hasNoSpace, lab.Tell("name", named(l, "full")), lab.Tell("there", name)).Wait(), "Create() in a full %s", shm.Folder)
 }
+
+var isInterrupted = lab.NewRole("maker that is interrupted", func(c *lab.Child) error {
+	if err := c.ShowCalls(); err != nil {
+		return err
+	}
+	c.Wait()
+	r, err := shm.Create(c.Text("name"), 5000, nil)
+	c.Report(outcome(err))
+	if err == nil {
+		r.Close()
+	}
+	return nil
+})
 
 var hasNoSpace = lab.NewRole("process in a full /dev/shm", func(c *lab.Child) error {
 	// As long as there is no space the kernel refuses what would take some.
@@ -263,7 +287,7 @@ var hasNoSpace = lab.NewRole("process in a full /dev/shm", func(c *lab.Child) er
 	}{{"Create()", made}, {"Renew()", renewed}} {
 		what, err := one.what, one.err
 		if !errors.Is(err, unix.ENOSPC) {
-			return fmt.Errorf("%s where there is no space: expected ENOSPC, and got: %w", what, err)
+			return fmt.Errorf("%s where there is no space: expected ENOSPC, and got: %v", what, orNone(err))
 		}
 		if text := err.Error(); !strings.Contains(text, shm.Folder) {
 			return fmt.Errorf("%s where there is no space: the text names %s: %w", what, shm.Folder, err)
@@ -348,7 +372,7 @@ var goesOnAfterTheCut = lab.NewRole("process that is attached", func(c *lab.Chil
 	c.Report(true)
 	c.Wait()
 	if _, err := r.ReadAt(make([]byte, 10), int64(3*os.Getpagesize())); !errors.Is(err, shm.ErrCut) {
-		return fmt.Errorf("ReadAt() in a process that was attached before the file was cut: expected ErrCut, and got: %w", err)
+		return fmt.Errorf("ReadAt() in a process that was attached before the file was cut: expected ErrCut, and got: %v", orNone(err))
 	}
 	return r.Close()
 })
@@ -390,6 +414,13 @@ func TestNameStaysUntilRemove(t *testing.T) {
 	require.NoError(l, os.Mkdir(pathOf(folder), 0o700), "mkdir() of the test's own")
 	require.ErrorIs(l, shm.Remove(folder), unix.EISDIR, "Remove() where there is an empty folder: is it unlink(2) that removes? os.Remove() tries rmdir(2), too.")
 	require.True(l, exists(folder), "an empty folder, after Remove() was refused")
+	link := named(l, "link")
+	for _, target := range []string{folder, named(l, "nowhere")} {
+		require.NoError(l, os.Symlink(pathOf(target), pathOf(link)), "symlink() of the test's own")
+		require.NoError(l, shm.Remove(link), "Remove() of a symbolic link, to a folder or to nothing: it is the link that goes. Does a look before it follow links, as stat(2) does?")
+		require.False(l, exists(link), "a symbolic link, after Remove()")
+	}
+	require.True(l, exists(folder), "a folder, after Remove() of a symbolic link that leads there")
 	copy(r.Bytes(), "still there")
 	p := make([]byte, 11)
 	_, err = r.ReadAt(p, 0)

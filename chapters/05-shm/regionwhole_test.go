@@ -141,7 +141,7 @@ func outcome(err error) string {
 func TestRenewStartsAnew(t *testing.T) {
 	l := lab.New(t)
 	name := named(l, "jobs")
-	for _, left := range []string{"nothing", "a region of a crashed run", "a region that somebody has", "a file of somebody else's", "a symbolic link"} {
+	for _, left := range []string{"nothing", "a region of a crashed run", "a region that somebody has", "a file of somebody else's", "a symbolic link", "a symbolic link that leads nowhere", "a symbolic link to a folder"} {
 		os.Remove(pathOf(name))
 		var old *shm.Region
 		target := named(l, "target")
@@ -155,10 +155,18 @@ func TestRenewStartsAnew(t *testing.T) {
 			put(l, name, []byte("something else"))
 		case "a symbolic link":
 			put(l, target, []byte("theirs"))
+		case "a symbolic link to a folder":
+			require.NoError(l, os.Mkdir(pathOf(target), 0o700), "mkdir() of the test's own")
+		}
+		if strings.HasPrefix(left, "a symbolic link") {
 			require.NoError(l, os.Symlink(pathOf(target), pathOf(name)), "symlink() of the test's own")
 		}
-		r, err := shm.Renew(name, 200, func(r *shm.Region) error { copy(r.Bytes()[100:], "new"); return nil })
-		require.NoError(l, err, "Renew() where there is %s", left)
+		var r *shm.Region
+		call := l.Call(fmt.Sprintf("Renew() where there is %s: it is what bears the name that goes, also where that is a link", left), func() (err error) {
+			r, err = shm.Renew(name, 200, func(r *shm.Region) error { copy(r.Bytes()[100:], "new"); return nil })
+			return err
+		})
+		call.ReturnsSoon(nil)
 		l.CloseAtEnd(r)
 		want := make([]byte, 200)
 		copy(want[100:], "new")
@@ -173,6 +181,7 @@ func TestRenewStartsAnew(t *testing.T) {
 			text, _ := os.ReadFile(pathOf(target))
 			require.Equal(l, "theirs", string(text), "the file that a symbolic link led to, after Renew()")
 		}
+		require.Equal(l, left == "a symbolic link" || left == "a symbolic link to a folder", exists(target), "whether there is something where a symbolic link led, after Renew() where there was %s", left)
 	}
 	_, err := shm.Renew(name, 0, nil)
 	require.ErrorIs(l, err, unix.EINVAL, "Renew() of 0 bytes")
@@ -234,6 +243,15 @@ func TestRenewStartsAnew(t *testing.T) {
 	calls.Go()
 	calls.Reports("a new region", "Renew() while another process makes a region of that name again and again: is it tried until it succeeds?")
 	renewer.Kill()
+	begun := 0
+	r, err := shm.Renew(name, 500, func(*shm.Region) error {
+		if begun++; begun <= 300 {
+			otherRegion(l, name)
+		}
+		return nil
+	})
+	require.NoError(l, err, "Renew() while somebody makes a region of that name again and again, 300 times if setup is called as often: is it tried until it succeeds?")
+	l.CloseAtEnd(r)
 }
 
 // otherRegion is what another process makes of that name, if none is there.

@@ -100,6 +100,12 @@ func TestLockMakesTheCountExact(t *testing.T) {
 			require.ErrorIs(l, err, unix.EEXIST, "NewLock() where there is %s", what)
 		}
 	}
+	fill(v.at(192)[4:shm.LockSize])
+	v.word(192).Store(0)
+	fresh, err := shm.NewLock(r, 192)
+	require.NoError(l, err, "NewLock() in memory that was used before")
+	require.Equal(l, []uint32{0, 0}, []uint32{v.word(196).Load(), v.word(200).Load()}, "the state and the word of a lock in the mapping, after NewLock() in memory that was used before: is all of it written?")
+	require.NoError(l, errors.Join(fresh.TryLock(), fresh.Unlock()), "TryLock() and Unlock() of a lock in memory that was used before")
 
 	// Several wait, and each gets its turn.
 	require.NoError(l, lock.Lock(never), "Lock()")
@@ -141,13 +147,13 @@ var isLockedOut = lab.NewRole("process that is locked out", func(c *lab.Child) e
 		return err
 	}
 	if err := lock.TryLock(); !errors.Is(err, shm.ErrLocked) {
-		return fmt.Errorf("TryLock() of a lock that another process holds: expected ErrLocked, and got: %w", err)
+		return fmt.Errorf("TryLock() of a lock that another process holds: expected ErrLocked, and got: %v", orNone(err))
 	}
 	if err := lock.Unlock(); !errors.Is(err, unix.EPERM) {
-		return fmt.Errorf("Unlock() of a lock that another process holds: expected EPERM, and got: %w", err)
+		return fmt.Errorf("Unlock() of a lock that another process holds: expected EPERM, and got: %v", orNone(err))
 	}
 	if err := lock.Consistent(); !errors.Is(err, unix.EINVAL) {
-		return fmt.Errorf("Consistent() of a lock that another process holds: expected EINVAL, and got: %w", err)
+		return fmt.Errorf("Consistent() of a lock that another process holds: expected EINVAL, and got: %v", orNone(err))
 	}
 	return nil
 })
@@ -411,11 +417,15 @@ func TestHolderDies(t *testing.T) {
 	waits.ReturnsSoon(shm.ErrNotRecoverable)
 	more.ReturnsSoon(shm.ErrNotRecoverable)
 	require.Equal(l, 2, stateOf(v), "the state of what the lock protects: not recoverable")
-	for range 2 {
-		require.ErrorIs(l, lock.Lock(never), shm.ErrNotRecoverable, "Lock() when nobody has repaired what was half done")
-		require.ErrorIs(l, second.TryLock(), shm.ErrNotRecoverable, "TryLock() when nobody has repaired what was half done")
+	for _, word := range []uint32{0, diedBit} { // the second one as if somebody had died just when he was told so
+		v.word(72).Store(word)
+		require.ErrorIs(l, lock.Lock(never), shm.ErrNotRecoverable, "Lock() when nobody has repaired what was half done: is the state looked at first, also where FUTEX_OWNER_DIED is in the word?")
+		v.word(72).Store(word)
+		require.ErrorIs(l, second.TryLock(), shm.ErrNotRecoverable, "TryLock() when nobody has repaired what was half done: is the state looked at first, also where FUTEX_OWNER_DIED is in the word?")
 		require.ErrorIs(l, lock.Unlock(), unix.EPERM, "Unlock() after ErrNotRecoverable: the lock is not held")
 		require.ErrorIs(l, lock.Consistent(), unix.EINVAL, "Consistent() when it is too late")
 	}
+	unlocksForGood(l)
+	repairsWhatWasCut(l)
 	lockVictims(l)
 }

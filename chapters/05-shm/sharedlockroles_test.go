@@ -7,13 +7,57 @@ import (
 	"runtime"
 	"strconv"
 
+	"github.com/stretchr/testify/require"
 	"golang.org/x/sys/unix"
 
 	shm "ipcworkbook/chapters/05-shm"
 	"ipcworkbook/harness/lab"
 )
 
-// Who holds and who waits in step 15.
+// Who holds and who waits in step 15, and what it asks of them.
+
+// unlocksForGood holds one that unlocks what is half done, between any two calls of Unlock.
+func unlocksForGood(l *lab.Lab) {
+	r, lock, name := locked(l)
+	require.Error(l, l.Start(holds, lab.Tell("name", name), lab.Tell("end", "dies")).Wait(), "a process that kills itself")
+	calls := l.Calls()
+	unlocker := l.Start(heldUnlocker, lab.Tell("name", name), calls.HandOver())
+	calls.Of(unlocker)
+	unlocker.Report(new(bool))
+	second, err := shm.OpenLock(r, 64)
+	require.NoError(l, err, "OpenLock()")
+	waits := l.Call("Lock() while the holder does not repair what is half done", func() error { return second.Lock(never) })
+	waits.Blocks("the lock is held")
+	for isHeld := calls.Hold(0); isHeld; isHeld = calls.HoldNext() {
+		if err := lock.TryLock(); !errors.Is(err, shm.ErrLocked) {
+			require.ErrorIs(l, err, shm.ErrNotRecoverable, "TryLock() while another process unlocks what is half done, %s: is it written that this is not recoverable before the lock is free?", calls)
+		}
+	}
+	waits.ReturnsSoon(shm.ErrNotRecoverable)
+	require.NoError(l, unlocker.Wait(), "a process that unlocks what is half done")
+}
+
+// repairsWhatWasCut has locks on a page that is cut when they are held after ErrOwnerDied.
+func repairsWhatWasCut(l *lab.Lab) {
+	page := os.Getpagesize()
+	r, name := region(l, 3*page, func(r *shm.Region) error { _, err := shm.NewLock(r, page); return err })
+	dies := attached(l, name)
+	for _, one := range []*shm.Region{dies, r} {
+		lock, err := shm.OpenLock(one, page)
+		require.NoError(l, err, "OpenLock()")
+		if one == dies {
+			require.NoError(l, errors.Join(lock.Lock(never), dies.Close()), "Lock(), and Close() of the region")
+			continue
+		}
+		require.ErrorIs(l, lock.Lock(never), shm.ErrOwnerDied, "Lock() after its holder has closed the region")
+		require.NoError(l, os.Truncate(pathOf(name), shm.HeaderSize), "cutting the file")
+		require.ErrorIs(l, lock.Consistent(), shm.ErrCut, "Consistent() after ErrOwnerDied, when the file was cut")
+		require.ErrorIs(l, lock.Unlock(), shm.ErrCut, "Unlock() after ErrOwnerDied, when the file was cut")
+	}
+	require.NoError(l, r.Close(), "Close() of a region whose file was cut while one of its locks was held")
+	_, lock, _ := locked(l)
+	require.NoError(l, errors.Join(lock.Lock(never), lock.Unlock()), "Lock() and Unlock() in another region, after a file was cut while one of its locks was held")
+}
 
 var holds = lab.NewRole("holder", func(c *lab.Child) error {
 	r, lock, err := childsLock(c)
@@ -25,7 +69,7 @@ var holds = lab.NewRole("holder", func(c *lab.Child) error {
 		want = shm.ErrOwnerDied
 	}
 	if err := lock.Lock(never); !errors.Is(err, want) {
-		return fmt.Errorf("Lock(): expected %w, and got: %w", want, err)
+		return fmt.Errorf("Lock(): expected %v, and got: %v", orNone(want), orNone(err))
 	}
 	switch c.Text("end") {
 	case "waits":
@@ -159,7 +203,7 @@ var heldUnlocker = lab.NewRole("unlocker that is held", func(c *lab.Child) error
 	if err != nil {
 		return err
 	}
-	if err := lock.Lock(never); err != nil {
+	if err := lock.Lock(never); err != nil && !errors.Is(err, shm.ErrOwnerDied) {
 		return fmt.Errorf("Lock(): %w", err)
 	}
 	if err := c.ShowCalls(); err != nil {

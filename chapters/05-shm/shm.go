@@ -189,7 +189,7 @@ type Receiver struct{}
 // puts nothing. The name, its permissions (0600 whatever the umask is) and the whole content
 // come at once: there is no moment in which another process finds a part of it. If setup
 // returns an error, that is what Create returns, and if it panics, the panic goes on. The
-// space is reserved: it is there when it is written to.
+// space is reserved with fallocate(2): it is there when it is written to.
 //
 // A name is a slash and 1 to MaxName bytes, none of which is a slash or zero, and not "/."
 // or "/..".
@@ -357,8 +357,9 @@ func (l *Lock) Consistent() error {
 }
 
 // Unlock gives the lock back, and wakes one who waits, if there is one. Without one it makes no
-// system call. It is unix.EPERM, and changes nothing, if this process does not hold the lock, by
-// this Lock or another one of the same Region.
+// system call, or one when a wait has ended early, at its deadline perhaps. It is unix.EPERM, and
+// changes nothing, if this process does not hold the lock, by this Lock or another one of the
+// same Region.
 func (l *Lock) Unlock() error {
 	return todo.Err("Lock.Unlock")
 }

@@ -92,7 +92,11 @@ func TestRingKeepsMessagesWhole(t *testing.T) {
 	require.NoError(l, errors.Join(s.Send([]byte("one")), s.Send([]byte("two"))), "Send() of two messages")
 	first, err = e.Recv()
 	require.NoError(l, err, "Recv()")
-	require.NoError(l, expect(e, "two"), "Recv()")
+	second, err := e.Recv()
+	require.NoError(l, err, "Recv()")
+	require.Equal(l, "two", string(second), "Recv()")
+	_ = append(first, "and what the caller puts behind it"...)
+	require.Equal(l, "two", string(second), "the second message, after the caller has appended to the first one: does that one's capacity reach into memory of later messages?")
 	for range 40 { // the ring is written anew
 		require.NoError(l, s.Send([]byte(strings.Repeat("x", 60))), "Send()")
 		require.NoError(l, expect(e, strings.Repeat("x", 60)), "Recv()")
@@ -221,6 +225,17 @@ func breaksOff(l *lab.Lab) {
 	require.Zero(l, v.long(ringTail).Load(), "the tail in the mapping, when RecvInto() has copied a part of the message: it moves when all of it is copied, or the sender writes there")
 	recv := l.Call("Recv() after one that has ended in a panic: is something still locked?", func() error { return expect(e, "hello, receiver") })
 	recv.ReturnsSoon(nil)
+
+	// The fault is where the message goes on at the ring's begin: 20 bytes fit in front of that.
+	r, name = ring(l, 256)
+	v = viewOf(l, name)
+	s, e = sender(l, r), receiver(l, r)
+	require.NoError(l, errors.Join(s.Send(pattern(228)), expect(e, string(pattern(228)))), "Send() and Recv() of a message whose frame has 232 bytes")
+	require.NotNil(l, panicOf(func() { _ = s.Send(half) }), "the panic of Send() of memory that ends in the middle")
+	require.Equal(l, 232, int(v.long(ringHead).Load()), "the head in the mapping, when Send() has copied the part of a message in front of the ring's end, and not that at its begin: it moves when the whole frame is there")
+	require.NoError(l, s.Send(pattern(40)), "Send()")
+	require.NotNil(l, panicOf(func() { _, _ = e.RecvInto(memory[page-20 : page-20 : page+20]) }), "the panic of RecvInto() with memory that ends in the middle")
+	require.Equal(l, 232, int(v.long(ringTail).Load()), "the tail in the mapping, when RecvInto() has copied the part of a message in front of the ring's end, and not that at its begin: it moves when all of it is copied")
 }
 
 // unreadable is a message of n bytes in memory that nobody may read. It costs nothing,

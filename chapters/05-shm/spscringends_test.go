@@ -2,7 +2,6 @@ package shm_test
 
 import (
 	"errors"
-	"fmt"
 	"io"
 	"os"
 	"strings"
@@ -103,7 +102,7 @@ func TestRingWaitsAtBothEnds(t *testing.T) {
 				require.NoError(l, expect(e, string(pattern(60))), "Recv() while the sender is about to sleep")
 			}
 			calls.Go()
-			calls.Reports("done", map[bool]string{true: "Recv()", false: "Send()"}[receives]+" while the other side goes on: is there a moment between the look and the sleep in which that is not seen? Say that you sleep, and then look once more.")
+			calls.Reports("done", map[bool]string{true: "Recv()", false: "Send()"}[receives]+" while the other side goes on: is there a moment between the look and the sleep in which that is not seen? Say that you sleep, and then look once more. And does the other side take FUTEX_WAITERS away when it wakes?")
 			if !receives {
 				require.NoError(l, expect(e, string(pattern(60))), "Recv() of what was sent then")
 			}
@@ -171,104 +170,6 @@ const (
 	veryLate     = 8 * time.Millisecond
 	mostLate     = 300
 )
-
-var receivesMany = lab.NewRole("receiver of many messages", func(c *lab.Child) error {
-	r, err := shm.Attach(c.Text("name"), 0)
-	if err != nil {
-		return fmt.Errorf("Attach(): %w", err)
-	}
-	e, err := shm.OpenReceiver(r, ringAt)
-	if err != nil {
-		return fmt.Errorf("OpenReceiver(): %w", err)
-	}
-	var got []byte
-	for i := range momentsTried {
-		if i%4 == 0 {
-			got, err = e.RecvInto(got)
-		} else {
-			got, err = e.RecvUntil(got, distant)
-		}
-		if err == nil {
-			err = same(got, "hello")
-		}
-		if err != nil {
-			return fmt.Errorf("RecvInto() or RecvUntil(): %w", err)
-		}
-	}
-	c.Wait()
-	return nil
-})
-
-var sendsMany = lab.NewRole("sender of many messages", func(c *lab.Child) error {
-	r, err := shm.Attach(c.Text("name"), 0)
-	if err != nil {
-		return fmt.Errorf("Attach(): %w", err)
-	}
-	s, err := shm.OpenSender(r, ringAt)
-	if err != nil {
-		return fmt.Errorf("OpenSender(): %w", err)
-	}
-	message := pattern(28)
-	for i := range momentsTried {
-		var err error
-		if i%4 == 0 {
-			err = s.Send(message)
-		} else {
-			err = s.SendUntil(message, distant)
-		}
-		if err != nil {
-			return fmt.Errorf("Send() or SendUntil(): %w", err)
-		}
-	}
-	c.Wait()
-	return nil
-})
-
-var heldReceiver = lab.NewRole("receiver that is held", func(c *lab.Child) error {
-	r, err := shm.Attach(c.Text("name"), 0)
-	if err != nil {
-		return fmt.Errorf("Attach(): %w", err)
-	}
-	e, err := shm.OpenReceiver(r, ringAt)
-	if err != nil {
-		return fmt.Errorf("OpenReceiver(): %w", err)
-	}
-	if err := c.ShowCalls(); err != nil {
-		return err
-	}
-	for range mostCalls {
-		c.Wait()
-		if err := expect(e, "hello"); err != nil {
-			return fmt.Errorf("Recv(): %w", err)
-		}
-		c.Report("done")
-	}
-	return nil
-})
-
-var heldSender = lab.NewRole("sender that is held", func(c *lab.Child) error {
-	r, err := shm.Attach(c.Text("name"), 0)
-	if err != nil {
-		return fmt.Errorf("Attach(): %w", err)
-	}
-	s, err := shm.OpenSender(r, ringAt)
-	if err != nil {
-		return fmt.Errorf("OpenSender(): %w", err)
-	}
-	if err := c.ShowCalls(); err != nil {
-		return err
-	}
-	for range mostCalls {
-		c.Wait()
-		for range 2 { // the second one has to wait
-			if err := s.Send(pattern(60)); err != nil {
-				return fmt.Errorf("Send(): %w", err)
-			}
-		}
-		c.Report("done")
-	}
-	return nil
-})
 
 // Step 18: who is there: a clean end is io.EOF, a killed sender io.ErrUnexpectedEOF, a
 // receiver that is gone EPIPE; and never a hang.
@@ -402,6 +303,23 @@ func TestRingKnowsWhoIsThere(t *testing.T) {
 	require.NoError(l, errors.Join(s.Close(), e.Close()), "Close() of both ends")
 	require.NoError(l, r.Close(), "Close() of a region whose ends are closed already")
 
+	// And of all the rings in it.
+	two, twoName := region(l, 4096, func(r *shm.Region) error {
+		return errors.Join(shm.NewRing(r, ringAt, 64), shm.NewRing(r, ringAt+1024, 64))
+	})
+	elsewhere := attached(l, twoName)
+	for _, at := range []int{ringAt, ringAt + 1024} {
+		_, err := shm.OpenSender(two, at)
+		require.NoError(l, err, "OpenSender() of each of two rings of a region")
+	}
+	require.NoError(l, two.Close(), "Close() of a region that has the senders of two rings")
+	for _, at := range []int{ringAt, ringAt + 1024} {
+		e, err := shm.OpenReceiver(elsewhere, at)
+		require.NoError(l, err, "OpenReceiver() of each of two rings of a region")
+		recv := l.Call("Recv() of one of two rings, when the region was closed that had both senders: are all ends of a region closed with it?", func() error { return expect(e, "") })
+		recv.ReturnsSoon(io.EOF)
+	}
+
 	// Close comes when the call is about to sleep.
 	_, name = ring(l, 64)
 	closer := heldAt(l, closedReceiver, name, 0)
@@ -417,83 +335,3 @@ func TestRingKnowsWhoIsThere(t *testing.T) {
 	closer.Kill()
 	ringVictims(l)
 }
-
-// closedReceiver receives in one goroutine, and closes the Receiver in another one.
-var closedReceiver = lab.NewRole("receiver that is closed", func(c *lab.Child) error {
-	if err := c.ShowCalls(); err != nil {
-		return err
-	}
-	for range mostCalls {
-		r, err := shm.Create(c.Text("name")+"-own", 1024, func(r *shm.Region) error { return shm.NewRing(r, ringAt, 64) })
-		if err != nil {
-			return fmt.Errorf("Create(): %w", err)
-		}
-		if err := shm.Remove(c.Text("name") + "-own"); err != nil {
-			return fmt.Errorf("Remove(): %w", err)
-		}
-		e, err := shm.OpenReceiver(r, ringAt)
-		if err != nil {
-			return fmt.Errorf("OpenReceiver(): %w", err)
-		}
-		c.Report(true)
-		c.Wait()
-		received := make(chan error, 1)
-		go func() { received <- expect(e, "") }()
-		c.Wait()
-		if err := e.Close(); err != nil {
-			return fmt.Errorf("Close() of the receiver: %w", err)
-		}
-		c.Report(told(<-received))
-		if err := r.Close(); err != nil {
-			return fmt.Errorf("Close(): %w", err)
-		}
-	}
-	return nil
-})
-
-var sendsAndGoes = lab.NewRole("sender that goes", func(c *lab.Child) error {
-	r, err := shm.Attach(c.Text("name"), 0)
-	if err != nil {
-		return fmt.Errorf("Attach(): %w", err)
-	}
-	s, err := shm.OpenSender(r, ringAt)
-	if err != nil {
-		return fmt.Errorf("OpenSender(): %w", err)
-	}
-	if err := s.Send([]byte("hello")); err != nil {
-		return fmt.Errorf("Send(): %w", err)
-	}
-	c.Report(true)
-	c.Wait()
-	return goes(c, s, r)
-})
-
-// goes is how an end comes to its end.
-func goes(c *lab.Child, end io.Closer, r *shm.Region) error {
-	switch c.Text("end") {
-	case "closes":
-		return end.Close()
-	case "dies":
-		c.Die()
-	case "closes the region":
-		return r.Close()
-	}
-	return nil
-}
-
-var receivesAndGoes = lab.NewRole("receiver that goes", func(c *lab.Child) error {
-	r, err := shm.Attach(c.Text("name"), 0)
-	if err != nil {
-		return fmt.Errorf("Attach(): %w", err)
-	}
-	e, err := shm.OpenReceiver(r, ringAt)
-	if err != nil {
-		return fmt.Errorf("OpenReceiver(): %w", err)
-	}
-	if err := expect(e, "hello"); err != nil {
-		return fmt.Errorf("Recv(): %w", err)
-	}
-	c.Report(true)
-	c.Wait()
-	return goes(c, e, r)
-})

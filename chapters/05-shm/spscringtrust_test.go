@@ -137,7 +137,7 @@ func TestMappingIsNotBelieved(t *testing.T) {
 	fill(v.at(ringAt + 4))
 	require.NoError(l, shm.NewRing(r, ringAt, capacity), "NewRing() in memory that was used before")
 	require.Zero(l, v.word(ringFrom).Load()|v.word(ringTo).Load(), "the words of the ends, after NewRing() in memory that was used before: is all of the ring's head written?")
-	require.Equal(l, v.long(ringTail).Load(), v.long(ringHead).Load(), "head and tail, after NewRing() in memory that was used before")
+	require.Equal(l, v.long(ringTail).Load(), v.long(ringHead).Load(), "head and tail, after NewRing() in memory that was used before: is all of the ring's head written?")
 	s, e = sender(l, r), receiver(l, r)
 	require.NoError(l, errors.Join(s.Send([]byte("used")), expect(e, "used")), "Send() and Recv() in memory that was used before")
 
@@ -186,7 +186,7 @@ func TestMappingIsNotBelieved(t *testing.T) {
 				return cut.Close()
 			}
 			if err := e.Close(); !errors.Is(err, shm.ErrCut) {
-				return fmt.Errorf("expected ErrCut, and got: %w", err)
+				return fmt.Errorf("expected ErrCut, and got: %v", orNone(err))
 			}
 			return nil
 		})
@@ -254,7 +254,7 @@ var closesWhatWasCut = lab.NewRole("holder of locks and of a ring that is cut", 
 		}{{"sender", s.Close()}, {"receiver", e.Close()}} {
 			what, err := one.what, one.err
 			if !errors.Is(err, shm.ErrCut) {
-				return fmt.Errorf("Close() of the %s of a ring that was cut: expected ErrCut, and got: %w", what, err)
+				return fmt.Errorf("Close() of the %s of a ring that was cut: expected ErrCut, and got: %v", what, orNone(err))
 			}
 		}
 	}
