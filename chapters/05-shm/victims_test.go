@@ -50,6 +50,26 @@ func inATurn(turn int, random *rand.Rand) []lab.Handed {
 	return []lab.Handed{lab.Tell("in", strconv.Itoa(turn)), lab.Tell("after", after.String())}
 }
 
+// thirdComesBetween has a third process take the lock in the midst of an Unlock, whose process is killed
+// then.
+func thirdComesBetween(l *lab.Lab) {
+	_, lock, name := locked(l)
+	calls := l.Calls()
+	unlocker := l.Start(heldUnlocker, lab.Tell("name", name), calls.HandOver())
+	calls.Of(unlocker)
+	unlocker.Report(new(bool))
+	waiter := l.Start(locksAndRepairs, lab.Tell("name", name), lab.Tell("told", "perhaps"))
+	waiter.Blocks("the lock is held")
+	require.True(l, calls.Hold(0), "a call in Unlock() while somebody waits: does it wake who waits (FUTEX_WAKE)?")
+	isFree := lock.TryLock() == nil
+	unlocker.Kill()
+	if isFree {
+		require.NoError(l, lock.Unlock(), "Unlock()")
+	}
+	next := l.Call("Lock() of another process, when the holder was killed in Unlock(), and a third process had the lock by then: it does not know that somebody waits. To give it back and to wake are two steps: FUTEX_WAKE_OP is one that does both.", waiter.Wait)
+	next.ReturnsSoon(nil)
+}
+
 // lockVictims asserts that a lock outlives each of its holders. Three processes change two numbers.
 func lockVictims(l *lab.Lab) {
 	random := l.Rand("victims of the lock")

@@ -154,7 +154,8 @@ func Create(bound, maxItem int) (*Queue, error) {
 
 // Files returns what another process needs to attach, for [os/exec.Cmd.ExtraFiles]: the memory
 // is the first one. It can be called in each process that is attached. The files belong to the
-// Queue, which closes them; all calls return the same ones, in a slice of the caller's own. After Close it returns nil.
+// Queue, which closes them; all calls return the same ones, in a slice of the caller's own. After
+// Close it returns nil.
 //
 // ExtraFiles calls [os.File.Fd], which may take O_NONBLOCK away from what a descriptor stands for,
 // for all processes. The queue works all the same.
@@ -164,7 +165,8 @@ func (q *Queue) Files() []*os.File {
 
 // Attach takes part in a queue, whose Files these are, in their order. Bound and maxItem are
 // what this program expects; 0 takes any. The Queue takes the files over, makes them
-// close-on-exec, and closes them in Close; the slice stays the caller's. After an error they are as they were.
+// close-on-exec, and closes them in Close; the slice stays the caller's. After an error they are as
+// they were.
 //
 // A queue that has ended can be attached to: what is in it can be taken. One process may attach
 // several times; each Queue is a participant of its own.
