@@ -20,7 +20,7 @@ func TestDaemonsEndWithTheMaker(t *testing.T) {
 		put(l, q, "an item") // which stays to be done: who joins waits
 		take(l, q, "an item")
 		daemons := []*lab.Process{}
-		does := []string{"waits in Get()", "waits in Join()", "sleeps in code of its own", "has closed its Queue"}
+		does := []string{"waits in Get()", "sleeps in code of its own", "has closed its Queue", "waits in Join()"}
 		for _, what := range does {
 			p := l.Start(daemon, handed(q, lab.Tell("does", what), lab.Dies())...)
 			require.Equal(l, what, reported[string](p), "what a daemon is about to do")
