@@ -97,8 +97,7 @@ func (c *Call) Returns(want error) {
 	call, reason, _ := strings.Cut(c.what, ": ")
 	f := failure{Verdict: verdict.Wrong, Call: call, Reason: reason,
 		Detail: []string{"expected: " + orNone(want), "got:      " + orNone(c.err)}}
-	broken := want == io.EOF && errors.Is(c.err, io.ErrUnexpectedEOF) // "unexpected EOF"
-	if want != nil && c.err != nil && strings.Contains(c.err.Error(), want.Error()) && !broken {
+	if want != nil && c.err != nil && sameWords(c.err.Error(), want.Error()) {
 		f.Reason = alike
 	}
 	c.lab.fail(f)

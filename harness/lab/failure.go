@@ -132,9 +132,25 @@ func (f *failure) compareErrors() {
 	}
 	_, want, _ := strings.Cut(f.Detail[0], ":")
 	_, came, _ := strings.Cut(f.Detail[1], ":")
-	if strings.Contains(came, strings.Trim(want, ` "`)) {
+	if sameWords(came, strings.Trim(want, ` "`)) {
 		f.Reason = alike
 	}
+}
+
+// sameWords says that the text of an error has all the words of another one, and none before them
+// that makes them mean something else: "unexpected EOF" is not "EOF".
+func sameWords(came, want string) bool {
+	for from := 0; want != ""; from += len(want) {
+		at := strings.Index(came[from:], want)
+		if at < 0 {
+			break
+		}
+		from += at
+		if before := strings.TrimRight(came[:from], ` "(`); before == "" || strings.HasSuffix(before, ":") || strings.HasSuffix(before, "\n") {
+			return true
+		}
+	}
+	return false
 }
 
 // detail says in two lines what testify says in its own way, where it can.

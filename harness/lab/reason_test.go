@@ -71,3 +71,22 @@ func TestACutErrorIsMadeWhole(t *testing.T) {
 	require.Contains(t, f.text(), "got:      "+long)
 	require.NotContains(t, f.text(), "bytes more")
 }
+
+// One error may have the words of another one, and mean something else.
+func TestSameWords(t *testing.T) {
+	for _, c := range []struct {
+		came, want string
+		same       bool
+	}{
+		{"EOF", "EOF", true},
+		{"unexpected EOF", "EOF", false},
+		{"read: unexpected EOF\nclose: EOF", "EOF", true},
+		{"setsockopt: invalid argument", "invalid argument", true},
+		{`"EOF"`, "EOF", true},
+		{"pipe: message too large: 5 bytes", "message too large", true},
+		{"invalid argument", "EOF", false},
+		{"EOF", "", false},
+	} {
+		require.Equal(t, c.same, sameWords(c.came, c.want), "%q and %q", c.came, c.want)
+	}
+}
