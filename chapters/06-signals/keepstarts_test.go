@@ -17,20 +17,25 @@ import (
 
 // startsFail has workers that run once and cannot be started any more then.
 func startsFail(l *lab.Lab) {
-	require.Equal(l, "10ms, 20ms, 40ms, 80ms, 160ms, 320ms", said(l.Start(startsNoMore, lab.Tell("why", "program"))), "the pauses of a worker that ends at once and whose program is missing from then on, where Healthy is 50ms: each is twice the last one. A start that fails is no run, however long ago the last good start was.")
-	require.Equal(l, "1ms, 2ms (file already closed), 4ms (file already closed)", said(l.Start(startsNoMore, lab.Tell("why", "reaper"))), "the pauses of a worker whose Policy.Reaper was closed while it ran, and the errors that Tell was told.")
+	require.Equal(l, "10ms, 20ms, 40ms, 80ms, 160ms, 320ms", said(l.Start(losesItsProgram)), "the pauses of a worker that ends at once and whose program is missing from then on, where Healthy is 50ms: each is twice the last one. A start that fails is no run, however long ago the last good start was.")
+	require.Equal(l, "1ms, 2ms (file already closed), 4ms (file already closed)", said(l.Start(losesItsReaper)), "the pauses of a worker whose Policy.Reaper was closed while it ran, and the errors that Tell was told.")
 }
 
-// startsNoMore has a worker whose program is missing from the second start on, or whose reaper was closed.
-var startsNoMore = lab.NewRole("supervisor whose worker can be started only once", func(c *lab.Child) error {
-	p, want := signals.Policy{First: 10 * ms, Most: time.Hour, Healthy: 50 * ms}, 6
-	if c.Text("why") == "reaper" {
-		r, err := signals.NewReaper(nil)
-		if err != nil {
-			return fmt.Errorf("NewReaper(): %w", err)
-		}
-		p, want = signals.Policy{First: ms, Most: time.Hour, Reaper: r}, 3
+var losesItsProgram = lab.NewRole("supervisor whose program is gone", func(c *lab.Child) error {
+	return startsOnce(c, signals.Policy{First: 10 * ms, Most: time.Hour, Healthy: 50 * ms}, 6)
+})
+
+var losesItsReaper = lab.NewRole("supervisor whose Reaper was closed by somebody else", func(c *lab.Child) error {
+	r, err := signals.NewReaper(nil)
+	if err != nil {
+		return fmt.Errorf("NewReaper(): %w", err)
 	}
+	return startsOnce(c, signals.Policy{First: ms, Most: time.Hour, Reaper: r}, 3)
+})
+
+// startsOnce has a worker whose program is missing from the second start on, or whose Reaper is closed
+// after the first one. It reports so many pauses.
+func startsOnce(c *lab.Child, p signals.Policy, want int) error {
 	pauses := make(chan string, 100)
 	p.Tell = func(e signals.Event) {
 		switch {
@@ -71,7 +76,7 @@ var startsNoMore = lab.NewRole("supervisor whose worker can be started only once
 	}
 	c.Report(strings.Join(all, ", "))
 	return errors.Join(s.Stop(long), r.Close())
-})
+}
 
 // stopsAtRest calls Stop without any time, while a worker waits for its next start.
 func stopsAtRest(l *lab.Lab) {
