@@ -2,6 +2,7 @@ package signals_test
 
 import (
 	"context"
+	"errors"
 	"fmt"
 	"os"
 	"os/signal"
@@ -66,16 +67,18 @@ func TestNoKindIsLost(t *testing.T) {
 	}
 
 	// Who is named twice comes once.
-	s, err = signals.Listen(unix.SIGUSR1, unix.SIGUSR1)
-	require.NoError(l, err, "Listen() for one signal that it names twice")
-	toOneself(l, unix.SIGUSR1)
-	require.NoError(l, waitFor(s, unix.SIGUSR1), "Listener.Wait()")
-	l.Rests()
 	ended, cancel := context.WithCancel(forever)
 	cancel()
-	_, err = s.Wait(ended)
-	require.Error(l, err, "Listener.Wait() again, where SIGUSR1 was sent once, and Listen() has named it twice, with a context that has ended")
-	require.NoError(l, s.Close(), "Listener.Close()")
+	for _, sigs := range [][]syscall.Signal{{unix.SIGUSR1, unix.SIGUSR1}, {unix.SIGUSR1, unix.SIGUSR2, unix.SIGUSR1}} {
+		s, err = signals.Listen(sigs...)
+		require.NoError(l, err, "Listen() for signals of which it names one twice")
+		toOneself(l, unix.SIGUSR1)
+		require.NoError(l, waitFor(s, unix.SIGUSR1), "Listener.Wait()")
+		l.Rests()
+		_, err = s.Wait(ended)
+		require.Error(l, err, "Listener.Wait() again, where SIGUSR1 was sent once, and Listen() has named it twice among %d, with a context that has ended: is it found twice also where another one stands in between?", len(sigs))
+		require.NoError(l, s.Close(), "Listener.Close()")
+	}
 
 	// Who comes again and again does not hide the others.
 	for _, sigs := range [][]syscall.Signal{{unix.SIGUSR1, unix.SIGUSR2}, {unix.SIGUSR2, unix.SIGUSR1}} {
@@ -97,6 +100,25 @@ func TestNoKindIsLost(t *testing.T) {
 			require.NotEmpty(l, others, "the other signals that 100 calls of Listener.Wait() returned, where %s and one other had come, and %[1]s comes again and again: does each look begin with the same kind?", called(again))
 			require.NoError(l, s.Close(), "Listener.Close()")
 		}
+	}
+
+	// Nor do two that both come again and again hide the third one.
+	three := []syscall.Signal{unix.SIGUSR1, unix.SIGUSR2, unix.SIGIO}
+	for n, once := range three {
+		again := []syscall.Signal{three[(n+1)%3], three[(n+2)%3]}
+		s, err := signals.Listen(three...)
+		require.NoError(l, err, "Listen()")
+		toOneself(l, once)
+		l.Rests()
+		came := false
+		for turn := 0; turn < 200 && !came; turn++ {
+			toOneself(l, again...)
+			sig, err := s.Wait(forever)
+			require.NoError(l, err, "Listener.Wait()")
+			came = sig == once
+		}
+		require.True(l, came, "whether 200 calls of Listener.Wait() returned %s, which had come, where %s and %s come before each call: is it only the last one that stands back, and not each in its turn?", called(once), called(again[0]), called(again[1]))
+		require.NoError(l, s.Close(), "Listener.Close()")
 	}
 
 	// Several wait on one Listener: each signal goes to one of them.
@@ -121,13 +143,13 @@ func TestListenerEnds(t *testing.T) {
 	}
 	s, err := signals.Listen(unix.SIGUSR1, unix.SIGUSR2)
 	require.NoError(l, err, "Listen()")
-	ctx, cancel := context.WithCancel(forever)
+	ctx, cancel := context.WithCancelCause(forever)
 	beside := l.Call("Listener.Wait() without an end, beside others", func() error { return waitFor(s, unix.SIGUSR1) })
 	beside.Blocks("no signal was sent")
 	wait := l.Call("Listener.Wait() whose context ends, while another one waits", func() error { _, err := s.Wait(ctx); return err })
 	wait.Blocks("no signal was sent, and the context has not ended")
-	cancel()
-	wait.ReturnsSoon(context.Canceled)
+	cancel(errors.New("the context's cause"))
+	wait.ReturnsSoon(context.Canceled) // its error, and not the cause
 	beside.Blocks("no signal was sent, and only the other one's context has ended")
 	toOneself(l, unix.SIGUSR1)
 	beside.ReturnsSoon(nil)
@@ -162,6 +184,13 @@ func TestListenerEnds(t *testing.T) {
 	require.ErrorIs(l, s.Close(), os.ErrClosed, "Listener.Close(), the second time")
 	_, err = s.Wait(forever)
 	require.ErrorIs(l, err, os.ErrClosed, "Listener.Wait() after Close()")
+	kept, err := signals.Listen(unix.SIGUSR1, unix.SIGUSR2)
+	require.NoError(l, err, "Listen()")
+	toOneself(l, unix.SIGUSR1)
+	l.Rests()
+	require.NoError(l, kept.Close(), "Listener.Close()")
+	_, err = kept.Wait(forever)
+	require.ErrorIs(l, err, os.ErrClosed, "Listener.Wait() after Close(), where a signal had come before Close() and was not taken: it is lost.")
 
 	seesBoth(l)
 	single, err := signals.Listen(real1)

@@ -90,7 +90,7 @@ type Policy struct {
 	// The pause before a worker is started again: First, then twice the last one, up to Most.
 	First, Most time.Duration
 	// A worker that ran at least so long, from its last start on, begins with First again, and all
-	// doubles from there. 0 is never.
+	// doubles from there. 0 is never. A start that fails is no run.
 	Healthy time.Duration
 	// Reaper starts the workers and waits for them, if it is not nil.
 	Reaper *Reaper
@@ -132,7 +132,7 @@ func NewSupervisor(p Policy) (*Supervisor, error) {
 // Add starts a worker, and starts it again whenever it ends, however that is. command makes a new
 // command for each start; it must not call a method of the Supervisor. If the first start fails
 // its error is returned, and there is no such worker. A name that is there is EEXIST; after Stop
-// it is os.ErrClosed.
+// it is os.ErrClosed, whatever the name.
 func (s *Supervisor) Add(name string, command func() *exec.Cmd) error {
 	return todo.Err("Supervisor.Add")
 }
@@ -152,8 +152,9 @@ func (s *Supervisor) State() []State {
 // Stop ends the workers for good, the last one first, each when the one before has ended: SIGTERM
 // to its group, SIGCONT for one that is stopped (to others it does no harm), and if that does not help
 // within grace, SIGKILL to the group. Each worker has grace for itself; 0 and less are no time. The
-// error is ErrGrace, with the names of those that were killed. No pause is waited for, and from the
-// call on no worker is started again, also one that ends by itself before its turn.
+// error is ErrGrace, with the names of those that were killed: who waits for its next start is not. No
+// pause is waited for, and from the call on no worker is started again, also one that ends by itself
+// before its turn.
 // While it stops, Signal and State work; a second Stop is os.ErrClosed.
 func (s *Supervisor) Stop(grace time.Duration) error {
 	return todo.Err("Supervisor.Stop")

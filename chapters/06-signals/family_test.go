@@ -280,9 +280,10 @@ func cause(err error) any {
 	return err
 }
 
-// leavesOrphan runs a command that leaves a process behind, which ends after it has read a line.
+// leavesOrphan runs a command that leaves a process behind, which ends after it has read a line. That
+// one calls itself "x) y": in /proc/PID/stat the name is in brackets.
 func leavesOrphan(r *signals.Reaper, line *os.File) (pid string, err error) {
-	cmd := sh("head -n 1 <&3 >/dev/null & echo $!")
+	cmd := sh("{ printf 'x) y' >/proc/self/comm; read line <&3; exit 0; } >/dev/null & echo $!")
 	cmd.ExtraFiles = []*os.File{line}
 	out, err := cmd.StdoutPipe()
 	if err != nil {

@@ -3,6 +3,7 @@ package signals_test
 import (
 	"errors"
 	"fmt"
+	"math"
 	"os"
 	"syscall"
 	"testing"
@@ -37,24 +38,26 @@ func TestDrainFinishesTheWork(t *testing.T) {
 	require.Equal(l, "the first one ends", said(p), "what happens next, with two pieces of work in flight: Drain.Wait() must not return.")
 	p.Blocks("one of two pieces of work is in flight, and the end of the other one was told twice")
 	p.Go()
-	require.Equal(l, "the second one ends", said(p), "what happens next, with one piece of work in flight and the end of the other one told twice: Drain.Wait() must not return.")
+	require.Equal(l, "the second one ends", said(p), "what happens next, with one piece of work in flight and the end of the other one told twice: Drain.Wait() must not return. Does work have a number that an earlier one had, which has ended?")
 	for range 2 {
 		require.Equal(l, "wait: <nil>", said(p), "what Drain.Wait() returned, twice, when all work had ended")
 	}
 	require.Equal(l, "wait: <nil>", said(p), "what Drain.Wait() returned that was called later")
 	require.NoError(l, p.Wait(), "the process")
 
-	idle := started(l, hasNoWork)
-	idle.Blocks("no signal was sent")
-	require.NoError(l, unix.Kill(idle.PID(), unix.SIGINT), "kill(2)")
-	require.Equal(l, "wait: <nil>", said(idle), "what Drain.Wait() returned where there was no work")
-	nothingIsLeft(l, idle, "Close()")
+	for _, grace := range []time.Duration{long, 0} {
+		idle := started(l, hasNoWork, lab.Tell("grace", grace.String()))
+		idle.Blocks("no signal was sent")
+		require.NoError(l, unix.Kill(idle.PID(), unix.SIGINT), "kill(2)")
+		require.Equal(l, "wait: <nil>", said(idle), "what Drain.Wait() returned where there was no work, with a grace of %v", grace)
+		nothingIsLeft(l, idle, "Close()")
+	}
 
 	slow := started(l, drainsTooLong)
 	require.NoError(l, unix.Kill(slow.PID(), unix.SIGTERM), "kill(2)")
 	text := said(slow)
 	require.Contains(l, text, "ErrGrace: ", "what Drain.Wait() returned where the work took longer than grace: is it an error for errors.Is?")
-	require.Regexp(l, `\b2\b`, text, "what Drain.Wait() returned where two pieces of work took longer than grace: does it say how many?")
+	require.Regexp(l, `\b2\b`, text, "what Drain.Wait() returned where two pieces of work took longer than grace, and a third one ended after the signal: does it say how many there are now, and not how many there were at the signal?")
 	require.Equal(l, "as long as grace: not each", said(slow), "how long 50 calls of Drain.Wait() took, after grace was over: it counts from the first signal on.")
 	require.NoError(l, slow.Wait(), "the process")
 
@@ -91,24 +94,24 @@ func working(grace time.Duration) (d *signals.Drain, first, second func(), err e
 	if err != nil {
 		return nil, nil, nil, fmt.Errorf("NewDrain(): %w", err)
 	}
-	if first, err = d.Begin(); err == nil {
+	ended, err := d.Begin()
+	if err == nil {
+		first, err = d.Begin()
+	}
+	if err == nil {
+		ended() // before the signal comes, and before the next one begins
 		second, err = d.Begin()
 	}
 	if err != nil {
 		return nil, nil, nil, fmt.Errorf("Begin(): %w", err)
 	}
-	third, err := d.Begin()
-	if err != nil {
-		return nil, nil, nil, fmt.Errorf("Begin(): %w", err)
-	}
-	third() // it has ended before the signal comes
 	return d, first, second, nil
 }
 
 func waited(c *lab.Child, d *signals.Drain) { c.Report("wait: " + inTime(bare(d.Wait()))) }
 
 var drains = lab.NewRole("process that drains", func(c *lab.Child) error {
-	d, first, second, err := working(long)
+	d, first, second, err := working(math.MaxInt64) // later than what nanoseconds since 1970 have room for
 	if err != nil {
 		return err
 	}
@@ -140,7 +143,11 @@ var drains = lab.NewRole("process that drains", func(c *lab.Child) error {
 })
 
 var hasNoWork = lab.NewRole("process without work", func(c *lab.Child) error {
-	d, first, second, err := working(long)
+	grace, err := time.ParseDuration(c.Text("grace"))
+	if err != nil {
+		return err
+	}
+	d, first, second, err := working(grace)
 	if err != nil {
 		return err
 	}
@@ -161,7 +168,13 @@ var drainsTooLong = lab.NewRole("process whose work takes too long", func(c *lab
 	if err != nil {
 		return err
 	}
+	third, err := d.Begin()
+	if err != nil {
+		return fmt.Errorf("Begin(): %w", err)
+	}
 	c.Report("ready")
+	<-d.Draining()
+	third()
 	waited(c, d)
 	each := "each"
 	for range 50 { // one may be slow: but each is, if it counts anew
@@ -267,24 +280,30 @@ func TestSecondSignalEndsAtOnce(t *testing.T) {
 		{unix.SIGUSR1, unix.SIGTERM, "killed by SIGTERM"},
 		{unix.SIGTERM, unix.SIGQUIT, "exit status 131"},
 		{unix.SIGTERM, unix.SIGTSTP, "exit status 148"},
+		{unix.SIGTERM, unix.SIGABRT, "exit status 134"},
+		{unix.SIGTERM, unix.SIGALRM, "exit status 142"},
+		{unix.SIGTERM, unix.SIGXCPU, "exit status 152"},
 	} {
 		p := started(l, neverDone, lab.Dies())
 		require.NoError(l, unix.Kill(p.PID(), one.first), "kill(2)")
 		require.Equal(l, called(one.first), said(p), "the signal that began the shutdown")
 		p.Blocks("its work never ends, and only one signal was sent")
 		require.NoError(l, unix.Kill(p.PID(), one.second), "kill(2)")
-		l.Until(fmt.Sprintf("a process that got %s and then %s, while work is in flight: a Go program does nothing at SIGUSR1 by default, and is stopped by SIGTSTP.", called(one.first), called(one.second)), lab.IsGone(p))
+		l.Until(fmt.Sprintf("a process that got %s and then %s, while work is in flight: a Go program does nothing at SIGUSR1 by default, and is stopped by SIGTSTP. This one has a Listener for SIGHUP, too: what it does must not keep the process.", called(one.first), called(one.second)), lab.IsGone(p))
 		require.Equal(l, one.how, p.Ended(), "how a process ended that got %s and then %s: SIGHUP, SIGINT and SIGTERM end it by their default action, so that the parent can tell; at all others it is 128 plus the number.", called(one.first), called(one.second))
 	}
 }
 
 var neverDone = lab.NewRole("process whose work never ends", func(c *lab.Child) error {
-	d, err := signals.NewDrain(long, unix.SIGTERM, unix.SIGINT, unix.SIGHUP, unix.SIGUSR1, unix.SIGQUIT, unix.SIGTSTP)
+	d, err := signals.NewDrain(long, unix.SIGTERM, unix.SIGINT, unix.SIGHUP, unix.SIGUSR1, unix.SIGQUIT, unix.SIGTSTP, unix.SIGABRT, unix.SIGALRM, unix.SIGXCPU)
 	if err != nil {
 		return fmt.Errorf("NewDrain(): %w", err)
 	}
 	if _, err := d.Begin(); err != nil {
 		return fmt.Errorf("Begin(): %w", err)
+	}
+	if _, err := signals.Listen(unix.SIGHUP); err != nil {
+		return fmt.Errorf("Listen(): %w", err)
 	}
 	c.Report("ready")
 	<-d.Draining()

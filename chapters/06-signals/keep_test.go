@@ -6,7 +6,6 @@ import (
 	"os"
 	"os/exec"
 	"slices"
-	"strconv"
 	"strings"
 	"testing"
 	"time"
@@ -127,6 +126,7 @@ func TestWorkersAreStartedAgain(t *testing.T) {
 	require.Equal(l, told{"a: ended, killed by SIGTERM, pause 0s", now.PID}, event(p), "what Tell was told after Stop()")
 	require.Equal(l, "stop: <nil>", event(p).Text, "what Stop() returned")
 	require.Equal(l, "[{a 0 5}]", event(p).Text, "State() after Stop()")
+	require.Equal(l, "file already closed", event(p).Text, "what Add() returned after Stop() for a name that is there: after Stop() it is os.ErrClosed, whatever the name.")
 	require.NoError(l, p.Wait(), "the supervisor")
 
 	// A worker that was well for long enough begins anew; one that cannot be started waits longer.
@@ -139,6 +139,7 @@ func TestWorkersAreStartedAgain(t *testing.T) {
 	}
 	healthy.Kill()
 	require.Equal(l, "1ms 2ms 4ms 1ms 2ms 4ms 8ms", said(l.Start(wellInBetween)), "the pauses of a worker that ends at once, but for its fourth run, which takes longer than Healthy: it is each run that counts, from its own start, and after the long one all begins with First again.")
+	startsFail(l)
 	missing := l.Start(missesOne, policy(2*ms, 11*ms, 0)...)
 	require.Equal(l, "a: started", event(missing).Text, "the first event")
 	require.Equal(l, "a: ended, exit status 0, pause 2ms", event(missing).Text, "what Tell was told of a worker whose program is missing for one start")
@@ -164,21 +165,12 @@ func TestWorkersAreStartedAgain(t *testing.T) {
 	require.Equal(l, "file exists", event(resting).Text, "what Add() returned for a name that is there")
 	require.Equal(l, "stop: <nil>", event(resting).Text, "what Stop() returned while a worker was to be started again much later")
 	require.Equal(l, "[{a 0 0}]", event(resting).Text, "State() after Stop()")
+	require.Equal(l, "file already closed", event(resting).Text, "what Add() returned after Stop() for a name that is there")
 	require.NoError(l, resting.Wait(), "the supervisor")
 
-	// What a worker leaves behind is killed.
-	r, w = aPipe(l)
-	note, noted := aPipe(l)
-	leaving := l.Start(leaves, append(policy(long, long, 0), lab.HandOver("r", r), lab.HandOver("log", noted))...)
-	now = event(leaving)
-	pid, err := strconv.Atoi(line(l, note))
-	require.NoError(l, err, "the pid that the worker says")
-	left := l.Other("the process that the worker left behind", pid)
-	_, err = w.WriteString("\n")
-	require.NoError(l, err, "writing")
-	require.Equal(l, "a: ended, exit status 3, pause "+long.String(), event(leaving).Text, "what Tell was told of the worker's end")
-	left.Ends("the worker has ended, and what is left of its group is to be killed")
-	leaving.Kill()
+	stopsAtRest(l)
+	leavesSomething(l, "/dev/null")
+	leavesSomething(l, "a pipe")
 }
 
 // line is the next line in a pipe, byte by byte: what is behind it stays.
@@ -216,6 +208,7 @@ var supervises = lab.NewRole("supervisor", func(c *lab.Child) error {
 	c.Report(told{Text: fmt.Sprint(cause(add()))})
 	c.Report(told{Text: fmt.Sprint("stop: ", s.Stop(long))})
 	c.Report(told{Text: fmt.Sprint(s.State())})
+	c.Report(told{Text: fmt.Sprint(bare(add()))})
 	return nil
 })
 
@@ -238,18 +231,6 @@ var missesOne = lab.NewRole("supervisor whose program is missing once", func(c *
 	}
 	c.Wait()
 	c.Report(told{Text: fmt.Sprint(s.State())})
-	c.Wait()
-	return nil
-})
-
-var leaves = lab.NewRole("supervisor whose worker leaves something", func(c *lab.Child) error {
-	s, err := supervisorOf(c)
-	if err != nil {
-		return err
-	}
-	if err := s.Add("a", workerOf("cat <&5 >/dev/null & echo $! >&4; read x <&3; exit 3", c.File("r"), c.File("log"), never())); err != nil {
-		return fmt.Errorf("Add(): %w", err)
-	}
 	c.Wait()
 	return nil
 })
@@ -335,7 +316,11 @@ func TestStopTakesAllAlong(t *testing.T) {
 		require.Equal(l, name+": ended, killed by SIGKILL, pause 0s", event(p).Text, "what Tell was told of two workers that ignore SIGTERM")
 	}
 	require.Equal(l, "as long as two graces: true", event(p).Text, "how long Stop() took, with two workers that ignore SIGTERM: each has the grace for itself, and not all together.")
-	require.Contains(l, event(p).Text, "ErrGrace: ", "what Stop() returned where two workers ignored SIGTERM: is it an error for errors.Is?")
+	killed := event(p).Text
+	require.Contains(l, killed, "ErrGrace: ", "what Stop() returned where two workers ignored SIGTERM: is it an error for errors.Is?")
+	for _, name := range []string{"one", "deaf"} {
+		require.Regexp(l, `\b`+name+`\b`, killed, "what Stop() returned where two workers, one and deaf, ignored SIGTERM: does it name both?")
+	}
 	nothingIsLeft(l, p, "Stop()")
 	p, log, _, pids = stopping(l, "deaf: trap '' TERM HUP", "calm: trap 'echo calm >&4; exit 0' TERM; trap : HUP")
 	other := l.Other("what the worker had started", pids["deaf"])

@@ -257,11 +257,11 @@ func (p *Process) Close() error {
 type Drain struct{}
 
 // NewDrain makes a Drain. The first one of these signals begins the shutdown, the second one,
-// whichever it is, ends the process at once. SIGHUP, SIGINT and SIGTERM do it by their default
-// action, so that the parent sees "killed by SIGTERM". At all others, and as process 1, which has no
-// default actions, it ends with the status 128 plus the signal's number: a Go program does nothing at
-// SIGUSR1 by default, is stopped by SIGTSTP, and makes status 2 of SIGQUIT. Two that are sent before
-// the first one was delivered are one: see Draining.
+// whichever it is, ends the process at once, also if a Listener has it too. SIGHUP, SIGINT and SIGTERM
+// do it by their default action, so that the parent sees "killed by SIGTERM". At all others, and as
+// process 1, which has no default actions, it ends with the status 128 plus the signal's number: a Go
+// program does nothing at SIGUSR1 by default, is stopped by SIGTSTP, and makes status 2 of SIGQUIT. Two
+// that are sent before the first one was delivered are one: see Draining.
 //
 // grace is how long work may take from the first signal on; a negative one is EINVAL. Other
 // errors are those of Listen, and what is ignored stays ignored as there.

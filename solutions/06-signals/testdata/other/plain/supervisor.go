@@ -67,6 +67,9 @@ func NewSupervisor(p Policy) (*Supervisor, error) {
 func (s *Supervisor) Add(name string, command func() *exec.Cmd) error {
 	s.mu.Lock()
 	defer s.mu.Unlock()
+	if s.stopping {
+		return fmt.Errorf("worker %s: %w", name, os.ErrClosed)
+	}
 	for _, w := range s.workers {
 		if w.name == name {
 			return fmt.Errorf("worker %s: %w", name, unix.EEXIST)
@@ -83,9 +86,6 @@ func (s *Supervisor) Add(name string, command func() *exec.Cmd) error {
 
 // start is called with the mutex held.
 func (s *Supervisor) start(w *worker) error {
-	if s.stopping {
-		return os.ErrClosed
-	}
 	cmd := w.command()
 	InGroup(cmd)
 	start := (*exec.Cmd).Start
@@ -118,13 +118,13 @@ func (s *Supervisor) keep(w *worker, started Event) {
 		s.tell(started)
 		e := s.ended(w)
 		for again := false; !again; {
-			e.Pause = s.next(w)
+			e.Pause = s.next(w, e.Ended)
 			s.tell(e)
 			if !s.rest(e.Pause) {
 				return
 			}
 			started, again = s.restart(w)
-			if errors.Is(started.Err, os.ErrClosed) {
+			if started.Err == errStopping {
 				return // Stop was called in between
 			}
 			e = started
@@ -132,10 +132,15 @@ func (s *Supervisor) keep(w *worker, started Event) {
 	}
 }
 
+var errStopping = errors.New("it is not started again")
+
 // restart returns what is to be told, and whether the worker runs.
 func (s *Supervisor) restart(w *worker) (Event, bool) {
 	s.mu.Lock()
 	defer s.mu.Unlock()
+	if s.stopping {
+		return Event{Err: errStopping}, false
+	}
 	if err := s.start(w); err != nil {
 		return Event{Worker: w.name, Err: err}, false
 	}
@@ -165,14 +170,15 @@ func (s *Supervisor) ended(w *worker) Event {
 	return Event{Worker: w.name, PID: pid, Ended: true, Exit: ExitOf(w.cmd)}
 }
 
-// next is the pause before the next start: 0 if there will be none.
-func (s *Supervisor) next(w *worker) time.Duration {
+// next is the pause before the next start: 0 if there will be none. Who could not be started has not
+// run, however long the last run is over.
+func (s *Supervisor) next(w *worker, ran bool) time.Duration {
 	s.mu.Lock()
 	defer s.mu.Unlock()
 	switch {
 	case s.stopping:
 		return 0
-	case w.pause == 0 || s.policy.Healthy > 0 && time.Since(w.begun) >= s.policy.Healthy:
+	case w.pause == 0 || ran && s.policy.Healthy > 0 && time.Since(w.begun) >= s.policy.Healthy:
 		w.pause = s.policy.First
 	case w.pause > s.policy.Most/2:
 		w.pause = s.policy.Most
@@ -257,16 +263,21 @@ func (s *Supervisor) end(w *worker, grace time.Duration) error {
 		return nil
 	case <-timer.C:
 	}
-	s.group(w, unix.SIGKILL)
+	runs := s.group(w, unix.SIGKILL)
 	<-w.over
+	if !runs {
+		return nil // it had ended by itself, or waited for its next start
+	}
 	return fmt.Errorf("worker %s: %w", w.name, ErrGrace)
 }
 
-// group signals a worker's group, if the worker is there.
-func (s *Supervisor) group(w *worker, sig syscall.Signal) {
+// group signals a worker's group, if the worker is there, and reports whether it runs.
+func (s *Supervisor) group(w *worker, sig syscall.Signal) (runs bool) {
 	s.mu.Lock()
 	defer s.mu.Unlock()
 	if w.process != nil {
+		runs = !w.process.Ended()
 		unix.Kill(-w.process.PID(), sig)
 	}
+	return runs
 }
