@@ -49,7 +49,7 @@ func TestDrainFinishesTheWork(t *testing.T) {
 		idle := started(l, hasNoWork, lab.Tell("grace", grace.String()))
 		idle.Blocks("no signal was sent")
 		require.NoError(l, unix.Kill(idle.PID(), unix.SIGINT), "kill(2)")
-		require.Equal(l, "wait: <nil>", said(idle), "what Drain.Wait() returned where there was no work, with a grace of %v", grace)
+		require.Equal(l, "wait: <nil>", said(idle), "what Drain.Wait() returned where there was no work, with a grace of %v: it is the work that must not take longer than grace.", grace)
 		nothingIsLeft(l, idle, "Close()")
 	}
 
