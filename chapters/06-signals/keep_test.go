@@ -139,7 +139,6 @@ func TestWorkersAreStartedAgain(t *testing.T) {
 	}
 	healthy.Kill()
 	require.Equal(l, "1ms 2ms 4ms 1ms 2ms 4ms 8ms", said(l.Start(wellInBetween)), "the pauses of a worker that ends at once, but for its fourth run, which takes longer than Healthy: it is each run that counts, from its own start, and after the long one all begins with First again.")
-	startsFail(l)
 	missing := l.Start(missesOne, policy(2*ms, 11*ms, 0)...)
 	require.Equal(l, "a: started", event(missing).Text, "the first event")
 	require.Equal(l, "a: ended, exit status 0, pause 2ms", event(missing).Text, "what Tell was told of a worker whose program is missing for one start")
@@ -151,6 +150,7 @@ func TestWorkersAreStartedAgain(t *testing.T) {
 	require.NoError(l, unix.Kill(now.PID, unix.SIGKILL), "kill(2) of the worker")
 	require.Equal(l, told{"a: ended, killed by SIGKILL, pause 8ms", now.PID}, event(missing), "what Tell was told of the worker's end")
 	missing.Kill()
+	startsFail(l)
 
 	// A pause is no sleep that Stop waits for, and nothing runs meanwhile.
 	r, w = aPipe(l)

@@ -145,7 +145,6 @@ func TestConsumerIsKilledAtAnyCall(t *testing.T) {
 	}
 	producer.Kill()
 
-	placeOfWhoHadNothing(l)
 	wokenConsumers(l)
 	killedIn(l, "Attach()", attachesAndDies, false)
 	killedIn(l, "Join()", joinsAndDies, false)

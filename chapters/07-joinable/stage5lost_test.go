@@ -120,6 +120,7 @@ func TestJoinTellsWhoHadTheItem(t *testing.T) {
 	makerIsAWorker(l)
 	isToldOnce(l)
 	isToldThoughTheContextEnds(l)
+	placeOfWhoHadNothing(l)
 	killedIn(l, "Close()", closesAndDies, true)
 
 	// Whoever is killed, and when: each item is taken once, or told. Victim and moment follow from
