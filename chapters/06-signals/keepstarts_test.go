@@ -17,12 +17,12 @@ import (
 
 // startsFail has workers that run once and cannot be started any more then.
 func startsFail(l *lab.Lab) {
-	require.Equal(l, "10ms, 20ms, 40ms, 80ms, 160ms, 320ms", said(l.Start(losesItsProgram)), "the pauses of a worker that ends at once and whose program is missing from then on, where Healthy is 50ms: each is twice the last one. A start that fails is no run, however long ago the last good start was.")
+	require.Equal(l, "10ms, 20ms, 40ms, 80ms, 160ms", said(l.Start(losesItsProgram)), "the pauses of a worker that ends at once and whose program is missing from then on, where Healthy is 50ms: each is twice the last one. A start that fails is no run, however long ago the last good start was.")
 	require.Equal(l, "1ms, 2ms (file already closed), 4ms (file already closed)", said(l.Start(losesItsReaper)), "the pauses of a worker whose Policy.Reaper was closed while it ran, and the errors that Tell was told.")
 }
 
 var losesItsProgram = lab.NewRole("supervisor whose program is gone", func(c *lab.Child) error {
-	return startsOnce(c, signals.Policy{First: 10 * ms, Most: time.Hour, Healthy: 50 * ms}, 6)
+	return startsOnce(c, signals.Policy{First: 10 * ms, Most: time.Hour, Healthy: 50 * ms}, 5)
 })
 
 var losesItsReaper = lab.NewRole("supervisor whose Reaper was closed by somebody else", func(c *lab.Child) error {
