@@ -383,14 +383,7 @@ func TestHolderDies(t *testing.T) {
 	}
 
 	// The holder is killed between giving it back and waking the next one.
-	calls := l.Calls()
-	unlocker := l.Start(heldUnlocker, lab.Tell("name", name), calls.HandOver())
-	calls.Of(unlocker)
-	unlocker.Report(new(bool))
-	// Who waits is no relative of it: the death of a child is a signal, which wakes as well.
-	waiter := l.Start(locksAndRepairs, lab.Tell("name", name), lab.Tell("told", "perhaps"))
-	waiter.Blocks("the lock is held")
-	require.True(l, calls.Hold(0), "a call in Unlock() while somebody waits: does it wake who waits (FUTEX_WAKE)?")
+	unlocker, waiter := heldInUnlock(l, name)
 	unlocker.Kill()
 	next = l.Call("Lock() of another process, when the holder was killed in Unlock(): is the lock pending in its list then (list_op_pending)?", waiter.Wait)
 	next.ReturnsSoon(nil)

@@ -8,7 +8,6 @@ import (
 	"strconv"
 
 	"github.com/stretchr/testify/require"
-	"golang.org/x/sys/unix"
 
 	shm "ipcworkbook/chapters/05-shm"
 	"ipcworkbook/harness/lab"
@@ -155,25 +154,9 @@ var threadEnds = lab.NewRole("holder whose thread ends", func(c *lab.Child) erro
 	if err != nil {
 		return err
 	}
-	result, thread := make(chan error), 0
-	var locks func()
-	locks = func() {
-		runtime.LockOSThread() // and it is not unlocked: so the runtime ends the thread
-		if thread = unix.Gettid(); thread == os.Getpid() {
-			go locks() // the first thread of a process does not end
-			select {}
-		}
-		result <- lock.Lock(never)
-	}
-	go locks()
-	if err := <-result; err != nil {
+	lab.OnEndingThread(func() { err = lock.Lock(never) })
+	if err != nil {
 		return fmt.Errorf("Lock(): %w", err)
-	}
-	for {
-		if _, err := os.Stat(fmt.Sprintf("/proc/self/task/%d", thread)); err != nil {
-			break
-		}
-		runtime.Gosched()
 	}
 	c.Report(true)
 	c.Wait()

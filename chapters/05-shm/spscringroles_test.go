@@ -10,14 +10,36 @@ import (
 
 // Who sends, receives and goes in steps 17 and 18.
 
-var receivesMany = lab.NewRole("receiver of many messages", func(c *lab.Child) error {
+// attachedSender opens the sending end of the ring in a role.
+func attachedSender(c *lab.Child) (*shm.Region, *shm.Sender, error) {
 	r, err := shm.Attach(c.Text("name"), 0)
 	if err != nil {
-		return fmt.Errorf("Attach(): %w", err)
+		return nil, nil, fmt.Errorf("Attach(): %w", err)
+	}
+	s, err := shm.OpenSender(r, ringAt)
+	if err != nil {
+		return nil, nil, fmt.Errorf("OpenSender(): %w", err)
+	}
+	return r, s, nil
+}
+
+// attachedReceiver opens the receiving end of the ring in a role.
+func attachedReceiver(c *lab.Child) (*shm.Region, *shm.Receiver, error) {
+	r, err := shm.Attach(c.Text("name"), 0)
+	if err != nil {
+		return nil, nil, fmt.Errorf("Attach(): %w", err)
 	}
 	e, err := shm.OpenReceiver(r, ringAt)
 	if err != nil {
-		return fmt.Errorf("OpenReceiver(): %w", err)
+		return nil, nil, fmt.Errorf("OpenReceiver(): %w", err)
+	}
+	return r, e, nil
+}
+
+var receivesMany = lab.NewRole("receiver of many messages", func(c *lab.Child) error {
+	_, e, err := attachedReceiver(c)
+	if err != nil {
+		return err
 	}
 	var got []byte
 	for i := range momentsTried {
@@ -38,13 +60,9 @@ var receivesMany = lab.NewRole("receiver of many messages", func(c *lab.Child) e
 })
 
 var sendsMany = lab.NewRole("sender of many messages", func(c *lab.Child) error {
-	r, err := shm.Attach(c.Text("name"), 0)
+	_, s, err := attachedSender(c)
 	if err != nil {
-		return fmt.Errorf("Attach(): %w", err)
-	}
-	s, err := shm.OpenSender(r, ringAt)
-	if err != nil {
-		return fmt.Errorf("OpenSender(): %w", err)
+		return err
 	}
 	message := pattern(28)
 	for i := range momentsTried {
@@ -63,13 +81,9 @@ var sendsMany = lab.NewRole("sender of many messages", func(c *lab.Child) error 
 })
 
 var heldReceiver = lab.NewRole("receiver that is held", func(c *lab.Child) error {
-	r, err := shm.Attach(c.Text("name"), 0)
+	_, e, err := attachedReceiver(c)
 	if err != nil {
-		return fmt.Errorf("Attach(): %w", err)
-	}
-	e, err := shm.OpenReceiver(r, ringAt)
-	if err != nil {
-		return fmt.Errorf("OpenReceiver(): %w", err)
+		return err
 	}
 	if err := c.ShowCalls(); err != nil {
 		return err
@@ -85,13 +99,9 @@ var heldReceiver = lab.NewRole("receiver that is held", func(c *lab.Child) error
 })
 
 var heldSender = lab.NewRole("sender that is held", func(c *lab.Child) error {
-	r, err := shm.Attach(c.Text("name"), 0)
+	_, s, err := attachedSender(c)
 	if err != nil {
-		return fmt.Errorf("Attach(): %w", err)
-	}
-	s, err := shm.OpenSender(r, ringAt)
-	if err != nil {
-		return fmt.Errorf("OpenSender(): %w", err)
+		return err
 	}
 	if err := c.ShowCalls(); err != nil {
 		return err
@@ -142,13 +152,9 @@ var closedReceiver = lab.NewRole("receiver that is closed", func(c *lab.Child) e
 })
 
 var sendsAndGoes = lab.NewRole("sender that goes", func(c *lab.Child) error {
-	r, err := shm.Attach(c.Text("name"), 0)
+	r, s, err := attachedSender(c)
 	if err != nil {
-		return fmt.Errorf("Attach(): %w", err)
-	}
-	s, err := shm.OpenSender(r, ringAt)
-	if err != nil {
-		return fmt.Errorf("OpenSender(): %w", err)
+		return err
 	}
 	if err := s.Send([]byte("hello")); err != nil {
 		return fmt.Errorf("Send(): %w", err)
@@ -172,13 +178,9 @@ func goes(c *lab.Child, end io.Closer, r *shm.Region) error {
 }
 
 var receivesAndGoes = lab.NewRole("receiver that goes", func(c *lab.Child) error {
-	r, err := shm.Attach(c.Text("name"), 0)
+	r, e, err := attachedReceiver(c)
 	if err != nil {
-		return fmt.Errorf("Attach(): %w", err)
-	}
-	e, err := shm.OpenReceiver(r, ringAt)
-	if err != nil {
-		return fmt.Errorf("OpenReceiver(): %w", err)
+		return err
 	}
 	if err := expect(e, "hello"); err != nil {
 		return fmt.Errorf("Recv(): %w", err)

@@ -50,17 +50,25 @@ func inATurn(turn int, random *rand.Rand) []lab.Handed {
 	return []lab.Handed{lab.Tell("in", strconv.Itoa(turn)), lab.Tell("after", after.String())}
 }
 
+// heldInUnlock is a process that is held before the first call of its Unlock, and another one that waits
+// for the lock.
+func heldInUnlock(l *lab.Lab, name string) (unlocker, waiter *lab.Process) {
+	calls := l.Calls()
+	unlocker = l.Start(heldUnlocker, lab.Tell("name", name), calls.HandOver())
+	calls.Of(unlocker)
+	unlocker.Report(new(bool))
+	// Who waits is no relative of it: the death of a child is a signal, which wakes as well.
+	waiter = l.Start(locksAndRepairs, lab.Tell("name", name), lab.Tell("told", "perhaps"))
+	waiter.Blocks("the lock is held")
+	require.True(l, calls.Hold(0), "a call in Unlock() while somebody waits: does it wake who waits (FUTEX_WAKE)?")
+	return unlocker, waiter
+}
+
 // thirdComesBetween has a third process take the lock in the midst of an Unlock, whose process is killed
 // then.
 func thirdComesBetween(l *lab.Lab) {
 	_, lock, name := locked(l)
-	calls := l.Calls()
-	unlocker := l.Start(heldUnlocker, lab.Tell("name", name), calls.HandOver())
-	calls.Of(unlocker)
-	unlocker.Report(new(bool))
-	waiter := l.Start(locksAndRepairs, lab.Tell("name", name), lab.Tell("told", "perhaps"))
-	waiter.Blocks("the lock is held")
-	require.True(l, calls.Hold(0), "a call in Unlock() while somebody waits: does it wake who waits (FUTEX_WAKE)?")
+	unlocker, waiter := heldInUnlock(l, name)
 	isFree := lock.TryLock() == nil
 	unlocker.Kill()
 	if isFree {
@@ -191,13 +199,9 @@ func ringVictims(l *lab.Lab) {
 func numbered(n int) string { return fmt.Sprintf("%d %s", n, pattern(n*37%100)) }
 
 var sendsUntilKilled = lab.NewRole("sender that is killed", func(c *lab.Child) error {
-	r, err := shm.Attach(c.Text("name"), 0)
+	_, s, err := attachedSender(c)
 	if err != nil {
-		return fmt.Errorf("Attach(): %w", err)
-	}
-	s, err := shm.OpenSender(r, ringAt)
-	if err != nil {
-		return fmt.Errorf("OpenSender(): %w", err)
+		return err
 	}
 	begins, err := killedInATurn(c)
 	if err != nil {
@@ -213,13 +217,9 @@ var sendsUntilKilled = lab.NewRole("sender that is killed", func(c *lab.Child) e
 })
 
 var receivesUntilKilled = lab.NewRole("receiver that is killed", func(c *lab.Child) error {
-	r, err := shm.Attach(c.Text("name"), 0)
+	_, e, err := attachedReceiver(c)
 	if err != nil {
-		return fmt.Errorf("Attach(): %w", err)
-	}
-	e, err := shm.OpenReceiver(r, ringAt)
-	if err != nil {
-		return fmt.Errorf("OpenReceiver(): %w", err)
+		return err
 	}
 	begins, err := killedInATurn(c)
 	if err != nil {

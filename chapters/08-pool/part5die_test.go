@@ -4,7 +4,6 @@ import (
 	"errors"
 	"fmt"
 	"os"
-	"runtime"
 	"strconv"
 	"testing"
 
@@ -362,7 +361,10 @@ func TestWorkersEndWithThePool(t *testing.T) {
 	}
 
 	// A thread of that process may end before it does.
-	p := newOnAThreadThatEnds(l)
+	var p *pool.Pool
+	var err error
+	lab.OnEndingThread(func() { p, err = pool.New(forever, pool.Options{Workers: 2, Command: worker.Command()}) })
+	require.NoError(l, err, "New() of a pool of 2")
 	l.Rests()
 	f, err := pool.Submit(p, square, 4)
 	if err == nil {
@@ -372,30 +374,6 @@ func TestWorkersEndWithThePool(t *testing.T) {
 	shut(l, p)
 
 	poolVictims(l)
-}
-
-// newOnAThreadThatEnds makes a pool in a goroutine whose thread ends with it.
-func newOnAThreadThatEnds(l *lab.Lab) (p *pool.Pool) {
-	thread, made := 0, make(chan error)
-	var makes func()
-	makes = func() {
-		runtime.LockOSThread() // and it is not unlocked: so the runtime ends the thread
-		if thread = unix.Gettid(); thread == os.Getpid() {
-			go makes() // the first thread of a process does not end
-			select {}
-		}
-		var err error
-		p, err = pool.New(forever, pool.Options{Workers: 2, Command: worker.Command()})
-		made <- err
-	}
-	go makes()
-	require.NoError(l, <-made, "New() of a pool of 2")
-	for {
-		if _, err := os.Stat(fmt.Sprintf("/proc/self/task/%d", thread)); err != nil {
-			return p
-		}
-		runtime.Gosched()
-	}
 }
 
 var isKilled = lab.NewRole("pool that is killed", func(c *lab.Child) error {

@@ -6,7 +6,6 @@ import (
 	"os"
 	"os/exec"
 	"os/signal"
-	"runtime"
 	"strconv"
 	"strings"
 	"syscall"
@@ -41,24 +40,8 @@ func TestAProcessBeginsWithItsSignals(t *testing.T) {
 // A process goes on when the thread ends on which it was started.
 func TestAProcessOutlivesTheThreadThatStartsIt(t *testing.T) {
 	l := New(t)
-	thread, started := 0, make(chan *Process)
-	var starts func()
-	starts = func() {
-		runtime.LockOSThread() // and it is not unlocked: so the runtime ends the thread
-		if thread = unix.Gettid(); thread == os.Getpid() {
-			go starts() // the first thread of a process does not end
-			select {}
-		}
-		started <- l.Start(waitsForWord)
-	}
-	go starts()
-	p := <-started
-	for {
-		if _, err := os.Stat("/proc/self/task/" + strconv.Itoa(thread)); err != nil {
-			break
-		}
-		runtime.Gosched()
-	}
+	var p *Process
+	OnEndingThread(func() { p = l.Start(waitsForWord) })
 	p.Exit()
 }
 

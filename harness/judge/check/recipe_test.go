@@ -52,25 +52,29 @@ func edited(t *testing.T, c book.Chapter, file, old, new string) overlay.Impl {
 func TestARecipeBuildsWhatTheGoCommandBuilds(t *testing.T) {
 	chapters, err := book.Chapters()
 	require.NoError(t, err)
-	for i, c := range chapters {
+	for _, c := range chapters {
 		t.Run(c.Name, func(t *testing.T) {
 			o := referenceOf(t, c.Name, 1)
+			reference := o.Impl
 			withoutGo(t)
-			texts, err := o.Impl.Read()
+			texts, err := reference.Read()
 			require.NoError(t, err)
 			texts["more.go"] = []byte("package " + c.Name + "\n\nfunc init() { panic(\"more.go runs\") }\n")
 			texts["more_windows.go"] = []byte("package " + c.Name + "\n\nfunc init() { undefined() }\n")
-			o.Like.Numbered = i%2 == 0 // both ways, in turns
-			r, err := check.Run(t.Context(), o)
-			require.NoError(t, err)
-			require.Equal(t, verdict.Pass, r.Verdict, r.Steps[0].Message)
+			for _, numbered := range []bool{false, true} {
+				o.Like.Numbered = numbered
+				o.Impl = reference
+				r, err := check.Run(t.Context(), o)
+				require.NoError(t, err)
+				require.Equal(t, verdict.Pass, r.Verdict, r.Steps[0].Message)
 
-			o.Impl = overlay.Memory("more", texts)
-			r, err = check.Run(t.Context(), o)
-			require.NoError(t, err)
-			require.Equal(t, verdict.Crashed, r.Verdict, r.Steps[0].Message)
-			require.Contains(t, r.Steps[0].Message, "panic: more.go runs")
-			require.Contains(t, r.Steps[0].Message, "more/more.go:3")
+				o.Impl = overlay.Memory("more", texts)
+				r, err = check.Run(t.Context(), o)
+				require.NoError(t, err)
+				require.Equal(t, verdict.Crashed, r.Verdict, r.Steps[0].Message)
+				require.Contains(t, r.Steps[0].Message, "panic: more.go runs")
+				require.Contains(t, r.Steps[0].Message, "more/more.go:3")
+			}
 		})
 	}
 }
