@@ -180,9 +180,11 @@ func (m *memory) placeAt(i int) place {
 // used is how many places there were at one time: only these have pages.
 func (m *memory) used() int { return int(min(m.places.Load(), MaxProcesses)) }
 
-// undone is how many items it has taken and not marked as done.
+// undone is how many items it has taken and not marked as done. Finished comes first: it is never
+// above what is taken later.
 func (p place) undone() (int, error) {
-	n := p.taken.Load() - p.finished.Load()
+	finished := p.finished.Load()
+	n := p.taken.Load() - finished
 	if n > MaxUndone {
 		return 0, fmt.Errorf("process %d has %d items to be done: %w", p.pid.Load(), n, ErrCorrupt)
 	}

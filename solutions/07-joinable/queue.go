@@ -154,9 +154,9 @@ func (q *Queue) TaskDone() error {
 	for {
 		finished := own.finished.Load()
 		switch undone, err := own.undone(); {
-		case err != nil:
+		case err != nil && finished == own.finished.Load(): // else others have gone on between the looks
 			return err
-		case undone == 0:
+		case err == nil && undone == 0:
 			return ErrNotTaken
 		}
 		if own.finished.CompareAndSwap(finished, finished+1) {
