@@ -103,25 +103,23 @@ func TestItemsArriveInOrder(t *testing.T) {
 	require.Equal(l, "it fits", string(exact), "the caller's memory that GetInto() was given, after a later TryGet(): does the Queue keep it?")
 	require.Equal(l, "second", string(second), "an item, after its place in the queue was used again: is it a copy?")
 
-	// From another process, and to another one.
-	producer := l.Start(putsSome, handed(q)...)
-	for n := range 40 {
-		item, err := q.Get(forever)
+	// From another process, and to another one. One after the other: nobody waits in this step.
+	wide := queue(l, some, 300)
+	require.NoError(l, l.Start(putsSome, handed(wide)...).Wait(), "the producer, in another process")
+	for n := range some {
+		item, err := wide.Get(forever)
 		require.NoError(l, err, "Get() of item %d, from another process", n)
 		l.SameBytes(numbered("some", n, 7*n), item, "Get() of item %d", n)
 	}
-	require.NoError(l, producer.Wait(), "the producer, which puts 40 items: more than the bound")
-
-	consumer := l.Start(takesSome, handed(q)...)
 	buf := make([]byte, 300)
-	for n := range 40 {
+	for n := range some {
 		item := append(buf[:0], numbered("some", n, 7*n)...)
-		require.NoError(l, q.Put(forever, item), "Put() of item %d", n)
+		require.NoError(l, wide.Put(forever, item), "Put() of item %d", n)
 		for i := range item {
 			item[i] = 0xee
 		}
 	}
-	require.NoError(l, consumer.Wait(), "the consumer, in another process, when Put()'s memory was written to after it had returned")
+	require.NoError(l, l.Start(takesSome, handed(wide)...).Wait(), "the consumer, in another process, when Put()'s memory was written to after it had returned")
 	sharer := l.Start(waitsAttached, handed(q)...)
 	sharer.Report(new(bool))
 	l.MustShare(lab.SharedMapping, sharer)
@@ -156,12 +154,15 @@ var makesWithFlags = lab.NewRole("maker that cannot set flags", func(c *lab.Chil
 	return q.Close()
 })
 
+// some is how many items putsSome puts, and takesSome takes.
+const some = 40
+
 var putsSome = lab.NewRole("producer of some", func(c *lab.Child) error {
 	q, err := attached(c)
 	if err != nil {
 		return err
 	}
-	for n := range 40 {
+	for n := range some {
 		if err := q.Put(forever, numbered("some", n, 7*n)); err != nil {
 			return fmt.Errorf("Put() of item %d: %w", n, err)
 		}
@@ -174,7 +175,7 @@ var takesSome = lab.NewRole("consumer of some", func(c *lab.Child) error {
 	if err != nil {
 		return err
 	}
-	for n := range 40 {
+	for n := range some {
 		item, err := q.Get(forever)
 		if err != nil {
 			return fmt.Errorf("Get() of item %d: %w", n, err)

@@ -40,12 +40,13 @@ func TestEachItemGoesToOneConsumer(t *testing.T) {
 	held.Kill()
 	other.Kill()
 
-	q := queue(l, 10, 200)
+	// There is room for all, and for the markers: a Put that waits while others take is step 7's.
+	const items = 300
+	q := queue(l, items+3, 200)
 	var consumers []*lab.Process
 	for range 3 {
 		consumers = append(consumers, l.Start(takes, handed(q)...))
 	}
-	const items = 300
 	producer := l.Start(puts, handed(q, lab.Tell("name", "one"), lab.Tell("times", fmt.Sprint(items)))...)
 	require.NoError(l, producer.Wait(), "the producer")
 	for range consumers {

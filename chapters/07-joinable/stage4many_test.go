@@ -48,13 +48,15 @@ func TestManyProducersManyConsumers(t *testing.T) {
 	other.Kill()
 	waiter.Kill()
 
+	const items = 150
+	names := []string{"Ada", "Bob", "Eve"}
+	q = queue(l, len(names)*(items+1), 200) // a Put that waits while others take is the next step's
 	var consumers, producers []*lab.Process
 	for range 3 {
 		consumers = append(consumers, l.Start(takes, handed(q)...))
 	}
-	const items = 150
 	var want []string
-	for _, name := range []string{"Ada", "Bob", "Eve"} {
+	for _, name := range names {
 		producers = append(producers, l.Start(puts, handed(q, lab.Tell("name", name), lab.Tell("times", fmt.Sprint(items)))...))
 		want = append(want, all(name, items)...)
 	}
