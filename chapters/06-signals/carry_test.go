@@ -369,7 +369,7 @@ func opening(c *lab.Child, sigs ...syscall.Signal) error {
 		err = fmt.Errorf("OpenInbox() returned an error and has left %d descriptors open: %v", len(after)-len(before), links(after))
 	}
 	if err == nil && !errors.Is(opened, signals.ErrNotBlocked) {
-		err = fmt.Errorf("OpenInbox(): expected ErrNotBlocked, and got: %w", opened)
+		err = fmt.Errorf("OpenInbox(): expected ErrNotBlocked, and got: %v", opened)
 	}
 	c.Report(opened.Error())
 	return err

@@ -132,7 +132,7 @@ var opensWithoutRoom = lab.NewRole("process without a free descriptor", func(c *
 			return p.Close()
 		}
 		if !errors.Is(opened, unix.EMFILE) {
-			return fmt.Errorf("Open() with room for %d descriptors: expected EMFILE, and got: %w", more, opened)
+			return fmt.Errorf("Open() with room for %d descriptors: expected EMFILE, and got: %v", more, opened)
 		}
 		if err := nothingLeft(fmt.Sprintf("an Open() with room for %d descriptors", more), before); err != nil {
 			return err

@@ -72,7 +72,7 @@ func is(err, want error, what string) error {
 	case err == nil:
 		return fmt.Errorf("%s: expected the error %q, and got none", what, want)
 	case !errors.Is(err, want):
-		return fmt.Errorf("%s: expected the error %q, and got: %w", what, want, err)
+		return fmt.Errorf("%s: expected the error %q, and got: %v", what, want, err)
 	}
 	return nil
 }

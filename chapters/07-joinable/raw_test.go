@@ -154,7 +154,7 @@ func both(err, first, second error) error {
 	if err == nil {
 		return fmt.Errorf("expected an error that wraps both %q and %q, and got none", first, second)
 	}
-	return fmt.Errorf("expected an error that wraps both %q and %q, and got: %w", first, second, err)
+	return fmt.Errorf("expected an error that wraps both %q and %q, and got: %v", first, second, err)
 }
 
 // numbered is item number n of a process: its name, the number, and what makes it as long as

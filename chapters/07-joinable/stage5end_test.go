@@ -98,7 +98,7 @@ var getsTheEnd = lab.NewRole("consumer of an empty queue", func(c *lab.Child) er
 		return err
 	}
 	if _, err := q.Get(forever); !errors.Is(err, io.EOF) {
-		return fmt.Errorf("Get(): expected io.EOF, and got: %w", err)
+		return fmt.Errorf("Get(): expected io.EOF, and got: %v", err)
 	}
 	return q.Close()
 })
@@ -110,7 +110,7 @@ var putsTooLate = lab.NewRole("producer of a full queue", func(c *lab.Child) err
 	}
 	for range 2 {
 		if err := q.Put(forever, []byte("too late")); !errors.Is(err, unix.EPIPE) {
-			return fmt.Errorf("Put(): expected EPIPE, and got: %w", err)
+			return fmt.Errorf("Put(): expected EPIPE, and got: %v", err)
 		}
 	}
 	return q.Close()

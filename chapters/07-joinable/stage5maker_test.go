@@ -233,7 +233,7 @@ var getsABrokenEnd = lab.NewRole("consumer of an empty queue whose maker dies", 
 		return err
 	}
 	if _, err := q.Get(forever); !errors.Is(err, io.ErrUnexpectedEOF) {
-		return fmt.Errorf("Get(): expected %w, and got: %w", io.ErrUnexpectedEOF, err)
+		return fmt.Errorf("Get(): expected %w, and got: %v", io.ErrUnexpectedEOF, err)
 	}
 	return q.Close()
 })

@@ -102,7 +102,7 @@ var closesInBetween = lab.NewRole("process that closes its Queue in the middle o
 		c.Report("used again")
 		err = <-called
 		if err != nil && !errors.Is(err, os.ErrClosed) {
-			return fmt.Errorf("%s of a Queue that another goroutine closes meanwhile: expected os.ErrClosed or no error, and got: %w", c.Text("call"), err)
+			return fmt.Errorf("%s of a Queue that another goroutine closes meanwhile: expected os.ErrClosed or no error, and got: %v", c.Text("call"), err)
 		}
 		if err := <-closed; err != nil {
 			return fmt.Errorf("Close(): %w", err)

@@ -64,7 +64,7 @@ var runsOutInJoin = lab.NewRole("process that joins and may open no more descrip
 	}
 	err = withFew("Join()", func() error { return q.Join(forever) })
 	if got, pid := tells(err), c.Text("pid"); got.Error != "lost" || fmt.Sprint(got.PID) != pid {
-		return fmt.Errorf("Join() when process %s was killed that had an item: expected a *LostError for it, and got: %w", pid, err)
+		return fmt.Errorf("Join() when process %s was killed that had an item: expected a *LostError for it, and got: %v", pid, err)
 	}
 	return q.Close()
 })
@@ -144,7 +144,7 @@ var runsOut = lab.NewRole("process that may open no more descriptors", func(c *l
 			}
 		}
 		if !errors.Is(err, call.also) {
-			return fmt.Errorf("%s in a process that may open no more descriptors: expected EMFILE, and got: %w", call.what, err)
+			return fmt.Errorf("%s in a process that may open no more descriptors: expected EMFILE, and got: %v", call.what, err)
 		}
 	}
 	return empty.Close()

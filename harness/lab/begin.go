@@ -48,6 +48,16 @@ func OwnGroup() Handed { return Handed{begin: func(b *beginning) { b.group = tru
 // its namespaces the step is unsupported.
 func AsInit() Handed { return Handed{begin: func(b *beginning) { b.prepare.Init = true }} }
 
+// Setting lets a process begin in an IPC namespace of its own (ipc_namespaces(7)), where a number
+// below /proc/sys is another one: "kernel/msgmax", "fs/mqueue/msg_max" and their like. Nobody else
+// sees that number, and the process sees no queue, segment or semaphore of others. It is root there,
+// in a user namespace of its own, and for the machine it stays who it is (user_namespaces(7)). So
+// also a test of root's has a process that limits hold for. Where the kernel refuses any of it the
+// step is unsupported.
+func Setting(name string, value int) Handed {
+	return Handed{begin: func(b *beginning) { b.prepare.Settings = append(b.prepare.Settings, setting{name, value}) }}
+}
+
 // OnTerminal lets a process lead a session of its own, whose controlling terminal this is.
 // The role takes the terminal with c.File("terminal"). Its standard input and output are not
 // the terminal.
@@ -64,13 +74,16 @@ func (b *beginning) apply(attr *syscall.SysProcAttr, files map[string]int) error
 	} else {
 		attr.Setpgid = b.group
 	}
-	if !b.prepare.Init {
-		return nil
+	switch {
+	case b.prepare.Init && len(b.prepare.Settings) > 0:
+		return errors.New("AsInit and Setting do not go together")
+	case len(b.prepare.Settings) > 0:
+		launch.OwnSettings(attr)
+	case b.prepare.Init && os.Getenv(verdict.EnvAlone) == "":
+		return b.prepare.refused("the step itself has no namespaces of its own.")
+	case b.prepare.Init:
+		launch.OwnInit(attr)
 	}
-	if os.Getenv(verdict.EnvAlone) == "" {
-		return noInit("the step itself has no namespaces of its own.")
-	}
-	launch.OwnInit(attr)
 	return nil
 }
 
@@ -97,28 +110,44 @@ func (b *beginning) start(start func() error) error {
 
 // explained tells a refused namespace from other errors.
 func (b *beginning) explained(err error) error {
-	if refused := []error{unix.EPERM, unix.ENOSPC, unix.EUSERS, unix.EINVAL, unix.EACCES}; b.prepare.Init &&
+	if refused := []error{unix.EPERM, unix.ENOSPC, unix.EUSERS, unix.EINVAL, unix.EACCES}; (b.prepare.Init || len(b.prepare.Settings) > 0) &&
 		slices.ContainsFunc(refused, func(r error) bool { return errors.Is(err, r) }) {
-		return noInit(err.Error())
+		return b.prepare.refused(err.Error())
 	}
 	return err
 }
 
-// noInit says that there can be no PID namespace inside of the step's.
-type noInit string
+// noNamespace says that the process cannot have the namespace that the step needs.
+type noNamespace string
 
-func (e noInit) Error() string {
-	return "This step needs a process that is the first one of a PID namespace, and the kernel refuses that: " + string(e)
-}
+func (e noNamespace) Error() string { return string(e) }
 
 // preparation is what a process does before it is what it was started for: it changes itself,
 // and executes the same program again, which inherits all of it.
 type preparation struct {
-	Ignored []syscall.Signal `json:"ignored,omitempty"`
-	Init    bool             `json:"init,omitempty"`
+	Ignored  []syscall.Signal `json:"ignored,omitempty"`
+	Init     bool             `json:"init,omitempty"`
+	Settings []setting        `json:"settings,omitempty"`
 }
 
-func (p preparation) empty() bool { return len(p.Ignored) == 0 && !p.Init }
+// setting is a number below /proc/sys.
+type setting struct {
+	Name  string `json:"name"`
+	Value int    `json:"value"`
+}
+
+func (p preparation) empty() bool {
+	return len(p.Ignored) == 0 && !p.Init && len(p.Settings) == 0
+}
+
+// refused says what the process cannot have, and why.
+func (p preparation) refused(why string) noNamespace {
+	needs := "is the first one of a PID namespace"
+	if len(p.Settings) > 0 {
+		needs = "has an IPC namespace of its own, with /proc/sys/" + p.Settings[0].Name + " set to another number"
+	}
+	return noNamespace("This step needs a process that " + needs + ", and the kernel refuses that: " + why)
+}
 
 const envPrepare = "IPC_PREPARE"
 

@@ -10,6 +10,7 @@ import (
 	"strings"
 	"syscall"
 	"testing"
+	"unsafe"
 
 	"github.com/stretchr/testify/require"
 	"golang.org/x/sys/unix"
@@ -154,6 +155,73 @@ func TestWithoutNamespacesNobodyIsTheFirst(t *testing.T) {
 	}
 	require.Contains(t, l.missing, "no namespaces")
 }
+
+// A process has settings of the machine for itself, and limits hold for it, also where the test is root's.
+func TestAProcessHasSettingsOfItsOwn(t *testing.T) {
+	number := func(name string) int {
+		text, err := os.ReadFile("/proc/sys/" + name)
+		require.NoError(t, err)
+		n, err := strconv.Atoi(strings.TrimSpace(string(text)))
+		require.NoError(t, err)
+		return n
+	}
+	before := []int{number("kernel/msgmax"), number("fs/mqueue/msg_max")}
+	l := New(t)
+	p := l.Start(tellsItsSettings, Setting("kernel/msgmax", 100), Setting("fs/mqueue/msg_max", 5), Ignored(syscall.SIGHUP))
+	var told []string
+	p.Report(&told)
+	require.Equal(t, []string{"100", "5", "no message is too many", unix.EINVAL.Error()}, told)
+	l.Until("starting it", Ignores(p, syscall.SIGHUP))
+	require.Equal(t, before, []int{number("kernel/msgmax"), number("fs/mqueue/msg_max")}, "the test's own")
+	p.Exit()
+}
+
+// What no machine has cannot be set: that is told as what it is.
+func TestASettingThatIsNone(t *testing.T) {
+	f := &fake{TB: t}
+	l := New(f)
+	done := make(chan struct{})
+	go func() {
+		defer close(done)
+		l.Start(waitsForWord, Setting("kernel/no-such-setting", 1))
+	}()
+	<-done
+	for _, end := range f.ends {
+		end()
+	}
+	require.Contains(t, l.missing, "an IPC namespace of its own, with /proc/sys/kernel/no-such-setting set to another number")
+}
+
+var tellsItsSettings = NewRole("tells its settings", func(c *Child) error {
+	var told []string
+	for _, name := range []string{"kernel/msgmax", "fs/mqueue/msg_max"} {
+		text, err := os.ReadFile("/proc/sys/" + name)
+		if err != nil {
+			return err
+		}
+		told = append(told, strings.TrimSpace(string(text)))
+	}
+	name, err := unix.BytePtrFromString("many")
+	if err != nil {
+		return err
+	}
+	for _, most := range []int64{5, 6} {
+		attr := [8]int64{1: most, 2: 10} // struct mq_attr (mq_getattr(3))
+		fd, _, errno := unix.Syscall6(unix.SYS_MQ_OPEN, uintptr(unsafe.Pointer(name)), unix.O_CREAT|unix.O_EXCL|unix.O_RDWR|unix.O_CLOEXEC, 0o600, uintptr(unsafe.Pointer(&attr)), 0, 0)
+		if errno != 0 {
+			told = append(told, errno.Error())
+			continue
+		}
+		told = append(told, "no message is too many")
+		unix.Close(int(fd))
+		if _, _, errno := unix.Syscall(unix.SYS_MQ_UNLINK, uintptr(unsafe.Pointer(name)), 0, 0); errno != 0 {
+			return errno
+		}
+	}
+	c.Report(told)
+	c.Wait()
+	return nil
+})
 
 type whoIsThere struct {
 	PID, UID  int

@@ -5,6 +5,7 @@ import (
 	"fmt"
 	"os"
 	"os/signal"
+	"strconv"
 	"syscall"
 
 	"ipcworkbook/harness/step/launch"
@@ -37,7 +38,12 @@ func prepared(text string) error {
 	}
 	if p.Init {
 		if err := launch.BecomeInit(); err != nil {
-			return err
+			return p.refused(err.Error())
+		}
+	}
+	for _, one := range p.Settings {
+		if err := os.WriteFile("/proc/sys/"+one.Name, []byte(strconv.Itoa(one.Value)), 0); err != nil {
+			return p.refused(err.Error())
 		}
 	}
 	for _, n := range p.Ignored {

@@ -63,7 +63,7 @@ func (l *Lab) launch(r *Role, handed []Handed) *Process {
 		if p.line != nil {
 			p.line.f.Close()
 		}
-		if none := noInit(""); errors.As(err, &none) {
+		if none := noNamespace(""); errors.As(err, &none) {
 			l.Unsupported("%v", none)
 		}
 		l.Fault("starting %s: %v", r.name, err)
@@ -74,7 +74,7 @@ func (l *Lab) launch(r *Role, handed []Handed) *Process {
 	<-p.begun
 	if p.refused != "" {
 		<-p.ended
-		l.Unsupported("%v", noInit(p.refused))
+		l.Unsupported("%s", p.refused)
 	}
 	for _, h := range handed {
 		if h.ours == nil {

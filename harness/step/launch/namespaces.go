@@ -46,6 +46,15 @@ func isolate(attr *syscall.SysProcAttr) {
 // mounts of its own. That process calls [BecomeInit].
 func OwnInit(attr *syscall.SysProcAttr) { own(attr, unix.CLONE_NEWPID|unix.CLONE_NEWNS) }
 
+// OwnSettings asks for an IPC namespace whose settings the process may change: these belong to the
+// root of the user namespace that owns it, whatever capabilities others have. So the process is
+// root of one, also where it is root already: that of the machine may do more than limits allow.
+func OwnSettings(attr *syscall.SysProcAttr) {
+	attr.Cloneflags = unix.CLONE_NEWUSER | unix.CLONE_NEWIPC
+	attr.UidMappings = []syscall.SysProcIDMap{{ContainerID: 0, HostID: os.Getuid(), Size: 1}}
+	attr.GidMappings = []syscall.SysProcIDMap{{ContainerID: 0, HostID: os.Getgid(), Size: 1}}
+}
+
 func own(attr *syscall.SysProcAttr, namespaces uintptr) {
 	attr.Cloneflags = namespaces
 	uid, gid := os.Getuid(), os.Getgid()
