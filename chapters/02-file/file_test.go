@@ -290,6 +290,7 @@ func TestWaitingCostsNoProcessor(t *testing.T) {
 		require.Equal(l, "one", got, "Recv() of a Reader that waited")
 		return func() { require.NoError(l, w.Send([]byte("two")), "Send()") }
 	}, func(r *held) { r.calls.Reports("two", "Recv() of a record that came just then: "+lost) })
+	nothingWatches(l)
 }
 
 // burnt is how much processor time another process uses meanwhile.
@@ -479,4 +480,19 @@ func TestTheEndIsAFrame(t *testing.T) {
 	l.CloseAtEnd(next)
 	require.NoError(l, next.Send([]byte("two")), `Send("two") of a new Writer`)
 	recv.Returns(nil)
+
+	// A few bytes behind the mark are no length. And what has ended stays so, whatever becomes of the file.
+	for behind := range file.HeaderSize + 1 {
+		path := l.Path(fmt.Sprint(behind, " behind"))
+		raw := rawWriter(l, path)
+		write(l, raw, frame("one"), endMark, []byte("junk")[:behind])
+		r := openReader(l, path)
+		require.NoError(l, expect(r, "one"), "Recv()")
+		_, err := r.Recv()
+		require.ErrorIs(l, err, io.EOF, "Recv() of an end mark with %d bytes behind it", behind)
+		require.NoError(l, raw.Truncate(int64(len(frame("one")))), "cutting the mark off")
+		write(l, raw, frame("two"))
+		l.Call("Recv() behind the end, when somebody has cut the mark off and appended a record: io.EOF is for good", receives(r)).ReturnsSoon(io.EOF)
+		require.NoError(l, errors.Join(raw.Close(), r.Close()), "closing the raw writer and the Reader")
+	}
 }

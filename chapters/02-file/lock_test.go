@@ -5,6 +5,7 @@ import (
 	"fmt"
 	"io"
 	"os"
+	"path/filepath"
 	"slices"
 	"testing"
 
@@ -102,9 +103,11 @@ func theLockStaysUntilTheMark(l *lab.Lab) {
 // noLockForAnotherReason: the kernel has no room for a lock, and nobody has the file.
 func noLockForAnotherReason(l *lab.Lab) {
 	l.Helper()
-	p, calls := startTold(l, l.Path("no room for a lock"), file.Never)
+	path := withoutLinks(l) + "/no room for a lock"
+	p, calls := startTold(l, path, file.Never)
 	calls.Refuse(unix.ENOLCK, -1, "", "fcntl(F_OFD_SETLK)")
 	told(l, p, "ENOLCK", "OpenWriter() when the kernel has no room for a lock (ENOLCK of fcntl(2)): is every error of the lock taken for another writer? Only EAGAIN and EACCES say that.")
+	require.Empty(l, openIn(p, filepath.Dir(path)), "what is open after OpenWriter() had the error ENOLCK: is the file closed?")
 	p.Kill()
 }
 

@@ -135,6 +135,17 @@ func TestWriterKilledInsideARecord(t *testing.T) {
 	recv.NotYet("the file was closed (IN_CLOSE_WRITE), and the lock is still there")
 	unlock(l, raw)
 	recv.Returns(io.ErrUnexpectedEOF)
+
+	// The same behind a record that was received: nothing tells of the lock that goes.
+	path = l.Path("behind a record")
+	raw = rawWriter(l, path)
+	write(l, raw, frame("one"), whole[:6])
+	r = openReader(l, path)
+	require.NoError(l, expect(r, "one"), "Recv() of a record before a torn one")
+	recv = l.Call("Recv() of a torn record behind a whole one", receives(r))
+	recv.Blocks("the record is not whole and its writer lives")
+	unlock(l, raw)
+	recv.Returns(io.ErrUnexpectedEOF)
 }
 
 const tornSize = 1000
@@ -359,6 +370,17 @@ func TestTruncationAndReplacementAreReported(t *testing.T) {
 	recv.Blocks("the file is where it was, and as it was: the path leads to it")
 	write(l, raw, frame("two"))
 	recv.Returns(nil)
+
+	// What is not there any more does not come back.
+	path = inFolder(l, "comes back")
+	raw = rawWriter(l, path)
+	write(l, raw, frame("one"))
+	r = openReader(l, path)
+	require.NoError(l, expect(r, "one"), "Recv()")
+	require.NoError(l, os.Rename(path, path+".old"), "giving the file another name")
+	l.Call("Recv() when the file has another name", receives(r)).ReturnsSoon(file.ErrReplaced)
+	require.NoError(l, os.Rename(path+".old", path), "giving it its own name back")
+	l.Call("Recv() after ErrReplaced, when the file is at its path again: ErrReplaced is for good", receives(r)).ReturnsSoon(file.ErrReplaced)
 }
 
 // inFolder is a path in a folder in which the test may leave other files too.

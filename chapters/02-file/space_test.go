@@ -74,6 +74,7 @@ func TestDurabilityIsAChoice(t *testing.T) {
 	}
 	aDiskFails(l)
 	theFolderComesAfterTheFile(l)
+	theDiskFailedOnce(l)
 }
 
 // theFolderComesAfterTheFile: a name is on the disk when its folder is synced, and the

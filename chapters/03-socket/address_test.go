@@ -148,6 +148,7 @@ func TestDialWaitsForTheServer(t *testing.T) {
 		forbidden := l.Start(dialsWhereRefused, lab.Tell("path", late), lab.Tell("error", strconv.Itoa(int(why))))
 		l.Call(fmt.Sprintf("Dial() when connect(2) says %q: that does not pass by itself", why.Error()), forbidden.Wait).ReturnsSoon(nil)
 	}
+	contextsOfDial(l)
 }
 
 // outlivesItsContext ends the context of a Dial that has returned.

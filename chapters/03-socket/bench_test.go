@@ -1,11 +1,7 @@
 package socket_test
 
 import (
-	"net"
-	"os"
 	"testing"
-
-	"github.com/stretchr/testify/require"
 
 	socket "ipcworkbook/chapters/03-socket"
 	"ipcworkbook/harness/lab"
@@ -86,27 +82,6 @@ func BenchmarkTCP(b *testing.B) {
 		p := l.Start(benchmarkEcho, lab.HandOver("conn", theirs))
 		l.PingPong(p, sendingSide{ours}, ours)
 	})
-}
-
-// tcpPair makes a connection of this machine with itself.
-func tcpPair(l *lab.Lab) (*socket.Conn, *socket.Conn) {
-	s, err := net.Listen("tcp4", "127.0.0.1:0")
-	require.NoError(l, err, "listening on 127.0.0.1")
-	defer s.Close()
-	a, err := net.Dial("tcp4", s.Addr().String())
-	require.NoError(l, err, "connecting to 127.0.0.1")
-	b, err := s.Accept()
-	require.NoError(l, err, "accepting on 127.0.0.1")
-	return tcpConn(l, a), tcpConn(l, b)
-}
-
-func tcpConn(l *lab.Lab, c net.Conn) *socket.Conn {
-	defer c.Close()
-	f, err := c.(interface{ File() (*os.File, error) }).File()
-	require.NoError(l, err, "the descriptor of a TCP connection")
-	conn := socket.NewConn(f)
-	l.CloseAtEnd(conn)
-	return conn
 }
 
 // BenchmarkPingPong measures a message of one byte to another process and back, over

@@ -8,6 +8,7 @@ import (
 	"fmt"
 	"io"
 	"net"
+	"os"
 	"slices"
 	"strconv"
 	"strings"
@@ -199,6 +200,7 @@ func TestMessagesKeepTheirBoundaries(t *testing.T) {
 	belongsToTheCaller(l)
 	headersAcrossBuffers(l)
 	anyFamily(l)
+	handedOverBlocking(l, unix.SOCK_STREAM, func(f *os.File) receiver { return socket.NewConn(f) }, frame)
 
 	// A relay passes on the end of one message, say, with a part of the next header.
 	a, b = pair(l)
@@ -306,8 +308,8 @@ func headersAcrossBuffers(l *lab.Lab) {
 	}
 }
 
-// anyFamily sends through TCP, and back.
-func anyFamily(l *lab.Lab) {
+// tcpPair makes a connection of this machine with itself.
+func tcpPair(l *lab.Lab) (a, b *socket.Conn) {
 	const needsTCP = "This step needs TCP on 127.0.0.1: %v"
 	listener, err := net.Listen("tcp", "127.0.0.1:0")
 	if err != nil {
@@ -325,16 +327,22 @@ func anyFamily(l *lab.Lab) {
 		l.CloseAtEnd(conn)
 		return conn
 	}
-	a := connect(net.Dial("tcp", listener.Addr().String()))
-	b := connect(listener.Accept())
+	a = connect(net.Dial("tcp", listener.Addr().String()))
+	b = connect(listener.Accept())
 	lab.CollectGarbage()
+	return a, b
+}
+
+// anyFamily sends through TCP, and back.
+func anyFamily(l *lab.Lab) {
+	a, b := tcpPair(l)
 	const other = "a socket of another family will do too. Is it asked for what only AF_UNIX has?"
 	require.NoError(l, a.Send([]byte("hello")), "Send() through a TCP socket: %s", other)
 	require.NoError(l, expect(b, "hello"), "Recv() through a TCP socket: %s", other)
 	require.NoError(l, b.Send([]byte("HELLO")), "Send() of the answer through a TCP socket: %s", other)
 	require.NoError(l, expect(a, "HELLO"), "Recv() of the answer through a TCP socket: %s", other)
 	require.NoError(l, a.Close(), "Close() of a TCP socket")
-	_, err = b.Recv()
+	_, err := b.Recv()
 	require.ErrorIs(l, err, io.EOF, "Recv() through a TCP socket when the other side has closed")
 }
 
@@ -449,4 +457,5 @@ func TestMemoryFollowsTheMessage(t *testing.T) {
 	waiting, err := lab.Waiting(b)
 	require.NoError(l, err, "FIONREAD")
 	require.Zero(l, waiting, "bytes in the socket after a message was refused: is the length checked before the header goes out?")
+	memoryOfItsOwn(l)
 }

@@ -48,6 +48,10 @@ func TestPeerCanAnswerAfterCloseWrite(t *testing.T) {
 		require.NoError(l, writeErr, "write() to a socket that was made between Close() and CloseWrite(): it has the number of the one that was closed. Was that number given to shutdown(2)?")
 	}
 	require.Error(l, err, "CloseWrite() after Close()")
+	a, _ = pair(l)
+	require.NoError(l, a.CloseWrite(), "CloseWrite()")
+	require.NoError(l, a.Close(), "Close()")
+	require.Error(l, a.CloseWrite(), "CloseWrite() after Close(), and after a CloseWrite() that went well: is its answer kept?")
 }
 
 // takeFreeNumbers makes sockets, which get the lowest numbers that are free.

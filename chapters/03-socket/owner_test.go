@@ -7,6 +7,7 @@ import (
 	"path/filepath"
 	"slices"
 	"strings"
+	"sync/atomic"
 	"testing"
 
 	"github.com/stretchr/testify/require"
@@ -147,6 +148,57 @@ func TestStaleFileIsReplacedAndALiveServerIsNot(t *testing.T) {
 	require.NoError(l, l.Start(failsToListen, lab.Tell("path", failed)).Wait(), "Listen() when listen(2) says %q", unix.ENOBUFS.Error())
 	_, err = os.Lstat(failed)
 	require.ErrorIs(l, err, unix.ENOENT, "the socket's file after a Listen() whose listen(2) has failed: bind(2) has made it. Who removes it?")
+	folderOfTheSocket(l)
+}
+
+// folderOfTheSocket looks at the folder in which the socket is: it may be none, or be locked.
+func folderOfTheSocket(l *lab.Lab) {
+	at := func(parts ...string) string { return filepath.Join(append([]string{l.Dir(), "way"}, parts...)...) }
+	require.NoError(l, os.Mkdir(at(), 0o700), "making a folder")
+	require.NoError(l, unix.Mkfifo(at("fifo"), 0o600), "making a FIFO")
+	l.Call("Listen() at a path on whose way is a FIFO: that is no folder. To open it would wait (O_DIRECTORY)", func() error {
+		s, err := socket.Listen(at("fifo", "s"))
+		if err == nil {
+			s.Close()
+		}
+		return err
+	}).ReturnsSoon(unix.ENOTDIR)
+
+	// The file gets another name.
+	s, err := socket.Listen(at("s"))
+	require.NoError(l, err, "Listen()")
+	l.CloseAtEnd(s)
+	require.NoError(l, os.Rename(at("s"), at("t")), "giving the socket another name")
+	require.NoError(l, os.Symlink(at("t"), at("s")), "making a symbolic link to it")
+	require.NoError(l, s.Close(), "Close()")
+	_, err = os.Lstat(at("s"))
+	require.NoError(l, err, "a symbolic link at the Listener's path after Close(): it is not the socket's file, whatever it leads to")
+
+	// Whoever is second does nothing, also while the first one waits for the folder.
+	s, err = socket.Listen(at("waits"))
+	require.NoError(l, err, "Listen()")
+	l.CloseAtEnd(s)
+	folder, err := os.Open(at())
+	require.NoError(l, err, "opening the folder")
+	l.CloseAtEnd(folder)
+	require.NoError(l, unix.Flock(descriptor(l, folder), unix.LOCK_EX), "flock() of the folder")
+	var closed atomic.Bool
+	first := l.Call("Close() of a Listener, while others have a lock on the folder", func() error {
+		defer closed.Store(true)
+		return s.Close()
+	})
+	first.SleepsOrReturns("the folder is locked")
+	var second *lab.Call
+	if !closed.Load() {
+		second = l.Call("a second Close(), while the first one waits", s.Close)
+		second.SleepsOrReturns("the first one waits")
+		require.NoError(l, answers(l, at("waits")), "connect() to a server whose first Close() waits, after a second one: that one does nothing")
+	}
+	require.NoError(l, folder.Close(), "giving the lock back")
+	first.Returns(nil)
+	if second != nil {
+		second.FailsSoon()
+	}
 }
 
 var failsToListen = lab.NewRole("server that may not listen", func(c *lab.Child) error {

@@ -5,6 +5,7 @@ import (
 	"errors"
 	"fmt"
 	"io"
+	"os"
 	"testing"
 
 	"github.com/stretchr/testify/require"
@@ -155,6 +156,7 @@ func TestPacketsNeedNoFrames(t *testing.T) {
 	send.FailsSoon()
 	a, _ = packetPair(l)
 	closesTwice(l, a)
+	handedOverBlocking(l, unix.SOCK_SEQPACKET, func(f *os.File) receiver { return socket.NewPacketConn(f) }, func(p string) []byte { return []byte(p) })
 }
 
 // largest sends packets as large as this machine lets them be. How large that is,

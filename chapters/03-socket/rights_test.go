@@ -200,6 +200,7 @@ func TestDescriptorTravels(t *testing.T) {
 	waiting, err := lab.Waiting(b)
 	require.NoError(l, err, "FIONREAD")
 	require.Zero(l, waiting, "bytes in the socket after SendFile() of a closed file")
+	filesReadAhead(l)
 }
 
 // flagsTravel sends an end of a pipe on which a read waits in the kernel.
@@ -446,6 +447,10 @@ func TestKernelSaysWhoThePeerIs(t *testing.T) {
 	require.Equal(l, "HELLO", answer, "Recv() in the client")
 	require.NoError(l, c.Close(), "Close()")
 	client.Exit()
+
+	c, _ = tcpPair(l)
+	peer, err = c.Peer()
+	require.ErrorIs(l, err, errors.ErrUnsupported, "Peer() of a TCP socket, which returned %+v: the kernel knows nobody there, and says so in the uid 4294967295 only", peer)
 }
 
 // knowsNobody has a list with root in it, whose uid is that of an empty Peer.

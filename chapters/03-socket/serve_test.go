@@ -144,3 +144,23 @@ func forgetsWhoHasLeft(l *lab.Lab) {
 	require.NoError(l, s.Close(), "Close() of the Listener")
 	serving.Returns(nil)
 }
+
+// copiesLiveOn ends Serve while somebody else has a copy of a client's connection.
+func copiesLiveOn(l *lab.Lab) {
+	path := l.SocketPath("copies")
+	s := listen(l, path)
+	served := make(chan *socket.Conn, 1)
+	serving := l.Call("Serve()", func() error {
+		return s.Serve(func(c *socket.Conn) {
+			served <- c
+			c.Recv()
+		})
+	})
+	c := dial(l, path)
+	theirs := l.File(<-served)
+	require.NoError(l, s.Close(), "Close() of the Listener")
+	serving.Returns(nil)
+	_, err := theirs.Write(frame("still here"))
+	require.NoError(l, err, "write() to a copy of a connection, when Serve() has closed its own: the connection ends when the last copy is closed. Was it shut down for all of them (shutdown(2))?")
+	require.NoError(l, expect(c, "still here"), "Recv() of what was written to the copy")
+}

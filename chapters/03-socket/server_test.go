@@ -108,6 +108,7 @@ func TestAddressesThatAreNoShortPaths(t *testing.T) {
 	_, err = rawClient(l, whole)
 	require.NoError(l, err, "connect() to an abstract name of %d bytes, with its '@'", socket.MaxPath)
 	require.NoError(l, s.Close(), "Close()")
+	bytesAreCounted(l)
 }
 
 // longPath is a path of so many bytes in an empty folder.
@@ -232,6 +233,8 @@ func TestStalledClientStopsNoOther(t *testing.T) {
 	l.CloseAtEnd(idle)
 	l.Call("Serve() of a socket that does not listen: is nil returned only when Close was called?", func() error { return idle.Serve(func(*socket.Conn) {}) }).ReturnsSoon(unix.EINVAL)
 	lackOfDescriptors(l)
+	copiesLiveOn(l)
+	require.NoError(l, l.Start(readsAheadWithoutDescriptors).Wait(), "RecvFile() in a process that has no descriptor left, of messages that were read at once")
 }
 
 // closesWhoHasJustCome closes the Listener when clients have been accepted, and none of

@@ -144,7 +144,7 @@ func (c *PacketConn) Close() error { return c.f.Close() }
 //     MaxPath bytes. (Or the path is reached in another way, and there is no
 //     error. In no case is a part of it taken for the whole.) An abstract name
 //     may have as many bytes, with its '@';
-//   - unix.ENOENT when the folder is not there.
+//   - unix.ENOENT when the folder is not there, and unix.ENOTDIR when it is none.
 //
 // At least five clients can connect before the first of them is accepted.
 //
@@ -158,7 +158,8 @@ func Listen(address string) (*Listener, error) {
 // Close stops listening and removes the socket's file, if the file that is there
 // is still its own. One that a successor has made at the same path stays. Close removes its
 // file also when the process has no descriptor left. It does so, too, when the process has
-// changed its working directory after Listen of a relative path. A second Close is an error, and does nothing.
+// changed its working directory after Listen of a relative path. A second Close is an error,
+// and does nothing, also while the first one waits.
 //
 // An Accept that waits in another goroutine returns with an error. Clients that
 // wait to be accepted are turned away. Connections that were accepted go on.
@@ -246,7 +247,8 @@ func (c *Conn) CloseWrite() error {
 // SendFile is Send, and sends a copy of a file's descriptor with the message
 // (SCM_RIGHTS). The receiver's descriptor is another number for the same open
 // file: the same position, the same flags. The caller keeps f, and may close it
-// as soon as SendFile has returned.
+// as soon as SendFile has returned. A socket of another family than AF_UNIX carries no
+// descriptor: that is errors.ErrUnsupported (unix.EOPNOTSUPP is one), and nothing is sent.
 func (c *Conn) SendFile(p []byte, f *os.File) error {
 	return todo.Err("Conn.SendFile")
 }
@@ -254,7 +256,7 @@ func (c *Conn) SendFile(p []byte, f *os.File) error {
 // RecvFile is Recv, and returns the file whose descriptor came with the message.
 // It is nil when there was none. If there were several, all but the first are
 // closed. With an error there is no file: what came with a message that is
-// refused, or cut, is closed.
+// refused, or cut, is closed. After Close it is an error too: Close has closed what had come.
 //
 // A file that came when the process had no descriptor left for it is lost: the error is
 // unix.EMFILE then, and its message is lost too. The next one can be received. (Recv asks
@@ -264,7 +266,8 @@ func (c *Conn) RecvFile() ([]byte, *os.File, error) {
 }
 
 // Peer returns who was at the other end when the connection was made. The kernel
-// says so (SO_PEERCRED): the other process has no say in it. After Close it is an error.
+// says so (SO_PEERCRED): the other process has no say in it. After Close it is an error. Of a socket of another
+// family than AF_UNIX the kernel knows nobody: that is errors.ErrUnsupported, too.
 func (c *Conn) Peer() (Peer, error) {
 	return Peer{}, todo.Err("Conn.Peer")
 }
@@ -337,7 +340,7 @@ func (c *PacketConn) RecvInto(buf []byte) ([]byte, error) {
 // RecvFixed receives one message into buf, which is not empty, and returns its length.
 // Here len(buf) is the limit: a longer packet is io.ErrShortBuffer, and the length is
 // 0. Its bytes are lost then, and the next call returns the next packet. Other errors
-// are those of Recv.
+// are those of Recv, except ErrTooLarge.
 func (c *PacketConn) RecvFixed(buf []byte) (int, error) {
 	return 0, todo.Err("PacketConn.RecvFixed")
 }

@@ -240,6 +240,9 @@ func (c *Conn) RecvFile() ([]byte, *os.File, error) {
 type Peer struct{ PID, UID, GID int }
 
 func (c *Conn) Peer() (Peer, error) {
+	if _, ok := c.c.(*net.UnixConn); !ok {
+		return Peer{}, errors.ErrUnsupported
+	}
 	raw, err := c.c.SyscallConn()
 	if err != nil {
 		return Peer{}, err

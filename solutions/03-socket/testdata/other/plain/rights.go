@@ -136,6 +136,13 @@ func (a *arrivals) take(end int64) []int {
 	return fds
 }
 
+// isClosed says whether Close has closed what had come.
+func (a *arrivals) isClosed() bool {
+	a.mu.Lock()
+	defer a.mu.Unlock()
+	return a.closed
+}
+
 // drop closes the descriptors of that message.
 func (a *arrivals) drop(end int64) { closeAll(a.take(end)) }
 
@@ -157,6 +164,15 @@ func closeAll(fds []int) {
 	}
 }
 
+// isUnix is an error for a socket of another family, which carries no descriptor.
+func isUnix(fd int) error {
+	family, err := unix.GetsockoptInt(fd, unix.SOL_SOCKET, unix.SO_DOMAIN)
+	if err == nil && family != unix.AF_UNIX {
+		err = unix.EOPNOTSUPP
+	}
+	return os.NewSyscallError("getsockopt SO_DOMAIN", err)
+}
+
 // SendFile sends the descriptor with the first bytes of the frame. Whatever is
 // left after a short write goes without it: it would arrive a second time.
 func (c *Conn) SendFile(p []byte, f *os.File) error {
@@ -165,6 +181,9 @@ func (c *Conn) SendFile(p []byte, f *os.File) error {
 	}
 	if c.f.conn == nil {
 		return os.ErrInvalid
+	}
+	if err := control(c.f, isUnix); err != nil {
+		return err
 	}
 	var sent int
 	err := control(f, func(fd int) error {
@@ -197,6 +216,10 @@ func (c *Conn) RecvFile() ([]byte, *os.File, error) {
 		return nil, nil, err
 	}
 	fds := c.f.came.take(c.received())
+	if c.f.came.isClosed() {
+		closeAll(fds)
+		return nil, nil, os.ErrClosed
+	}
 	if len(fds) == 0 {
 		return p, nil, nil
 	}

@@ -142,6 +142,9 @@ type Peer struct {
 func (c *Conn) Peer() (Peer, error) {
 	var p Peer
 	err := control(c.f, func(fd int) error {
+		if err := isUnix(fd); err != nil {
+			return err
+		}
 		cred, err := unix.GetsockoptUcred(fd, unix.SOL_SOCKET, unix.SO_PEERCRED)
 		if err != nil {
 			return os.NewSyscallError("getsockopt SO_PEERCRED", err)

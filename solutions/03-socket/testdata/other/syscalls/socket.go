@@ -102,7 +102,21 @@ func (e *end) recv(p []byte, fds *[]int) (n, flags int, err error) {
 
 func (c *Conn) Send(p []byte) error { return c.sendFrame(p, nil) }
 
+// mustBeUnix is an error for a socket of another family, which carries no descriptor.
+func (e *end) mustBeUnix() error {
+	return e.do("getsockopt", 0, func() error {
+		family, err := unix.GetsockoptInt(e.fd, unix.SOL_SOCKET, unix.SO_DOMAIN)
+		if err == nil && family != unix.AF_UNIX {
+			err = unix.EOPNOTSUPP
+		}
+		return err
+	})
+}
+
 func (c *Conn) SendFile(p []byte, f *os.File) error {
+	if err := c.e.mustBeUnix(); err != nil {
+		return err
+	}
 	raw, err := f.SyscallConn()
 	if err != nil {
 		return err
@@ -200,6 +214,9 @@ func (c *Conn) CloseWrite() error {
 type Peer struct{ PID, UID, GID int }
 
 func (c *Conn) Peer() (p Peer, err error) {
+	if err := c.e.mustBeUnix(); err != nil {
+		return Peer{}, err
+	}
 	err = c.e.do("getsockopt", 0, func() error {
 		cred, err := unix.GetsockoptUcred(c.e.fd, unix.SOL_SOCKET, unix.SO_PEERCRED)
 		if err == nil {
