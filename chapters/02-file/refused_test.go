@@ -93,7 +93,6 @@ func nothingWatches(l *lab.Lab) {
 		calls.Reports("two", "Recv() of a Reader that was opened where inotify_add_watch(2) failed (ENOSPC: there are no more watches for this user)")
 	} else {
 		require.Equal(l, "ENOSPC", got, "OpenReader() where inotify_add_watch(2) fails (ENOSPC: there are no more watches for this user)")
-		require.Empty(l, openIn(r, dir), "what is open of the folder after OpenReader() had an error")
 	}
 	r.Kill()
 }

@@ -232,6 +232,7 @@ func TestWorkersAreUsedAgain(t *testing.T) {
 		require.Equal(l, n+1, value(l, f).Number, "which task of its worker it was that was submitted as number %d", n+1)
 	}
 	shut(l, p)
+	workersAreTold(l)
 }
 
 // turn says which task of its worker it was, and how many were inside.

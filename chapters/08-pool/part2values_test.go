@@ -82,6 +82,7 @@ func TestValuesGoOver(t *testing.T) {
 	run(l, p, keeps, large)
 	l.SameBytes(large, run(l, p, keeps, bytes.Repeat([]byte("n"), 300_000)), "the large argument that a task has kept, when the next one runs: is its memory used again?")
 	shut(l, p)
+	ownMemory(l)
 }
 
 type some struct {

@@ -168,6 +168,7 @@ func TestMap(t *testing.T) {
 	require.ErrorIs(l, last, pool.ErrValue, "the last that Map() hands out, where the second of three arguments is a channel: Submit() refuses, and that is the end")
 	require.Equal(l, 2, count, "what Map() hands out, where the second of three arguments is a channel: Submit() refuses, and that is the end")
 	shut(l, p)
+	loopsOverMap(l, g)
 }
 
 // numbers are those from 0 on. How many were asked for is counted.

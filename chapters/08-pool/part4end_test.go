@@ -119,6 +119,7 @@ func TestShutdownWaits(t *testing.T) {
 	v.goes()
 	last.ReturnsSoon(nil)
 	heard(l, said, []string{"true"}, "a callback that submits after Shutdown() was called: os.ErrClosed")
+	lateCallbacks(l)
 }
 
 // Step 15: Shutdown cancels what has not begun, if it is asked to, and kills when its context ends.
@@ -210,6 +211,7 @@ func TestShutdownCancels(t *testing.T) {
 	ends.Blocks("a callback has not returned")
 	close(opens)
 	ends.Returns(nil)
+	cancelledBefore(l, g)
 }
 
 // shutNow looks at once what Shutdown has left.
@@ -312,6 +314,7 @@ func TestWorkersAreReplaced(t *testing.T) {
 	}
 	require.Equal(l, first, []int{run(l, p, whoami, "")}, "the worker after 100 tasks, where MaxTasks is 1000")
 	shut(l, p)
+	whichTasksCount(l, g)
 }
 
 var whoami = pool.NewTask("whoami", func(string) (int, error) { return os.Getpid(), nil })

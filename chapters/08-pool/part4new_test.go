@@ -115,6 +115,7 @@ func TestNewRefuses(t *testing.T) {
 	p := newPool(l, 2)
 	require.Equal(l, 4, run(l, p, square, 2), "Result() in a pool that was made after many that were refused")
 	shut(l, p)
+	contextOfNew(l)
 }
 
 // lacksDescriptors calls New with ever more free descriptors, until there are enough.

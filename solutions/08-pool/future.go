@@ -41,9 +41,9 @@ func (j *job) call() {
 		return
 	}
 	j.calling = true
-	j.pool.callbacks.Add(1)
+	j.pool.callbacks.begins()
 	go func() {
-		defer j.pool.callbacks.Done()
+		defer j.pool.callbacks.ends()
 		for {
 			j.mu.Lock()
 			if len(j.later) == 0 {
@@ -57,6 +57,41 @@ func (j *job) call() {
 			guarded(next)
 		}
 	}()
+}
+
+// tally counts goroutines, and lets somebody wait until there are none. Meanwhile more may begin: a
+// sync.WaitGroup forbids that where it has come to 0.
+type tally struct {
+	mu   sync.Mutex
+	n    int
+	none chan struct{} // closed when n is 0, nil while nobody waits
+}
+
+func (t *tally) begins() {
+	t.mu.Lock()
+	defer t.mu.Unlock()
+	t.n++
+}
+
+func (t *tally) ends() {
+	t.mu.Lock()
+	defer t.mu.Unlock()
+	if t.n--; t.n == 0 && t.none != nil {
+		close(t.none)
+		t.none = nil
+	}
+}
+
+func (t *tally) wait() {
+	t.mu.Lock()
+	if t.n == 0 {
+		t.mu.Unlock()
+		return
+	}
+	t.none = make(chan struct{}) // one waits: close
+	none := t.none
+	t.mu.Unlock()
+	<-none
 }
 
 // guarded calls on a goroutine of its own: one that ends by runtime.Goexit ends only itself.

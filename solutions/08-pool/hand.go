@@ -7,6 +7,7 @@ import (
 	"errors"
 	"fmt"
 	"io"
+	"math"
 	"os"
 	"os/exec"
 	"slices"
@@ -67,8 +68,14 @@ func (w *hand) hangUp(stream int) {
 
 // greets waits for the greeting, and answers it.
 func (w *hand) greets(ctx context.Context) error {
-	stop := context.AfterFunc(ctx, func() { w.stream.SetReadDeadline(time.Unix(1, 0)) })
-	defer stop()
+	late := make(chan struct{})
+	stop := context.AfterFunc(ctx, func() { w.stream.SetReadDeadline(time.Unix(1, 0)); close(late) })
+	defer func() {
+		if !stop() {
+			<-late
+			w.stream.SetReadDeadline(time.Time{}) // it may have come when all was said
+		}
+	}()
 	got := make([]byte, GreetingSize)
 	_, err := io.ReadFull(w.in, got)
 	if ctx.Err() != nil {
@@ -87,7 +94,7 @@ func (w *hand) greets(ctx context.Context) error {
 		return fmt.Errorf("%w: it is of version %d, and this is version %d", ErrGreeting, v, Version)
 	}
 	o := w.pool.options
-	if _, err := w.stream.Write(settings{uint32(w.number), uint32(o.MaxTasks), uint32(o.MaxSize)}.bytes()); err != nil {
+	if _, err := w.stream.Write(settings{uint32(w.number), uint32(min(o.MaxTasks, math.MaxUint32)), uint32(min(o.MaxSize, math.MaxUint32))}.bytes()); err != nil {
 		return fmt.Errorf("%w: %v", ErrGreeting, err)
 	}
 	return nil
@@ -212,11 +219,11 @@ func (p *Pool) breaks(why error) {
 	p.enough()
 }
 
-// hand sends a worker an argument that was too large for a message. If that fails the worker has
-// ended, and whoever reads from it sees that.
-func (w *hand) argument(arg []byte) {
-	length := binary.NativeEndian.AppendUint64(nil, uint64(len(arg)))
-	if _, err := w.stream.Write(length); err == nil {
+// argument sends a worker name and argument that were too large for a message. If that fails the worker
+// has ended, and whoever reads from it sees that.
+func (w *hand) argument(name string, arg []byte) {
+	first := binary.NativeEndian.AppendUint64(nil, uint64(len(name)+len(arg)))
+	if _, err := w.stream.Write(append(first, name...)); err == nil {
 		_, _ = w.stream.Write(arg)
 	}
 }
@@ -282,9 +289,10 @@ func (p *Pool) cancelAll() {
 func (p *Pool) close() {
 	<-p.idle
 	p.enough()
+	p.states[shut].Store(1)
 	_ = unix.Shutdown(p.tasks, unix.SHUT_WR) // the workers come to the end
 	p.watched.Wait()
-	p.callbacks.Wait()
+	p.callbacks.wait()
 	p.giveBack()
 	close(p.over)
 }

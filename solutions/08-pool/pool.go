@@ -102,9 +102,9 @@ func (o *Options) check() error {
 		return fmt.Errorf("%d workers: it is from 1 to %d: %w", o.Workers, MaxWorkers, unix.EINVAL)
 	case len(o.Command) == 0:
 		return fmt.Errorf("no Command: %w", unix.EINVAL)
-	case o.MaxTasks < 0 || o.MaxTasks > 1<<31:
+	case o.MaxTasks < 0:
 		return fmt.Errorf("MaxTasks %d: %w", o.MaxTasks, unix.EINVAL)
-	case o.MaxSize < 0 || o.MaxSize > 1<<31:
+	case o.MaxSize < 0:
 		return fmt.Errorf("MaxSize %d: %w", o.MaxSize, unix.EINVAL)
 	case o.MaxSize == 0:
 		o.MaxSize = DefaultSize
@@ -119,11 +119,11 @@ type Pool struct {
 	options Options
 	memory  *os.File // the slots' states, for the workers
 	mapped  []byte
-	states  *[slots]atomic.Uint32
+	states  *[slots + 1]atomic.Uint32
 	theirs  *os.File // the end of the socket from which the workers take tasks
 	tasks   int      // and the pool's end
 
-	callbacks sync.WaitGroup
+	callbacks tally
 	watched   sync.WaitGroup // the goroutines of the workers
 
 	wanted context.Context // ends when no more workers are wanted
@@ -221,13 +221,13 @@ func (p *Pool) open() error {
 		return os.NewSyscallError("memfd_create", err)
 	}
 	p.memory = os.NewFile(uintptr(fd), "states of a pool")
-	if err := p.memory.Truncate(4 * slots); err != nil {
+	if err := p.memory.Truncate(4 * (slots + 1)); err != nil {
 		return err
 	}
-	if p.mapped, err = unix.Mmap(fd, 0, 4*slots, unix.PROT_READ|unix.PROT_WRITE, unix.MAP_SHARED); err != nil {
+	if p.mapped, err = unix.Mmap(fd, 0, 4*(slots+1), unix.PROT_READ|unix.PROT_WRITE, unix.MAP_SHARED); err != nil {
 		return os.NewSyscallError("mmap", err)
 	}
-	p.states = (*[slots]atomic.Uint32)(unsafe.Pointer(&p.mapped[0]))
+	p.states = (*[slots + 1]atomic.Uint32)(unsafe.Pointer(&p.mapped[0]))
 	for i := range slots {
 		p.free = append(p.free, slots-1-i)
 	}
@@ -272,7 +272,7 @@ func Submit[A, R any](p *Pool, t *Task[A, R], arg A) (*Future[R], error) {
 	if len(b) > p.options.MaxSize {
 		return nil, fmt.Errorf("the argument of task %s has %d bytes, and %d is the limit: %w", t.name, len(b), p.options.MaxSize, ErrTooLarge)
 	}
-	if _, is := any(arg).([]byte); is {
+	if _, is := any(&arg).(*[]byte); is {
 		b = slices.Clone(b)
 	}
 	j := &job{pool: p, name: t.name, arg: b, slot: -1, done: make(chan struct{})}
@@ -310,7 +310,7 @@ func (p *Pool) handOver() {
 		if 8+len(j.name)+len(j.arg) <= largest {
 			m = append(append(binary.NativeEndian.AppendUint32(m, length), j.name...), j.arg...)
 		} else {
-			m = append(binary.NativeEndian.AppendUint32(m, length|apart), j.name...)
+			m = binary.NativeEndian.AppendUint32(m, length|apart)
 		}
 		p.states[slot].Store(handedOver)
 		if err := p.send(m); err != nil {
@@ -371,7 +371,7 @@ func (p *Pool) answered(w *hand, a answer) error {
 	}
 	j := p.given[a.slot]
 	if a.kind == wanted {
-		go w.argument(j.arg)
+		go w.argument(j.name, j.arg)
 		return nil
 	}
 	p.given[a.slot] = nil

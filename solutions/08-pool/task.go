@@ -4,16 +4,28 @@ import (
 	"encoding/json"
 	"fmt"
 	"runtime/debug"
+	"sync"
 )
 
 // Task is a function under a name.
 type Task[A, R any] struct{ name string }
 
-// tasks are those of this process. They are all there before main begins.
-var tasks = map[string]func(arg []byte) answer{}
+// tasks are those of this process.
+var (
+	tasksMu sync.Mutex
+	tasks   = map[string]func(arg []byte) answer{}
+)
+
+func taskOf(name string) func(arg []byte) answer {
+	tasksMu.Lock()
+	defer tasksMu.Unlock()
+	return tasks[name]
+}
 
 // NewTask wraps the function in one of bytes: so a worker needs to know no types.
 func NewTask[A, R any](name string, run func(A) (R, error)) *Task[A, R] {
+	tasksMu.Lock()
+	defer tasksMu.Unlock()
 	switch {
 	case name == "":
 		panic("pool: a task without a name")
@@ -76,9 +88,9 @@ func text(v any) (said []byte) {
 }
 
 // encode may call a method of the value's, which may panic.
-func encode(v any) (b []byte, err error) {
-	if b, is := v.([]byte); is {
-		return b, nil
+func encode[V any](v V) (b []byte, err error) {
+	if b, is := any(&v).(*[]byte); is { // it goes by the task's type, as in decode
+		return *b, nil
 	}
 	defer caught(&err)
 	b, err = json.Marshal(v)

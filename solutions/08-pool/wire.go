@@ -12,8 +12,8 @@ import (
 // has asked. An answer comes on the worker's own stream.
 //
 // The message of a task is its slot, the length of its name, the name, and the argument. If that is
-// too large for a message the length has a mark, and the worker asks for the argument on its own
-// stream.
+// too large for a message there are only slot and length, with a mark, and the worker asks for name and
+// argument on its own stream.
 const (
 	magic = "ipc-pool"
 
@@ -23,7 +23,8 @@ const (
 
 	slots   = 128     // so many tasks are handed over at most: those that run, and those that come next
 	largest = 8 << 10 // of a message
-	apart   = 1 << 31 // the mark of an argument that does not fit
+	apart   = 1 << 31 // the mark of what does not fit
+	shut    = slots   // behind the states: 1 when the pool has come to its end. Else its process has died
 )
 
 // The states of a slot. The pool and a worker both may want to change one: the pool to cancel, the
@@ -44,7 +45,7 @@ const (
 	tooLarge // the size, as text
 	unknown
 	dropped // it was cancelled: the slot is free again
-	wanted  // the argument, please
+	wanted  // name and argument, please
 	leaving // it has done enough, and ends
 )
 

@@ -32,18 +32,18 @@ func Work() error {
 		os.Exit(1)
 	}
 	w.settings = settingsOf(first)
-	memory, err := unix.Mmap(states, 0, 4*slots, unix.PROT_READ|unix.PROT_WRITE, unix.MAP_SHARED)
+	memory, err := unix.Mmap(states, 0, 4*(slots+1), unix.PROT_READ|unix.PROT_WRITE, unix.MAP_SHARED)
 	if err != nil {
 		return os.NewSyscallError("mmap", err)
 	}
-	w.states = (*[slots]atomic.Uint32)(unsafe.Pointer(&memory[0]))
+	w.states = (*[slots + 1]atomic.Uint32)(unsafe.Pointer(&memory[0]))
 	go w.listen()
 	return w.serve()
 }
 
 type worker struct {
 	settings
-	states    *[slots]atomic.Uint32
+	states    *[slots + 1]atomic.Uint32
 	arguments chan []byte
 }
 
@@ -57,6 +57,8 @@ func (w *worker) serve() error {
 			continue
 		case err != nil:
 			return os.NewSyscallError("recvfrom", err)
+		case length == 0 && w.states[shut].Load() == 0:
+			os.Exit(1) // nobody has shut it: the pool's process has ended
 		case length == 0:
 			return nil
 		}
@@ -83,17 +85,17 @@ func (w *worker) serve() error {
 }
 
 func (w *worker) run(slot uint32, task []byte) answer {
-	length := binary.NativeEndian.Uint32(task)
-	name, arg := task[4:][:length&^apart], task[4+length&^apart:]
-	run := tasks[string(name)]
+	length, both := binary.NativeEndian.Uint32(task), task[4:]
 	if length&apart != 0 {
 		if w.write(answer{kind: wanted, slot: slot}.append(nil)) != nil {
 			os.Exit(1)
 		}
-		arg = <-w.arguments
+		both = <-w.arguments
 	} else {
-		arg = append([]byte(nil), arg...) // the message's memory is used again
+		both = append([]byte(nil), both...) // the message's memory is used again
 	}
+	name, arg := both[:length&^apart], both[length&^apart:]
+	run := taskOf(string(name))
 	if run == nil {
 		return answer{kind: unknown}
 	}
