@@ -227,73 +227,7 @@ func TestUsedUpBytesAreToldAsALimit(t *testing.T) {
 	require.NoError(l, l.Start(hasNoneLeft, lab.Tell("name", there), lab.Tell("new", named(l, "file"))).Wait(), "a process that has bytes left for queues, and no descriptor")
 	l.RefusesCalls()
 	require.NoError(l, l.Start(isOnAFullMachine, lab.Tell("new", named(l, "new"))).Wait(), "a process on a machine that allows no queue more (/proc/sys/fs/mqueue/queues_max)")
-
-	// What the machine allows is a setting.
-	require.NoError(l, l.Start(isElsewhere, lab.Tell("new", named(l, "new")),
-		lab.Setting("fs/mqueue/msg_default", elsewhere.MaxMessages), lab.Setting("fs/mqueue/msgsize_default", elsewhere.MaxSize),
-		lab.Setting("fs/mqueue/msg_max", elsewhereMost.MaxMessages), lab.Setting("fs/mqueue/msgsize_max", elsewhereMost.MaxSize)).Wait(),
-		"a process on a machine whose settings are others (/proc/sys/fs/mqueue)")
 }
-
-// What a queue has for which nothing is asked, and what is allowed, on a machine that is not set as usual.
-var elsewhere, elsewhereMost = mqueue.Attr{MaxMessages: 3, MaxSize: 200}, mqueue.Attr{MaxMessages: 5, MaxSize: 20_000}
-
-var isElsewhere = lab.NewRole("process on a machine with other limits of queues", func(c *lab.Child) error {
-	name := c.Text("new")
-	what := fmt.Sprintf("where /proc/sys/fs/mqueue allows %d messages of %d bytes, and %d of %d are the default", elsewhereMost.MaxMessages, elsewhereMost.MaxSize, elsewhere.MaxMessages, elsewhere.MaxSize)
-	plain, err := mqueue.Open(name, create, 0o600, nil)
-	if err != nil {
-		return fmt.Errorf("Open() without attributes, %s: %w", what, err)
-	}
-	attr, err := plain.Attr()
-	if err != nil {
-		return fmt.Errorf("Attr(), %s: %w", what, err)
-	}
-	if attr.MaxMessages != elsewhere.MaxMessages || attr.MaxSize != elsewhere.MaxSize {
-		return fmt.Errorf("Open() without attributes, %s: nil leaves them to the kernel, and got: %+v", what, attr)
-	}
-	if err := errors.Join(plain.Close(), mqueue.Unlink(name)); err != nil {
-		return err
-	}
-	large, err := mqueue.Open(name, create, 0o600, &elsewhereMost)
-	if err != nil {
-		return fmt.Errorf("Open() with %d messages of %d bytes, %s: the kernel knows what is allowed: %w", elsewhereMost.MaxMessages, elsewhereMost.MaxSize, what, err)
-	}
-	message := pattern(elsewhereMost.MaxSize)
-	if err := large.Send(message); err != nil {
-		return fmt.Errorf("Send() of %d bytes, %s: %w", len(message), what, err)
-	}
-	got, err := large.Recv()
-	if err != nil {
-		return fmt.Errorf("Recv() of %d bytes, %s: %w", len(message), what, err)
-	}
-	if string(got) != string(message) {
-		return fmt.Errorf("Recv() of %d bytes, %s: %s", len(message), what, lab.Difference(message, got))
-	}
-	if err := errors.Join(large.Close(), mqueue.Unlink(name)); err != nil {
-		return err
-	}
-	if _, err := mqueue.Open(name, create, 0o600, &mqueue.Attr{MaxMessages: elsewhereMost.MaxMessages + 1, MaxSize: 10}); !errors.Is(err, unix.EINVAL) {
-		return fmt.Errorf("Open() with %d messages, %s: expected %q, and got: %v", elsewhereMost.MaxMessages+1, what, unix.EINVAL, err)
-	}
-	need := mqueue.QueueBytes(elsewhere)
-	var limit unix.Rlimit
-	if err := unix.Getrlimit(unix.RLIMIT_MSGQUEUE, &limit); err != nil {
-		return err
-	}
-	limit.Cur = uint64(need - 1)
-	if err := unix.Setrlimit(unix.RLIMIT_MSGQUEUE, &limit); err != nil {
-		return err
-	}
-	_, err = mqueue.Open(name, create, 0o600, nil)
-	switch {
-	case !errors.Is(err, mqueue.ErrLimit):
-		return fmt.Errorf("Open() without attributes, %s, with RLIMIT_MSGQUEUE %d: expected ErrLimit, and got: %v", what, limit.Cur, err)
-	case !strings.Contains(err.Error(), strconv.Itoa(need)):
-		return fmt.Errorf("Open() without attributes, %s, with RLIMIT_MSGQUEUE %d: what this queue needs is %d bytes here: %w", what, limit.Cur, need, err)
-	}
-	return nil
-})
 
 // isOnAFullMachine is told what the kernel says where as many queues are there as it allows.
 var isOnAFullMachine = lab.NewRole("process on a machine that allows no queue more", func(c *lab.Child) error {

@@ -252,48 +252,7 @@ func TestSystemVMessageArrives(t *testing.T) {
 	}
 	l.MustShare(lab.SysVQueue, producer)
 	producer.Exit()
-
-	// What the machine allows is a setting.
-	for _, most := range []int{100, 20_000} {
-		there := l.Start(isElsewhereBySysV, lab.Tell("most", strconv.Itoa(most)), lab.Setting("kernel/msgmax", most), lab.Setting("kernel/msgmnb", 65_536))
-		require.NoError(l, there.Wait(), "a process on a machine that allows messages of %d bytes (/proc/sys/kernel/msgmax)", most)
-	}
 }
-
-var isElsewhereBySysV = lab.NewRole("process on a machine with another limit of messages", func(c *lab.Child) error {
-	most, err := strconv.Atoi(c.Text("most"))
-	if err != nil {
-		return err
-	}
-	what := fmt.Sprintf("where /proc/sys/kernel/msgmax is %d", most)
-	s, err := mqueue.Get(unix.IPC_PRIVATE, 0o600)
-	if err != nil {
-		return fmt.Errorf("Get(IPC_PRIVATE): %w", err)
-	}
-	defer s.Remove()
-	p := pattern(most + 1)
-	for _, send := range []struct {
-		what string
-		f    func(p []byte) error
-	}{{"Send()", s.Send}, {"SendType()", func(p []byte) error { return s.SendType(p, 1, never) }}, {"TrySend()", func(p []byte) error { return s.TrySend(p, 1) }}} {
-		if err := send.f(p); !errors.Is(err, unix.EMSGSIZE) {
-			return fmt.Errorf("%s of %d bytes, %s: expected %q, and got: %v", send.what, len(p), what, unix.EMSGSIZE, err)
-		} else if !strings.Contains(err.Error(), strconv.Itoa(most)) {
-			return fmt.Errorf("%s of %d bytes, %s: the text names the limit, as it is here: %w", send.what, len(p), what, err)
-		}
-		if err := send.f(p[:most]); err != nil {
-			return fmt.Errorf("%s of %d bytes, %s: %w", send.what, most, what, err)
-		}
-		got, err := s.Recv()
-		if err != nil {
-			return fmt.Errorf("Recv() of %d bytes, %s: %w", most, what, err)
-		}
-		if string(got) != string(p[:most]) {
-			return fmt.Errorf("Recv() of %d bytes, %s: %s", most, what, lab.Difference(p[:most], got))
-		}
-	}
-	return nil
-})
 
 var sendsSystemV = lab.NewRole("System V producer", func(c *lab.Child) error {
 	key, err := strconv.Atoi(c.Text("key"))
