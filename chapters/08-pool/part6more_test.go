@@ -129,28 +129,22 @@ func lateCallbacks(l *lab.Lab) {
 	p = newPool(l, 1)
 	f = submit(l, p, square, 1)
 	value(l, f)
-	begun, stop, stopped := make(chan struct{}), make(chan struct{}), make(chan struct{})
+	begun, stopped := make(chan struct{}), make(chan struct{})
 	go func() {
 		defer close(stopped)
-		for n := 0; ; n++ {
+		for n := range 2000 {
 			called := make(chan struct{})
 			f.AddDoneCallback(func(*pool.Future[int]) { close(called) })
 			<-called
 			if n == 100 {
 				close(begun)
 			}
-			select {
-			case <-stop:
-				return
-			default:
-			}
 		}
 	}()
 	<-begun
 	ends = l.Call("Shutdown(), while callbacks are added to a task that is done, one after the other", func() error { return p.Shutdown(forever, false) })
-	ends.ReturnsSoon(nil)
-	close(stop)
 	<-stopped
+	ends.ReturnsSoon(nil)
 }
 
 // cancelledBefore is the end of step 15.
