@@ -151,8 +151,15 @@ func TestCallbacks(t *testing.T) {
 
 	// Tasks that fail have callbacks, too.
 	failed := submit(l, p, fails, "panic")
-	failed.AddDoneCallback(func(f *pool.Future[int]) { _, err := f.Result(forever); said <- err.Error() })
-	heard(l, said, []string{"task fails has panicked: this cannot be"}, "the callback of a task that has panicked")
+	failed.AddDoneCallback(func(f *pool.Future[int]) {
+		_, err := f.Result(forever)
+		if e := (*pool.TaskError)(nil); errors.As(err, &e) {
+			said <- e.Text
+		} else {
+			said <- fmt.Sprint(err)
+		}
+	})
+	heard(l, said, []string{"this cannot be"}, "the callback of a task that has panicked, and the text of the error that Result() has there")
 
 	// Many goroutines add at the moment at which the task ends.
 	for range 30 {

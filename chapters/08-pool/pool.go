@@ -242,7 +242,8 @@ func Submit[A, R any](p *Pool, t *Task[A, R], arg A) (*Future[R], error) {
 // arguments. When one is an error the others go on.
 //
 // It takes arguments as results are taken from it: there are never more than 2 × Options.Workers
-// arguments of which the result was not handed out yet. So the arguments may be endless.
+// arguments of which the result was not handed out yet. So the arguments may be endless. As long as
+// there are fewer it takes the next one: no worker waits for a result to be handed out.
 //
 // Where Submit refuses, whatever the error is, Map takes no more arguments. The results of those that
 // were submitted still come, and then that error, which is the last. Where the context ends while Map
