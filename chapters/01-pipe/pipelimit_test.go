@@ -139,7 +139,7 @@ func TestRecvIntoUsesTheCallersMemory(t *testing.T) {
 	stay("RecvInto()")
 
 	// Each message goes where the one before it was.
-	const each, size = 300, 16_000 // beside that a call may need some memory of its own
+	const each, size = 20, 16_000 // beside that a call may need some memory of its own
 	r, w = open(l)
 	l.Start(sendsPatterns, lab.HandOver("w", w), lab.Tell("sizes", join(slices.Repeat([]int{size}, each))))
 	got = make([]byte, size)

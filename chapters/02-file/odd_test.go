@@ -300,7 +300,7 @@ func TestRecvIntoUsesTheCallersMemory(t *testing.T) {
 	require.Equal(l, "no memory", string(got), "RecvInto(nil)")
 
 	// Each message goes where the one before it was.
-	const each, size = 300, 16_000 // beside that a call may need some memory of its own
+	const each, size = 20, 16_000 // beside that a call may need some memory of its own
 	path = l.Path("many")
 	p := l.Start(producer, lab.Tell("path", path), lab.Tell("sizes", join(slices.Repeat([]int{size}, each))))
 	var sent bool

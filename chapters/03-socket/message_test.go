@@ -411,7 +411,7 @@ func TestMemoryFollowsTheMessage(t *testing.T) {
 	require.Equal(l, "lent", string(lent), "the caller's memory after a later Recv(): it was lent for one RecvInto(). Is it kept, and used again?")
 
 	// Each message goes where the one before it was.
-	const each, size = 300, 16_000 // beside that a call may need some memory of its own
+	const each, size = 20, 16_000 // beside that a call may need some memory of its own
 	a, b = pair(l)
 	l.Start(sendsPatterns, lab.HandOver("conn", a), lab.Tell("sizes", join(slices.Repeat([]int{size}, each))))
 	got = make([]byte, size)
