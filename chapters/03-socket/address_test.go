@@ -222,3 +222,31 @@ func hasClient(l *lab.Lab, s *socket.Listener) bool {
 	require.NoError(l, err, "poll()")
 	return ready == 1
 }
+
+// contextsOfDial are the end of step 2.
+func contextsOfDial(l *lab.Lab) {
+	path := l.SocketPath("contexts")
+	listen(l, path)
+	ctx, cancel := context.WithCancel(context.Background())
+	cancel()
+	dialCall(l, ctx, "Dial() to a server that lives, with a context that has ended already: is it looked at before the first try?", path).ReturnsSoon(context.Canceled)
+	lacking := l.Start(dialsWithoutDescriptors, lab.Tell("path", path))
+	l.Call("Dial() in a process that has no descriptor left: EMFILE does not pass by itself", lacking.Wait).ReturnsSoon(nil)
+}
+
+var dialsWithoutDescriptors = lab.NewRole("client without a descriptor", func(c *lab.Child) error {
+	r, w, err := os.Pipe() // Go makes its own descriptors with the first file
+	if err != nil {
+		return err
+	}
+	defer r.Close()
+	defer w.Close()
+	lack, err := noDescriptorLeft()
+	if err != nil {
+		return err
+	}
+	if _, err := socket.Dial(context.Background(), c.Text("path")); !errors.Is(err, unix.EMFILE) {
+		return fmt.Errorf("Dial() in a process that has no descriptor left: expected EMFILE, and got: %v", err)
+	}
+	return lack.end()
+})

@@ -71,14 +71,19 @@ var closesElsewhere = lab.NewRole("server that closes", func(c *lab.Child) error
 	return closeErr
 })
 
+// pairAndFile are two connected sockets, and a file to send.
+func pairAndFile() (a, b *socket.Conn, f *os.File, err error) {
+	if a, b, err = socket.Pair(); err != nil {
+		return nil, nil, nil, fmt.Errorf("Pair(): %w", err)
+	}
+	f, _, err = os.Pipe()
+	return a, b, f, err
+}
+
 // receivesWithoutDescriptors gets a file when it has no descriptor for it, and one when
 // it has.
 var receivesWithoutDescriptors = lab.NewRole("receiver without a descriptor", func(c *lab.Child) error {
-	a, b, err := socket.Pair()
-	if err != nil {
-		return fmt.Errorf("Pair(): %w", err)
-	}
-	r, _, err := os.Pipe()
+	a, b, r, err := pairAndFile()
 	if err != nil {
 		return err
 	}
@@ -239,3 +244,37 @@ func (l *lack) end() error {
 	}
 	return errors.Join(err, unix.Setrlimit(unix.RLIMIT_NOFILE, &l.before))
 }
+
+// readsAheadWithoutDescriptors has no descriptor for the second of two messages, and none for a
+// message that needs several reads.
+var readsAheadWithoutDescriptors = lab.NewRole("receiver without a descriptor, which reads ahead", func(c *lab.Child) error {
+	a, b, r, err := pairAndFile()
+	if err != nil {
+		return err
+	}
+	large := pattern(600_000)
+	sent := make(chan error, 1)
+	if err := errors.Join(a.Send([]byte("plain")), a.SendFile([]byte("with a file"), r)); err != nil {
+		return fmt.Errorf("Send() and SendFile(): %w", err)
+	}
+	lack, err := noDescriptorLeft()
+	if err != nil {
+		return err
+	}
+	p, f, err := b.RecvFile()
+	if err != nil || f != nil || string(p) != "plain" {
+		return fmt.Errorf("RecvFile() of a message without a file returned %q, the file %v and the error %v: the next message's file found no descriptor. Is that taken for this one's?", p, f, err)
+	}
+	if _, _, err = b.RecvFile(); !errors.Is(err, unix.EMFILE) {
+		return fmt.Errorf("RecvFile() of the message whose file found no descriptor: expected EMFILE, and got: %v", err)
+	}
+	go func() { sent <- a.SendFile(large, r) }()
+	p, f, err = b.RecvFile()
+	if !errors.Is(err, unix.EMFILE) {
+		return fmt.Errorf("RecvFile() of a message of %d bytes, whose file found no descriptor, returned %d bytes, the file %v and the error %v, where EMFILE is expected. The kernel says it with the first bytes only (MSG_CTRUNC): is that remembered until the message is whole?", len(large), len(p), f, err)
+	}
+	if err := <-sent; err != nil {
+		return fmt.Errorf("SendFile(): %w", err)
+	}
+	return errors.Join(lack.end(), a.Close(), b.Close())
+})

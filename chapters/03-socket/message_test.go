@@ -459,3 +459,31 @@ func TestMemoryFollowsTheMessage(t *testing.T) {
 	require.Zero(l, waiting, "bytes in the socket after a message was refused: is the length checked before the header goes out?")
 	memoryOfItsOwn(l)
 }
+
+// handedOverBlocking receives on ends whose descriptors block, as another program may have made them.
+func handedOverBlocking(l *lab.Lab, kind int, make func(f *os.File) receiver, packet func(string) []byte) {
+	fds, err := unix.Socketpair(unix.AF_UNIX, kind|unix.SOCK_CLOEXEC, 0)
+	require.NoError(l, err, "socketpair()")
+	raw := os.NewFile(uintptr(fds[0]), "raw")
+	c := make(os.NewFile(uintptr(fds[1]), "blocking"))
+	l.CloseAtEnd(raw)
+	if end, ok := c.(interface{ Close() error }); ok {
+		l.CloseAtEnd(end)
+	}
+	recv := l.Call("Recv() on a socket that was handed over, and that blocks (without O_NONBLOCK)", func() error { return expect(c, "hello") })
+	recv.Blocks("nothing has been sent")
+	write(l, raw, packet("hello"))
+	recv.Returns(nil)
+}
+
+// memoryOfItsOwn appends to what RecvInto returned where the caller's memory was too small.
+func memoryOfItsOwn(l *lab.Lab) {
+	a, b := pair(l)
+	require.NoError(l, errors.Join(a.Send([]byte("first")), a.Send([]byte("other"))), "Send()")
+	first, err := b.RecvInto(make([]byte, 1))
+	require.NoError(l, err, "RecvInto() of a message that is longer than the caller's memory")
+	other, err := b.RecvInto(make([]byte, 1))
+	require.NoError(l, err, "RecvInto() of a message that is longer than the caller's memory")
+	_ = append(first, "and what else the caller has to say"...)
+	require.Equal(l, "other", string(other), "the second of two messages that were longer than the caller's memory, when the caller has appended to the first one: does the capacity of what RecvInto() returns reach into the next message?")
+}

@@ -381,3 +381,19 @@ var asksOften = lab.NewRole("one of several clients", func(c *lab.Child) error {
 	}
 	return conn.Close()
 })
+
+// bytesAreCounted is the end of step 12: a letter may have more than one byte, and both sides name the limit.
+func bytesAreCounted(l *lab.Lab) {
+	folder := l.Dir()
+	room := socket.MaxPath + 1 - len(folder)
+	long := folder + "/" + strings.Repeat("é", room/2+1)
+	s, err := socket.Listen(long)
+	if err == nil { // there are ways, as above
+		require.NoError(l, s.Close(), "Close()")
+		return
+	}
+	require.ErrorIs(l, err, unix.ENAMETOOLONG, "Listen() at a path of %d letters and %d bytes: the kernel counts bytes", len([]rune(long)), len(long))
+	_, err = socket.Dial(context.Background(), long)
+	require.ErrorIs(l, err, unix.ENAMETOOLONG, "Dial() to a path of %d letters and %d bytes", len([]rune(long)), len(long))
+	require.ErrorContains(l, err, fmt.Sprint(socket.MaxPath), "Dial() to a path of %d bytes: the text names the limit, as in Listen()", len(long))
+}

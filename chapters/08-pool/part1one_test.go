@@ -317,3 +317,13 @@ func TestTasksMeet(t *testing.T) {
 	}
 	shut(l, p)
 }
+
+// workersAreTold is the end of step 3.
+func workersAreTold(l *lab.Lab) {
+	p := newPool(l, 2)
+	workers := p.Workers()
+	want := slices.Clone(workers)
+	workers[0] = 0
+	require.Equal(l, want, p.Workers(), "Workers() after what it had returned before was changed: is it the pool's own slice?")
+	shut(l, p)
+}

@@ -223,3 +223,52 @@ var notesOrPauses = pool.NewTask("writes down, or pauses", func(arg [3]string) (
 	}
 	return 0, nil
 })
+
+// loopsOverMap is the end of step 13.
+func loopsOverMap(l *lab.Lab, g *gate) {
+	p := newPool(l, 2)
+	squares := pool.Map(forever, p, square, numbers(3, nil))
+	for _, time := range []string{"the first", "the second"} {
+		var got []int
+		for r, err := range squares {
+			require.NoError(l, err, "a result of Map()")
+			got = append(got, r)
+		}
+		require.Equal(l, []int{0, 1, 4}, got, "the results of one Map(), which is looped over %s time", time)
+	}
+
+	// The arguments are told that no more are wanted.
+	ended := false
+	for _, err := range pool.Map(forever, p, square, func(yield func(int) bool) {
+		defer func() { ended = true }()
+		for n := 0; yield(n); n++ {
+		}
+	}) {
+		require.NoError(l, err, "a result of Map()")
+		break
+	}
+	require.True(l, ended, "the arguments' own function has returned when Map()'s loop was left: does anybody tell it (the stop of iter.Pull)?")
+
+	// A panic leaves the loop, too.
+	path := l.Path("notes")
+	loop := l.Call("a loop over Map() that ends with a panic", func() (err error) {
+		defer func() { err, _ = recover().(error) }()
+		for range pool.Map(forever, p, notesOrPauses, mixed(g, path)) {
+			panic(errEnough)
+		}
+		return nil
+	})
+	l.Rests()
+	var guests []*guest
+	for len(g.came) > 0 {
+		guests = append(guests, <-g.came)
+	}
+	loop.ReturnsSoon(errEnough)
+	for _, v := range guests {
+		v.goes()
+	}
+	run(l, p, square, 1)
+	l.Rests()
+	require.Empty(l, lines(l, path), "tasks that have begun though nobody wants their results any more, of a Map() whose loop has ended with a panic: does a deferred function cancel them?")
+	shut(l, p)
+}

@@ -333,3 +333,83 @@ func children(of int) (pids []string) {
 	}
 	return pids
 }
+
+// lateCallbacks are the end of step 14.
+func lateCallbacks(l *lab.Lab) {
+	// One pool's callbacks are no other one's.
+	one, other := newPool(l, 1), newPool(l, 1)
+	opens := make(chan struct{})
+	said := make(chan string, 10)
+	waits := func(*pool.Future[int]) { said <- "called"; <-opens }
+	submit(l, one, square, 1).AddDoneCallback(waits)
+	heard(l, said, []string{"called"}, "the callback of a task")
+	l.Call("Shutdown() of a pool, while a callback of another pool has not returned", func() error { return other.Shutdown(forever, false) }).ReturnsSoon(nil)
+	close(opens)
+	shut(l, one)
+
+	// A callback may come when its task is done for long.
+	p := newPool(l, 1)
+	f := submit(l, p, square, 1)
+	value(l, f)
+	opens = make(chan struct{})
+	f.AddDoneCallback(waits)
+	heard(l, said, []string{"called"}, "the callback of a task that was done")
+	ends := l.Call("Shutdown(), while a callback has not returned that was added when its task was done", func() error { return p.Shutdown(forever, false) })
+	ends.Blocks("a callback has not returned")
+	close(opens)
+	ends.Returns(nil)
+
+	// Callbacks come and go while Shutdown waits.
+	p = newPool(l, 1)
+	f = submit(l, p, square, 1)
+	value(l, f)
+	begun, stopped := make(chan struct{}), make(chan struct{})
+	go func() {
+		defer close(stopped)
+		for n := range 2000 {
+			called := make(chan struct{})
+			f.AddDoneCallback(func(*pool.Future[int]) { close(called) })
+			<-called
+			if n == 100 {
+				close(begun)
+			}
+		}
+	}()
+	<-begun
+	ends = l.Call("Shutdown(), while callbacks are added to a task that is done, one after the other", func() error { return p.Shutdown(forever, false) })
+	<-stopped
+	ends.ReturnsSoon(nil)
+}
+
+// cancelledBefore is the end of step 15.
+func cancelledBefore(l *lab.Lab, g *gate) {
+	p := newPool(l, 1)
+	submit(l, p, pauses, g.visit("running"))
+	v := g.arrives("The worker is free")
+	waiting := submit(l, p, square, 1)
+	ends := l.Call("Shutdown() with cancel", func() error { return p.Shutdown(forever, true) })
+	ends.Blocks("a task runs")
+	require.True(l, waiting.Cancel(), "Cancel() of a task that Shutdown() has cancelled: it was cancelled before")
+	v.goes()
+	ends.Returns(nil)
+}
+
+// whichTasksCount is the end of step 16: each that a worker has begun, and no other.
+func whichTasksCount(l *lab.Lab, g *gate) {
+	p := poolWith(l, pool.Options{Workers: 1, MaxTasks: 1, MaxSize: 100})
+	first := p.Workers()
+	_, err := soon(l, submit(l, p, zeros, 200), "a task whose result is too large")
+	require.ErrorIs(l, err, pool.ErrTooLarge, "Result()")
+	require.NotEqual(l, first, []int{run(l, p, whoami, "")}, "the process of a task, after one whose result was too large, where MaxTasks is 1: does only a good result count?")
+	shut(l, p)
+
+	p = poolWith(l, pool.Options{Workers: 1, MaxTasks: 2})
+	f := submit(l, p, pauses, g.visit("first"))
+	v := g.arrives("The worker is free")
+	for range 3 {
+		require.True(l, submit(l, p, square, 1).Cancel(), "Cancel() of a task that waits")
+	}
+	v.goes()
+	require.Equal(l, value(l, f), run(l, p, whoami, ""), "the process of the second task that has run, where MaxTasks is 2: does a task count that was cancelled before it began?")
+	shut(l, p)
+}

@@ -214,3 +214,16 @@ var fake = lab.NewProgram("no worker", func() int {
 	}
 	return sleeps()
 })
+
+// contextOfNew is the end of step 17: New's context is for the start.
+func contextOfNew(l *lab.Lab) {
+	ctx, cancel := context.WithCancel(forever)
+	p, err := pool.New(ctx, pool.Options{Workers: 1, Command: worker.Command()})
+	require.NoError(l, err, "New()")
+	cancel()
+	l.Rests()
+	f, err := pool.Submit(p, square, 2)
+	require.NoError(l, err, "Submit(), when the context of New() was cancelled after New() had returned")
+	require.Equal(l, 4, value(l, f), "Result() of a task, when the context of New() was cancelled after New() had returned")
+	shut(l, p)
+}

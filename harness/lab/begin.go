@@ -110,7 +110,7 @@ func (b *beginning) start(start func() error) error {
 
 // explained tells a refused namespace from other errors.
 func (b *beginning) explained(err error) error {
-	if refused := []error{unix.EPERM, unix.ENOSPC, unix.EUSERS, unix.EINVAL, unix.EACCES}; (b.prepare.Init || len(b.prepare.Settings) > 0) &&
+	if refused := []error{unix.EPERM, unix.ENOSPC, unix.EUSERS, unix.EINVAL, unix.EACCES}; b.prepare.namespace() &&
 		slices.ContainsFunc(refused, func(r error) bool { return errors.Is(err, r) }) {
 		return b.prepare.refused(err.Error())
 	}
@@ -137,8 +137,11 @@ type setting struct {
 }
 
 func (p preparation) empty() bool {
-	return len(p.Ignored) == 0 && !p.Init && len(p.Settings) == 0
+	return len(p.Ignored) == 0 && !p.namespace()
 }
+
+// namespace says whether the process needs one that the kernel may refuse.
+func (p preparation) namespace() bool { return p.Init || len(p.Settings) > 0 }
 
 // refused says what the process cannot have, and why.
 func (p preparation) refused(why string) noNamespace {
