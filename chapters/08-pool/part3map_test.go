@@ -251,18 +251,23 @@ func loopsOverMap(l *lab.Lab, g *gate) {
 
 	// A panic leaves the loop, too.
 	path := l.Path("notes")
+	first, leave := make(chan bool), make(chan bool)
 	loop := l.Call("a loop over Map() that ends with a panic", func() (err error) {
 		defer func() { err, _ = recover().(error) }()
 		for range pool.Map(forever, p, notesOrPauses, mixed(g, path)) {
+			first <- true
+			<-leave
 			panic(errEnough)
 		}
 		return nil
 	})
-	l.Rests()
+	l.Call("the first result of Map()", func() error { <-first; return nil }).ReturnsSoon(nil)
+	l.Rests() // all has begun that can
 	var guests []*guest
 	for len(g.came) > 0 {
 		guests = append(guests, <-g.came)
 	}
+	leave <- true
 	loop.ReturnsSoon(errEnough)
 	for _, v := range guests {
 		v.goes()
