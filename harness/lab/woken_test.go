@@ -18,7 +18,7 @@ func TestASleepWithATimeoutIsSeen(t *testing.T) {
 		require.Empty(t, l.failures, how)
 		p.Kill()
 	}
-	for _, how := range []string{"poll", "ppoll", "futex", "select", "Sleep"} {
+	for _, how := range []string{"poll", "ppoll", "futex", "futex until", "futex until a date", "select", "Sleep"} {
 		found := failing(t, func(l *Lab) {
 			p := l.Start(sleepsSomehow, Tell("how", how))
 			l.Until("a process that sleeps", SleepsUntilWoken(p))
@@ -51,6 +51,18 @@ var sleepsSomehow = NewRole("sleeps somehow", func(c *Child) error {
 		case "futex":
 			word, timeout := uint32(0), unix.Timespec{Nsec: 700e6}
 			_, _, _ = unix.Syscall6(unix.SYS_FUTEX, uintptr(unsafe.Pointer(&word)), 0, 0, uintptr(unsafe.Pointer(&timeout)), 0, 0)
+		case "futex until", "futex until a date":
+			const waitBitset, realtime = 9, 256
+			operation, clock := uintptr(waitBitset), int32(unix.CLOCK_MONOTONIC)
+			if c.Text("how") == "futex until a date" {
+				operation, clock = waitBitset|realtime, unix.CLOCK_REALTIME
+			}
+			word, until := uint32(0), unix.Timespec{}
+			if err := unix.ClockGettime(clock, &until); err != nil {
+				return err
+			}
+			until = unix.NsecToTimespec(until.Nano() + 700e6)
+			_, _, _ = unix.Syscall6(unix.SYS_FUTEX, uintptr(unsafe.Pointer(&word)), operation, 0, uintptr(unsafe.Pointer(&until)), 0, 0xffffffff)
 		case "Sleep":
 			time.Sleep(700 * time.Millisecond)
 		}

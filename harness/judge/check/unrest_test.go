@@ -3,6 +3,7 @@ package check_test
 import (
 	"maps"
 	"path/filepath"
+	"strings"
 	"testing"
 
 	"github.com/stretchr/testify/require"
@@ -40,6 +41,42 @@ var neverRests = lab.NewRole("never rests", func(c *lab.Child) error {
 
 // While a step asks whether anything moves it is not late. All the same it ends.
 func TestAStepThatAsksWithoutEndIsStopped(t *testing.T) {
+	r := firstStep(t, restless)
+	require.Equal(t, verdict.Hung, r.Verdict, r.Message)
+	require.Contains(t, r.Message, "It wakes up again and again")
+}
+
+// sleeper is a chapter's first step that is late, and sleeps: at each look nothing moves.
+const sleeper = `package pipe_test
+
+import (
+	"testing"
+	"time"
+
+	"ipcworkbook/harness/lab"
+)
+
+func TestBothEndsAreCloseOnExec(t *testing.T) {
+	lab.New(t)
+	for range 3 {
+		time.Sleep(900 * time.Millisecond)
+	}
+	time.Sleep(AFTERWARDS)
+}
+`
+
+// Who has set a clock for soon does not hang while it has not gone off. Who has set one for
+// much later does.
+func TestAStepThatWakesUpByItselfDoesNotHang(t *testing.T) {
+	r := firstStep(t, strings.Replace(sleeper, "AFTERWARDS", "time.Second", 1))
+	require.Equal(t, verdict.Pass, r.Verdict, r.Message)
+	r = firstStep(t, strings.Replace(sleeper, "AFTERWARDS", "time.Hour", 1))
+	require.Equal(t, verdict.Hung, r.Verdict, r.Message)
+}
+
+// firstStep runs a text as the first step's test.
+func firstStep(t *testing.T, test string) check.Step {
+	t.Helper()
 	c, err := book.Find("pipe")
 	require.NoError(t, err)
 	impl, err := overlay.Open(filepath.Join(root(t), c.Solution()))
@@ -50,9 +87,8 @@ func TestAStepThatAsksWithoutEndIsStopped(t *testing.T) {
 			delete(tests, name)
 		}
 	}
-	tests["pipe_test.go"] = []byte(restless)
+	tests["pipe_test.go"] = []byte(test)
 	r, err := check.Run(t.Context(), check.Options{Root: root(t), Chapter: c, Impl: impl, Tests: tests, Steps: []int{1}, Seed: 1, From: root(t)})
 	require.NoError(t, err)
-	require.Equal(t, verdict.Hung, r.Steps[0].Verdict, r.Steps[0].Message)
-	require.Contains(t, r.Steps[0].Message, "It wakes up again and again")
+	return r.Steps[0]
 }

@@ -7,7 +7,22 @@ import (
 	"golang.org/x/sys/unix"
 )
 
-// Timeout is how long a thread waits at most in its call, as that was asked for. There is none if
+// Alarm is the shortest of the timeouts with which the threads of some processes wait. Without one
+// nothing that is asleep wakes up by itself. A timer that is no part of a call is not seen:
+// timerfd_create(2), setitimer(2).
+func Alarm(pids []int) (d time.Duration, ok bool) {
+	for _, pid := range pids {
+		for _, t := range readThreads(pid) {
+			if its, timed := t.Timeout(pid); timed && (!ok || its < d) {
+				d, ok = its, true
+			}
+		}
+	}
+	return d, ok
+}
+
+// Timeout is how long a thread waits at most in its call, as that was asked for. Where a call is
+// told until when it is what is left of that. There is none if
 // nothing but what it waits for ends the wait, and if that may not be read.
 func (t *Thread) Timeout(pid int) (d time.Duration, ok bool) {
 	switch t.Syscall {
@@ -16,10 +31,20 @@ func (t *Thread) Timeout(pid int) (d time.Duration, ok bool) {
 	case "epoll_wait", "epoll_pwait":
 		return milliseconds(t.Args[3])
 	case "futex":
-		if t.Args[1]&^(futexPrivate|futexRealtime) != futexWait {
-			return 0, false // the others are told until when, and not how long
+		clock := int32(unix.CLOCK_MONOTONIC)
+		switch t.Args[1] &^ (futexPrivate | futexRealtime) {
+		case futexWait:
+			return timespec(pid, t.Args[3], time.Nanosecond)
+		case futexLockPI:
+			clock = unix.CLOCK_REALTIME
+		default:
+			if t.Args[1]&futexRealtime != 0 {
+				clock = unix.CLOCK_REALTIME
+			}
 		}
-		return timespec(pid, t.Args[3], time.Nanosecond)
+		return until(pid, t.Args[3], clock)
+	case "mq_timedsend", "mq_timedreceive":
+		return until(pid, t.Args[4], unix.CLOCK_REALTIME)
 	case "ppoll":
 		return timespec(pid, t.Args[2], time.Nanosecond)
 	case "epoll_pwait2":
@@ -36,11 +61,21 @@ func (t *Thread) Timeout(pid int) (d time.Duration, ok bool) {
 		return timespec(pid, t.Args[0], time.Nanosecond)
 	case "clock_nanosleep":
 		if t.Args[1]&unix.TIMER_ABSTIME != 0 {
-			return 0, false
+			return until(pid, t.Args[2], int32(t.Args[0]))
 		}
 		return timespec(pid, t.Args[2], time.Nanosecond)
 	}
 	return 0, false
+}
+
+// until is how long it takes to a moment of a clock, which is in a process's memory.
+func until(pid int, addr uint64, clock int32) (time.Duration, bool) {
+	at, ok := timespec(pid, addr, time.Nanosecond)
+	var now unix.Timespec
+	if !ok || unix.ClockGettime(clock, &now) != nil {
+		return 0, false
+	}
+	return max(at-time.Duration(now.Nano()), 0), true
 }
 
 // milliseconds is a C int: below 0 it is no timeout.

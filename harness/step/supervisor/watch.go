@@ -42,7 +42,8 @@ const (
 // begin starts a phase with a deadline of its own: the start-up, or one test.
 func (s *step) begin(test string) {
 	s.phase = test
-	s.looked, s.moved, s.delayed, s.waited, s.answering, s.unrest = nil, 0, 0, 0, 0, 0
+	s.look(nil)
+	s.moved, s.delayed, s.waited, s.answering, s.unrest = 0, 0, 0, 0, 0
 	s.phaseEnd = time.Now().Add(s.spec.Deadline)
 	s.first = procfs.Look(s.pids())
 }
@@ -94,7 +95,8 @@ func (s *step) watch() {
 			}
 
 		case a := <-s.settled:
-			s.settling, s.looked = false, nil
+			s.settling = false
+			s.look(nil)
 			if late := time.Since(s.phaseEnd); late > 0 {
 				s.answering += min(late, time.Since(s.asked))
 			}
@@ -103,7 +105,7 @@ func (s *step) watch() {
 			}
 			if s.unrest == mostUnrest && waiting {
 				now := procfs.Look(s.pids())
-				s.looked = &now // so what wakes up is seen
+				s.look(&now) // so what wakes up is seen
 				procfs.Pause(settleGap)
 				s.hang(false)
 				return
@@ -120,7 +122,7 @@ func (s *step) watch() {
 				if take(e, open) {
 					return
 				}
-				s.looked = nil
+				s.look(nil)
 			default:
 				if s.overdue() {
 					return
@@ -223,6 +225,22 @@ func (s *step) lostLine() {
 	}
 }
 
+// look keeps what was seen, for the next look. With nil that is the first one again.
+func (s *step) look(now *procfs.Sight) { s.looked, s.alarm = now, time.Time{} }
+
+// wakesUp reports whether a step that is asleep since the last look may still wake up by itself:
+// one of its threads waits for no longer than a deadline, as in the time that somebody is given to end in.
+// When that is over, and it still sleeps, it does not.
+func (s *step) wakesUp() bool {
+	if s.alarm.IsZero() {
+		s.alarm = time.Now()
+		if d, ok := procfs.Alarm(s.pids()); ok && d <= s.spec.Deadline {
+			s.alarm = s.alarm.Add(d + gap)
+		}
+	}
+	return time.Now().Before(s.alarm)
+}
+
 // overdue looks at a step whose deadline has passed, and says whether that
 // decides it. Two looks with nothing moved between them: it hangs. A step that
 // moves may be on a slow machine: it goes on until ten times its deadline, not counted what
@@ -235,16 +253,19 @@ func (s *step) lostLine() {
 // we who are slow, on a busy machine. Nor does that time make it late.
 func (s *step) overdue() bool {
 	if s.settling {
-		s.looked = nil
+		s.look(nil)
 		return false
 	}
 	now := procfs.Look(s.pids())
 	if s.looked == nil {
-		s.looked = &now
+		s.look(&now)
 		s.waits()
 		return false
 	}
 	if now.Asleep() && now.SameAs(*s.looked) {
+		if s.wakesUp() {
+			return false
+		}
 		// One more look, for a machine that stood still all the while.
 		procfs.Pause(settleGap)
 		if last := procfs.Look(s.pids()); last.Asleep() && last.SameAs(now) {
@@ -254,7 +275,7 @@ func (s *step) overdue() bool {
 		return false
 	}
 	if s.bench && s.spec.Show {
-		s.looked = &now
+		s.look(&now)
 		return false // plain go test -bench: it takes as long as -benchtime asks for
 	}
 	used, late := now.MostCPU(s.first), time.Since(s.phaseEnd)
@@ -271,7 +292,7 @@ func (s *step) overdue() bool {
 		s.hang(used > s.spec.Deadline)
 		return true
 	}
-	s.looked = &now
+	s.look(&now)
 	return false
 }
 
