@@ -75,6 +75,33 @@ func TestDurabilityIsAChoice(t *testing.T) {
 	aDiskFails(l)
 	theFolderComesAfterTheFile(l)
 	theDiskFailedOnce(l)
+	theLockStaysUntilTheDisk(l)
+}
+
+// theLockStaysUntilTheDisk: who gets the lock next finds a file that the disk has.
+func theLockStaysUntilTheDisk(l *lab.Lab) {
+	l.Helper()
+	path := inFolder(l, "locked until the disk has it")
+	p, calls := startTold(l, path, file.AtClose)
+	told(l, p, "", "OpenWriter() with AtClose")
+	told(l, p, "no error", "Send() with AtClose")
+	synced := false
+	for isHeld := calls.Hold(0); isHeld; isHeld = calls.HoldNext() {
+		if !synced {
+			require.Equal(l, "locked for writing", seen(l, path), "the file with Close() of a Writer %s: is the lock given back before the disk has all?", calls)
+		}
+		synced = synced || waitsForTheDisk(calls)
+	}
+	var got string
+	p.Report(&got)
+	require.Equal(l, "no error", got, "Close() with AtClose")
+	p.Kill()
+}
+
+// waitsForTheDisk says whether it is held before such a call.
+func waitsForTheDisk(calls *lab.Calls) bool {
+	is := calls.String()
+	return slices.ContainsFunc(syncs, func(name string) bool { return strings.HasPrefix(is, "held before "+name+"(") })
 }
 
 // theFolderComesAfterTheFile: a name is on the disk when its folder is synced, and the
@@ -85,8 +112,7 @@ func theFolderComesAfterTheFile(l *lab.Lab) {
 	p, calls := startTold(l, path, file.AtClose)
 	synced := "never"
 	for isHeld := calls.Hold(0); isHeld; isHeld = calls.HoldNext() {
-		is := calls.String()
-		if !slices.ContainsFunc(syncs, func(name string) bool { return strings.HasPrefix(is, "held before "+name+"(") }) {
+		if !waitsForTheDisk(calls) {
 			continue
 		}
 		if _, err := os.Stat(path); err == nil {

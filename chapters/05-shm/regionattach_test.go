@@ -7,7 +7,6 @@ import (
 	"math"
 	"os"
 	"runtime/debug"
-	"strconv"
 	"strings"
 	"sync/atomic"
 	"testing"
@@ -27,9 +26,8 @@ func TestAttachLooksFirst(t *testing.T) {
 	for _, size := range []int{1001, 1 << 20, 1 << 40, math.MaxInt - 64, math.MaxInt} {
 		_, err := shm.Attach(name, size)
 		require.ErrorIs(l, err, shm.ErrTooSmall, "Attach() to a region of 1000 bytes, which has to have %d", size)
-		for _, text := range []string{name, "1000", strconv.Itoa(size)} {
-			require.ErrorContains(l, err, text, "Attach() to a region of 1000 bytes, which has to have %d: the text has the name and both numbers", size)
-		}
+		require.ErrorContains(l, err, name, "Attach() to a region of 1000 bytes, which has to have %d: the text has the name", size)
+		require.Subset(l, lab.Numbers(err, name), []int{1000, size}, "the numbers in the text of Attach() to a region of 1000 bytes, which has to have %d: it has both", size)
 	}
 	for _, size := range []int{0, 1, 999, 1000} {
 		r, err := shm.Attach(name, size)
@@ -94,8 +92,7 @@ func TestAttachLooksFirst(t *testing.T) {
 	newer := named(l, "newer")
 	put(l, newer, changed(8, 4, 17))
 	_, err = shm.Attach(newer, 0)
-	require.ErrorContains(l, err, "17", "Attach() to a region of version 17: the text has both versions")
-	require.ErrorContains(l, err, strconv.Itoa(shm.Version), "Attach() to a region of version 17: the text has both versions")
+	require.Subset(l, lab.Numbers(err, newer), []int{17, shm.Version}, "the numbers in the text of Attach() to a region of version 17: the text has both versions")
 
 	link := named(l, "link")
 	require.NoError(l, os.Symlink(pathOf(name), pathOf(link)), "symlink() of the test's own")

@@ -110,6 +110,8 @@ func TestRingWaitsAtBothEnds(t *testing.T) {
 		p.Kill()
 	}
 
+	ringTraffic(l, atOnce)
+
 	// And between any two of its instructions, as far as chance brings that about: the other
 	// side comes a moment after it was seen to go on, thousands of times, and each time another
 	// moment.
@@ -333,5 +335,45 @@ func TestRingKnowsWhoIsThere(t *testing.T) {
 		closer.calls.Reports(os.ErrClosed.Error(), "Recv() whose Receiver is closed when it is about to sleep: one wake-up comes too early, for nobody sleeps yet")
 	}
 	closer.Kill()
+	killedBeforeItWakes(l)
 	ringVictims(l)
+}
+
+// killedBeforeItWakes: the other side sleeps, and who would wake it is killed at each of its calls.
+func killedBeforeItWakes(l *lab.Lab) {
+	l.Helper()
+	const why = " was killed when it was about to wake the other side: are the two steps of that, to take FUTEX_WAITERS away and to wake, one call (FUTEX_WAKE_OP)? In between the kernel knows of nobody who waits."
+	for try, isHeld := 0, true; isHeld && try < mostCalls; try++ {
+		r, name := ring(l, 64)
+		s := sender(l, r)
+		p := heldAt(l, heldReceiver, name, 0)
+		for range 4 {
+			require.NoError(l, s.Send([]byte("hello")), "Send() to a ring with room")
+		}
+		send := l.Call("Send() to a full ring whose receiver"+why, func() error {
+			if err := s.Send([]byte("hello")); !errors.Is(err, unix.EPIPE) {
+				return err
+			}
+			return nil // it came too late for the room
+		})
+		send.Blocks("the ring is full")
+		isHeld = p.calls.Hold(try)
+		p.Kill()
+		send.ReturnsSoon(nil)
+	}
+	for try, isHeld := 0, true; isHeld && try < mostCalls; try++ {
+		r, name := ring(l, 64)
+		e := receiver(l, r)
+		p := heldAt(l, heldSender, name, 0)
+		recv := l.Call("Recv() on an empty ring whose sender"+why, func() error {
+			if err := expect(e, string(pattern(60))); !errors.Is(err, io.ErrUnexpectedEOF) {
+				return err
+			}
+			return nil // nothing was sent
+		})
+		recv.Blocks("the ring is empty")
+		isHeld = p.calls.Hold(try)
+		p.Kill()
+		recv.ReturnsSoon(nil)
+	}
 }

@@ -3,6 +3,7 @@ package lab
 import (
 	"bytes"
 	"fmt"
+	"strconv"
 	"strings"
 
 	"ipcworkbook/harness/verdict"
@@ -51,4 +52,22 @@ func count(n int, thing string) string {
 		return "1 " + thing
 	}
 	return fmt.Sprintf("%d %ss", n, thing)
+}
+
+// Numbers are the whole numbers in an error's text. A name may have any number in it by chance: so
+// those of the names that the text has are left out.
+func Numbers(err error, names ...string) (all []int) {
+	if err == nil {
+		return nil
+	}
+	text := err.Error()
+	for _, name := range names {
+		text = strings.ReplaceAll(text, name, " ")
+	}
+	for _, digits := range strings.FieldsFunc(text, func(r rune) bool { return r < '0' || r > '9' }) {
+		if n, err := strconv.Atoi(digits); err == nil {
+			all = append(all, n)
+		}
+	}
+	return all
 }

@@ -1,6 +1,7 @@
 package lab
 
 import (
+	"errors"
 	"testing"
 
 	"github.com/stretchr/testify/require"
@@ -18,4 +19,12 @@ func TestDifference(t *testing.T) {
 	} {
 		require.Equal(t, c.want, Difference([]byte(c.sent), []byte(c.got)), "%q for %q", c.got, c.sent)
 	}
+}
+
+// A number is whole, and none of those in a name.
+func TestNumbers(t *testing.T) {
+	err := errors.New(`region "ipc-1-17ab": version 4711, and this is version 2 (at 16bytes)`)
+	require.Equal(t, []int{4711, 2, 16}, Numbers(err, "ipc-1-17ab"))
+	require.Equal(t, []int{1, 17, 4711, 2, 16}, Numbers(err))
+	require.Empty(t, Numbers(nil, "name"))
 }

@@ -1,11 +1,14 @@
 package lab
 
 import (
+	"encoding/binary"
 	"errors"
 	"fmt"
 	"os"
+	"runtime"
 	"sync"
 	"time"
+	"unsafe"
 
 	"golang.org/x/sys/unix"
 
@@ -21,29 +24,49 @@ func (c *Child) ShowCalls() error { return c.show(installFilter) }
 // (runtime.LockOSThread). What the runtime does on it by itself is left out.
 func (c *Child) ShowAllCalls() error { return c.show(installFullFilter) }
 
-func (c *Child) show(install func(line int) (listener int, err error)) error {
+func (c *Child) show(install func(line int, p *packet) (listener int, err error)) error {
 	to := c.File(callsName)
 	defer to.Close()
 	var line int
 	if err := control(c.line.f, func(fd int) error { line = fd; return nil }); err != nil {
 		return err
 	}
-	listener, err := install(line)
-	for try := 0; errors.Is(err, unix.EBUSY) && try < 200; try++ {
+	// Until the test has the listener nobody answers. So this thread sends it at once: in Go's
+	// scheduler it may yield, which is a call like others, and nothing would go on.
+	var old unix.Sigset_t
+	all := unix.Sigset_t{}
+	for i := range all.Val {
+		all.Val[i] = ^all.Val[i]
+	}
+	runtime.LockOSThread()
+	defer runtime.UnlockOSThread()
+	if err := unix.PthreadSigmask(unix.SIG_SETMASK, &all, &old); err != nil {
+		return os.NewSyscallError("rt_sigprocmask", err)
+	}
+	p := newPacket()
+	var listener int
+	var err error
+	for range 200 {
+		err = control(to, func(fd int) (err error) {
+			if listener, err = install(line, p); err == nil {
+				p.send(fd, listener)
+			}
+			return err
+		})
+		if !errors.Is(err, unix.EBUSY) {
+			break
+		}
 		anotherAsks()
-		listener, err = install(line)
+	}
+	if err := unix.PthreadSigmask(unix.SIG_SETMASK, &old, nil); err != nil {
+		return os.NewSyscallError("rt_sigprocmask", err)
 	}
 	if err != nil {
 		// The test says that this machine cannot do it.
-		return sendListener(to, -1, err.Error())
+		return sendProblem(to, err.Error())
 	}
-	// Nobody answers yet, so from here on only calls that are not shown, or another thread's.
-	sent := make(chan error)
-	go func() {
-		defer unix.Close(listener)
-		sent <- sendListener(to, listener, "")
-	}()
-	return <-sent
+	unix.Close(listener)
+	return p.err
 }
 
 // anotherAsks waits a moment, since a process can have one filter that asks. The supervisor has
@@ -53,7 +76,7 @@ var anotherAsks = func() { time.Sleep(5 * time.Millisecond) }
 
 // installFilter makes a filter that asks, and returns its listener. The calls of the
 // line to the test are left out: they are the lab's.
-func installFilter(line int) (listener int, err error) {
+func installFilter(line int, _ *packet) (listener int, err error) {
 	equal := func(k uint32, yes, no int) unix.SockFilter { return seccomp.Test(unix.BPF_JEQ, k, yes, no) }
 	program := []unix.SockFilter{
 		seccomp.Load(0),
@@ -92,13 +115,16 @@ var ofTheRuntime = []uint32{
 	unix.SYS_KILL, unix.SYS_TKILL, unix.SYS_TGKILL, unix.SYS_RT_SIGQUEUEINFO, unix.SYS_RT_TGSIGQUEUEINFO, unix.SYS_PIDFD_SEND_SIGNAL,
 }
 
-// installFullFilter makes the same for all calls of this thread.
-func installFullFilter(line int) (listener int, err error) {
+// installFullFilter makes the same for all calls of this thread, but that which sends the packet.
+func installFullFilter(line int, p *packet) (listener int, err error) {
 	program := []unix.SockFilter{seccomp.Load(0)}
 	for i, nr := range ofTheRuntime {
-		program = append(program, seccomp.Test(unix.BPF_JEQ, nr, len(ofTheRuntime)-i+5, 0))
+		program = append(program, seccomp.Test(unix.BPF_JEQ, nr, len(ofTheRuntime)-i+8, 0))
 	}
 	program = append(program,
+		seccomp.Test(unix.BPF_JEQ, unix.SYS_SENDMSG, 0, 2),
+		seccomp.Argument(1),
+		seccomp.Test(unix.BPF_JEQ, uint32(uintptr(unsafe.Pointer(&p.header))), 6, 3),
 		seccomp.Test(unix.BPF_JEQ, unix.SYS_FUTEX, 0, 2),
 		seccomp.Argument(1),
 		seccomp.Test(unix.BPF_JSET, futexPrivate, 3, 2),
@@ -139,18 +165,41 @@ func asIfKillable() []string {
 	return []string{"GODEBUG=" + settings}
 }
 
-// sendListener sends the listener, or why there is none.
-func sendListener(to *os.File, listener int, problem string) error {
-	var rights []byte
-	if problem == "" {
-		rights = unix.UnixRights(listener)
+// packet has a listener in it. It is made before there is one: then nothing is left to do but to
+// send it.
+type packet struct {
+	text   [1]byte
+	rights []byte
+	vector unix.Iovec
+	header unix.Msghdr
+	err    error
+}
+
+func newPacket() *packet {
+	p := &packet{text: [1]byte{'\n'}, rights: unix.UnixRights(-1)}
+	p.vector.Base = &p.text[0]
+	p.vector.SetLen(len(p.text))
+	p.header.Iov, p.header.Control = &p.vector, &p.rights[0]
+	p.header.SetIovlen(1)
+	p.header.SetControllen(len(p.rights))
+	return p
+}
+
+func (p *packet) send(to, listener int) {
+	binary.NativeEndian.PutUint32(p.rights[unix.CmsgLen(0):], uint32(listener))
+	if _, _, errno := unix.RawSyscall(unix.SYS_SENDMSG, uintptr(to), uintptr(unsafe.Pointer(&p.header)), 0); errno != 0 {
+		p.err = os.NewSyscallError("sendmsg", errno)
 	}
+}
+
+// sendProblem says why there is no listener.
+func sendProblem(to *os.File, problem string) error {
 	return control(to, func(fd int) error {
-		return os.NewSyscallError("sendmsg", unix.Sendmsg(fd, []byte(problem+"\n"), rights, nil, 0))
+		return os.NewSyscallError("sendmsg", unix.Sendmsg(fd, []byte(problem+"\n"), nil, nil, 0))
 	})
 }
 
-// receiveListener is the test's side of sendListener.
+// receiveListener is the test's side of both.
 func receiveListener(from *os.File) (listener *os.File, problem string, err error) {
 	text, rights := make([]byte, 512), make([]byte, unix.CmsgSpace(4))
 	var n, m int

@@ -47,17 +47,29 @@ func futexWake(word *atomic.Uint32, most int) syscall.Errno {
 // killed has done both or neither. The call has 12 bits for the new number, or one bit that it
 // shifts. An end of a ring has one that goes into neither, and nobody else takes its word.
 func futexSetAndWake(word *atomic.Uint32, after uint32) {
-	const argShift = 8 // FUTEX_OP_ARG_SHIFT
-	set := 0           // FUTEX_OP_SET, to 0
+	set := 0 // FUTEX_OP_SET, to 0
 	switch after {
 	case 0:
 	case ownerDied:
-		set = argShift<<28 | 30<<12
+		set = opArgShift<<28 | 30<<12
 	default:
 		word.Store(after)
 		_ = futexWake(word, everybody)
 		return
 	}
+	futexChangeAndWake(word, set)
+}
+
+// futexClearAndWake takes FUTEX_WAITERS away and wakes all who wait, in one call. With two steps the
+// bit is gone when somebody is killed in between, and the kernel wakes nobody when he dies.
+func futexClearAndWake(word *atomic.Uint32) {
+	const andNot = 3 // FUTEX_OP_ANDN
+	futexChangeAndWake(word, (opArgShift|andNot)<<28|31<<12)
+}
+
+const opArgShift = 8 // FUTEX_OP_ARG_SHIFT: the argument is a bit's number
+
+func futexChangeAndWake(word *atomic.Uint32, change int) {
 	address := uintptr(unsafe.Pointer(word))
-	_, _, _ = unix.RawSyscall6(unix.SYS_FUTEX, address, opWakeOp, everybody, 0, address, uintptr(set))
+	_, _, _ = unix.RawSyscall6(unix.SYS_FUTEX, address, opWakeOp, everybody, 0, address, uintptr(change))
 }

@@ -176,19 +176,8 @@ func isGone(word uint32) bool {
 	return word&ownerDied != 0 || word&threadMask == closedByItsUser
 }
 
-// awake wakes who waits for a word to change, or for what its owner does.
-func (o owned) awake() {
-	for {
-		v := o.word.Load()
-		if v&waiters == 0 {
-			return
-		}
-		if o.word.CompareAndSwap(v, v&^waiters) {
-			_ = futexWake(o.word, everybody)
-			return
-		}
-	}
-}
+// awake wakes who waits for what the owner of a word does.
+func (o owned) awake() { futexClearAndWake(o.word) }
 
 // room waits until so many bytes are free.
 func (s *Sender) room(need uint64, deadline time.Time) error {
