@@ -81,7 +81,7 @@ func TestAttachLooksFirst(t *testing.T) {
 		all = append(all, file{fmt.Sprintf("a file that begins with %q", other[:8]), other})
 	}
 	for _, bad := range all {
-		name := named(l, "bad")
+		name := named(l, "refused")
 		put(l, name, bad.file)
 		for _, size := range []int{0, 1000} {
 			_, err := shm.Attach(name, size)
@@ -112,7 +112,7 @@ func TestAttachLooksFirst(t *testing.T) {
 	require.NoError(l, os.Truncate(pathOf(huge), shm.HeaderSize+hugeSize), "making a large hole")
 	require.NoError(l, l.Start(mapsNoMore, lab.Tell("name", huge)).Wait(), "a process that may not map as much")
 	require.LessOrEqual(l, descriptors(l), open, "descriptors that are open after Attach() was refused")
-	require.Empty(l, mappedOf(l, "-bad"), "mappings of what Attach() has refused")
+	require.Empty(l, mappedOf(l, "-refused"), "mappings of what Attach() has refused")
 
 	// Somebody puts a symbolic link there, between any two calls of who attaches.
 	copy(viewOf(l, name).at(0), "theirs")
