@@ -141,6 +141,7 @@ func TestMap(t *testing.T) {
 	for r, err := range pool.Map(forever, p, square, func(yield func(int) bool) {
 		for n := range 10 {
 			if n == 3 {
+				l.Rests() // what was submitted is done
 				shut(l, p)
 			}
 			if !yield(n) {
