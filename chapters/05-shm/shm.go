@@ -70,8 +70,9 @@
 // process owns it. The node stands 8 bytes behind the word. So when the process ends in
 // whatever way, the kernel puts FUTEX_OWNER_DIED in the place of the number, and wakes one
 // who waits. Who waits for the owner sets FUTEX_WAITERS first, and sleeps on the word. Who
-// then gives the word back, or has news for who waits, takes the bit away and wakes
-// (FUTEX_WAKE). An end of a ring that was closed has 0x3fffffff in the place of the number.
+// then gives the word back, or has news for who waits, takes the bit away and wakes, in one
+// call (FUTEX_WAKE_OP): of two, a SIGKILL in between leaves who waits asleep. An end of a
+// ring that was closed has 0x3fffffff in the place of the number: no such call can put it.
 //
 // So a receiver that finds no message sleeps on the sender's word, and a sender that finds no
 // room on the receiver's. Each looks once more after it has set the bit.

@@ -242,7 +242,8 @@ func (s *step) wakesUp() bool {
 }
 
 // overdue looks at a step whose deadline has passed, and says whether that
-// decides it. Two looks with nothing moved between them: it hangs. A step that
+// decides it. Two looks with nothing moved between them, and no clock that is about to wake
+// somebody up: it hangs. A step that
 // moves may be on a slow machine: it goes on until ten times its deadline, not counted what
 // it waited for a processor, or until one of its processes has used three times its deadline
 // in CPU time, which no load can add. One that moves bytes all the while may be slow, as
