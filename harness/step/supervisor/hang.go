@@ -5,6 +5,7 @@ import (
 	"os"
 	"slices"
 	"sync"
+	"syscall"
 	"time"
 
 	"golang.org/x/sys/unix"
@@ -134,69 +135,107 @@ func generations(all []procfs.Process) (sorted [][]procfs.Process) {
 // process that sent them. They are read all the time: a program that crashes
 // would wait otherwise until its dump is taken.
 type dumps struct {
-	mu    sync.Mutex
-	byPID map[int][]byte
-	more  chan struct{} // something came
+	line syscall.RawConn
+	more chan struct{} // something came
+
+	mu          sync.Mutex
+	byPID       map[int][]byte
+	data        []byte // of one packet
+	credentials []byte
 }
 
 func collect(crash *os.File) *dumps {
-	d := &dumps{byPID: map[int][]byte{}, more: make(chan struct{}, 1)}
-	go d.read(crash)
+	d := &dumps{
+		byPID: map[int][]byte{}, more: make(chan struct{}, 1),
+		data: make([]byte, 64<<10), credentials: make([]byte, unix.CmsgSpace(unix.SizeofUcred)),
+	}
+	var err error
+	if d.line, err = crash.SyscallConn(); err == nil {
+		go d.read()
+	}
 	return d
 }
 
 // maxDump is how much of one process's dump is kept.
 const maxDump = 4 << 20
 
-func (d *dumps) read(crash *os.File) {
-	data := make([]byte, 64<<10)
-	credentials := make([]byte, unix.CmsgSpace(unix.SizeofUcred))
-	conn, err := crash.SyscallConn()
-	if err != nil {
-		return
-	}
-	for {
-		var n, oobn int
-		var recvErr error
-		err := conn.Read(func(fd uintptr) bool {
-			n, oobn, _, _, recvErr = unix.Recvmsg(int(fd), data, credentials, 0)
-			return recvErr != unix.EAGAIN
-		})
-		if err != nil || recvErr != nil || n == 0 {
-			return
-		}
-		if pid, ok := sender(credentials[:oobn]); ok {
-			d.mu.Lock()
-			if len(d.byPID[pid]) < maxDump {
-				d.byPID[pid] = append(d.byPID[pid], data[:n]...)
+// read reads until the last writer has gone.
+func (d *dumps) read() {
+	_ = d.line.Read(func(fd uintptr) (over bool) {
+		came, over := d.take(int(fd))
+		if came {
+			select {
+			case d.more <- struct{}{}:
+			default:
 			}
-			d.mu.Unlock()
 		}
-		select {
-		case d.more <- struct{}{}:
-		default:
+		return over
+	})
+}
+
+// take reads what is there, and says whether that was anything, and whether no more will come.
+// What it has returned is kept already.
+func (d *dumps) take(fd int) (came, over bool) {
+	d.mu.Lock()
+	defer d.mu.Unlock()
+	for {
+		n, oobn, _, _, err := unix.Recvmsg(fd, d.data, d.credentials, unix.MSG_DONTWAIT)
+		switch {
+		case err == unix.EINTR:
+			continue
+		case err == unix.EAGAIN:
+			return came, false
+		case err != nil || n == 0:
+			return came, true
+		}
+		came = true
+		if pid, ok := sender(d.credentials[:oobn]); ok && len(d.byPID[pid]) < maxDump {
+			d.byPID[pid] = append(d.byPID[pid], d.data[:n]...)
 		}
 	}
 }
 
+// came reads what is there now. Who waits for a dump must not take the reader for the
+// program: it may wait for a processor.
+func (d *dumps) came() (came bool) {
+	_ = d.line.Control(func(fd uintptr) { came, _ = d.take(int(fd)) })
+	return came
+}
+
 // wait waits until the processes have ended, or do not go on and say nothing. A
 // program that catches or ignores SIGQUIT lives on. One that spins never stands
-// still: it is given a number of looks.
+// still: it is given a number of looks. One that waits for its turn on a busy machine gets more.
 func (d *dumps) wait(pids []int) {
 	last := procfs.Look(pids)
-	for looks := 0; looks < maxLooks; looks++ {
+	for looks, unmoved := 0, 0; looks < maxLooks; {
 		select {
 		case <-d.more:
-			looks = 0
-			continue
 		case <-time.After(silence):
 		}
 		now := procfs.Look(pids)
-		if !now.Alive() || now.Asleep() && now.SameAs(last) {
+		switch {
+		case d.came(): // after the look: what has ended has said all before
+			looks = 0
+		case !now.Alive(), now.Asleep() && now.SameAs(last) && !writes(pids):
 			return
+		case now.CPU() > last.CPU():
+			looks++
+		default:
+			if unmoved++; unmoved%10 == 0 {
+				looks++
+			}
 		}
 		last = now
 	}
+}
+
+// writes reports whether one of them is in write(2): the dump goes to standard error as well,
+// and that pipe may be full.
+func writes(pids []int) bool {
+	return slices.ContainsFunc(pids, func(pid int) bool {
+		p, err := procfs.Read(pid)
+		return err == nil && slices.ContainsFunc(p.Threads, func(t procfs.Thread) bool { return t.Syscall == "write" })
+	})
 }
 
 // taken returns what came.
