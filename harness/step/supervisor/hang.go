@@ -140,6 +140,7 @@ type dumps struct {
 
 	mu          sync.Mutex
 	byPID       map[int][]byte
+	packets     int    // that came
 	data        []byte // of one packet
 	credentials []byte
 }
@@ -162,20 +163,18 @@ const maxDump = 4 << 20
 // read reads until the last writer has gone.
 func (d *dumps) read() {
 	_ = d.line.Read(func(fd uintptr) (over bool) {
-		came, over := d.take(int(fd))
-		if came {
-			select {
-			case d.more <- struct{}{}:
-			default:
-			}
+		over = d.take(int(fd))
+		select {
+		case d.more <- struct{}{}:
+		default:
 		}
 		return over
 	})
 }
 
-// take reads what is there, and says whether that was anything, and whether no more will come.
-// What it has returned is kept already.
-func (d *dumps) take(fd int) (came, over bool) {
+// take reads what is there, and reports whether no more will come. What it has returned is
+// kept already.
+func (d *dumps) take(fd int) (over bool) {
 	d.mu.Lock()
 	defer d.mu.Unlock()
 	for {
@@ -184,37 +183,40 @@ func (d *dumps) take(fd int) (came, over bool) {
 		case err == unix.EINTR:
 			continue
 		case err == unix.EAGAIN:
-			return came, false
+			return false
 		case err != nil || n == 0:
-			return came, true
+			return true
 		}
-		came = true
+		d.packets++
 		if pid, ok := sender(d.credentials[:oobn]); ok && len(d.byPID[pid]) < maxDump {
 			d.byPID[pid] = append(d.byPID[pid], d.data[:n]...)
 		}
 	}
 }
 
-// came reads what is there now. Who waits for a dump must not take the reader for the
-// program: it may wait for a processor.
-func (d *dumps) came() (came bool) {
-	_ = d.line.Control(func(fd uintptr) { came, _ = d.take(int(fd)) })
-	return came
+// came reads what is there now, and returns how many packets have come in all, whoever read
+// them. Who waits for a dump must not take its reader for the program: it may wait for a processor.
+func (d *dumps) came() int {
+	_ = d.line.Control(func(fd uintptr) { d.take(int(fd)) })
+	d.mu.Lock()
+	defer d.mu.Unlock()
+	return d.packets
 }
 
 // wait waits until the processes have ended, or do not go on and say nothing. A
 // program that catches or ignores SIGQUIT lives on. One that spins never stands
 // still: it is given a number of looks. One that waits for its turn on a busy machine gets more.
 func (d *dumps) wait(pids []int) {
-	last := procfs.Look(pids)
+	before, last := d.came(), procfs.Look(pids)
 	for looks, unmoved := 0, 0; looks < maxLooks; {
 		select {
 		case <-d.more:
 		case <-time.After(silence):
 		}
 		now := procfs.Look(pids)
+		came := d.came() // after the look: what has ended has said all before
 		switch {
-		case d.came(): // after the look: what has ended has said all before
+		case came > before:
 			looks = 0
 		case !now.Alive(), now.Asleep() && now.SameAs(last) && !writes(pids):
 			return
@@ -225,7 +227,7 @@ func (d *dumps) wait(pids []int) {
 				looks++
 			}
 		}
-		last = now
+		before, last = came, now
 	}
 }
 

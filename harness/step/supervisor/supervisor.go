@@ -145,6 +145,7 @@ type step struct {
 	first     procfs.Sight  // when the phase began
 	looked    *procfs.Sight // the first of the two looks
 	alarm     time.Time     // until then who sleeps since that look may wake up by itself
+	dozed     time.Duration // how long such sleeps have been waited for since the phase began
 	pace      *pace         // how slow this machine is
 	moved     uint64        // the bytes that were read and written until then
 	delayed   time.Duration // how long its threads had waited for a processor at the last look

@@ -37,13 +37,17 @@ const (
 	// mostUnrest is after how many such answers, one after the other, it hangs: what the
 	// test waits for will not come.
 	mostUnrest = 25
+
+	// mostDozed is for how many deadlines, in all, a late step is waited for that sleeps and
+	// has set a clock.
+	mostDozed = 3
 )
 
 // begin starts a phase with a deadline of its own: the start-up, or one test.
 func (s *step) begin(test string) {
 	s.phase = test
 	s.look(nil)
-	s.moved, s.delayed, s.waited, s.answering, s.unrest = 0, 0, 0, 0, 0
+	s.moved, s.delayed, s.waited, s.answering, s.unrest, s.dozed = 0, 0, 0, 0, 0, 0
 	s.phaseEnd = time.Now().Add(s.spec.Deadline)
 	s.first = procfs.Look(s.pids())
 }
@@ -230,7 +234,8 @@ func (s *step) look(now *procfs.Sight) { s.looked, s.alarm = now, time.Time{} }
 
 // wakesUp reports whether a step that is asleep since the last look may still wake up by itself:
 // one of its threads waits for no longer than a deadline, as in the time that somebody is given to end in.
-// When that is over, and it still sleeps, it does not.
+// When that is over, and it still sleeps, it does not. Nor is it waited for again and again: who only
+// looks once a second whether something has come hangs.
 func (s *step) wakesUp() bool {
 	if s.alarm.IsZero() {
 		s.alarm = time.Now()
@@ -238,7 +243,11 @@ func (s *step) wakesUp() bool {
 			s.alarm = s.alarm.Add(d + gap)
 		}
 	}
-	return time.Now().Before(s.alarm)
+	if s.dozed >= mostDozed*s.spec.Deadline || !time.Now().Before(s.alarm) {
+		return false
+	}
+	s.dozed += gap // until the next look
+	return true
 }
 
 // overdue looks at a step whose deadline has passed, and says whether that
