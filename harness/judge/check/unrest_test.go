@@ -74,6 +74,35 @@ func TestAStepThatWakesUpByItselfDoesNotHang(t *testing.T) {
 	require.Equal(t, verdict.Hung, r.Verdict, r.Message)
 }
 
+// closer is a chapter's first step that closes what is not its own, and goes on.
+const closer = `package pipe_test
+
+import (
+	"testing"
+	"time"
+
+	"golang.org/x/sys/unix"
+
+	"ipcworkbook/harness/lab"
+)
+
+func TestBothEndsAreCloseOnExec(t *testing.T) {
+	lab.New(t)
+	unix.Close(3)
+	time.Sleep(time.Hour)
+}
+`
+
+// Who lives on without its line to the supervisor has closed it. Who ends closes it, too: that is no news.
+func TestAStepThatClosesTheLabsLineIsTold(t *testing.T) {
+	r := firstStep(t, closer)
+	require.Equal(t, verdict.Crashed, r.Verdict, r.Message)
+	require.Contains(t, r.Message, "The test lost its line to the supervisor")
+	r = firstStep(t, strings.Replace(closer, "time.Sleep(time.Hour)", "panic(time.Hour)", 1))
+	require.Equal(t, verdict.Crashed, r.Verdict, r.Message)
+	require.NotContains(t, r.Message, "lost its line")
+}
+
 // firstStep runs a text as the first step's test.
 func firstStep(t *testing.T, test string) check.Step {
 	t.Helper()

@@ -37,6 +37,10 @@ type Process struct {
 	State  byte // of the first thread: R, S, D, T, Z, …
 	Zombie bool // ended, and nobody has waited for it yet
 
+	// Exiting says that its first thread runs no more of its program: the kernel closes what it
+	// had open, or has done so.
+	Exiting bool
+
 	Threads []Thread
 	Files   []File
 
@@ -73,6 +77,7 @@ func Who(pid int) (Process, error) {
 		Control: control,
 		State:   s.state,
 		Zombie:  s.state == 'Z' || s.state == 'X',
+		Exiting: s.exiting,
 	}, nil
 }
 

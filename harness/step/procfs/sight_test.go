@@ -122,8 +122,11 @@ func TestSightOfAStoppedProcessAndAZombie(t *testing.T) {
 	require.NoError(t, ended.Start())
 	eventually(t, "it is a zombie", func() bool {
 		p, err := procfs.Read(ended.Process.Pid)
-		return err == nil && p.Zombie
+		return err == nil && p.Zombie && p.Exiting
 	})
+	lives, err := procfs.Who(c.PID())
+	require.NoError(t, err)
+	assert.False(t, lives.Exiting, "it is stopped")
 	assert.True(t, procfs.Look([]int{ended.Process.Pid}).Asleep())
 	ended.Wait()
 	assert.False(t, procfs.Look([]int{ended.Process.Pid}).Asleep(), "nothing is there")

@@ -25,8 +25,12 @@ type stat struct {
 	group  int // its process group
 	// terminal is the controlling terminal's number, 0 if there is none. Its foreground is a group.
 	terminal, foreground int
+	exiting              bool          // PF_EXITING: it does not come back to its program
 	cpu                  time.Duration // utime + stime, in ticks of 10 ms
 }
+
+// pfExiting is PF_EXITING of the kernel's sched.h.
+const pfExiting = 0x4
 
 // parseStat looks for the last bracket, because the command's name stands in
 // brackets and may contain brackets and blanks itself.
@@ -50,7 +54,10 @@ func parseStat(b []byte) (stat, error) {
 	group, _ := strconv.Atoi(f[2])
 	terminal, _ := strconv.Atoi(f[4])
 	foreground, _ := strconv.Atoi(f[5])
+	flags, _ := strconv.ParseUint(f[6], 10, 64)
 	return stat{
+		exiting: flags&pfExiting != 0,
+
 		comm:   string(b[open+1 : end]),
 		state:  f[0][0],
 		parent: parent,

@@ -222,7 +222,7 @@ func (s *step) lostLine() {
 	case err := <-s.exited:
 		s.exited <- err
 	case <-time.After(gap):
-		if p, err := procfs.Read(s.cmd.Process.Pid); err != nil || p.State == 'Z' {
+		if p, err := procfs.Who(s.cmd.Process.Pid); err != nil || p.Exiting {
 			return
 		}
 		s.found(verdict.Crashed, lostLine)
