@@ -26,18 +26,18 @@ import (
 //	}
 //
 // So what a variant executes is what it executes by itself, and messages name the lines of
-// its own files. In a block of its own a name that is declared beside a parameter's would be
-// another one (see declaresAgain): such a body does not fit.
+// its own files. What a variant declares besides, and what nothing runs at the start, is there
+// for all.
 type merged struct {
 	files map[string]*mergedFile
-	added map[string]string // functions that a variant has more, by name
+	added map[string]string // declarations that a variant has more, by name
 	count int               // of the variants
 }
 
 type mergedFile struct {
 	source
 	cases   map[string][]string // of the variants, by the function's name
-	more    []string            // functions that the implementation does not have
+	more    []string            // declarations that the implementation does not have
 	imports []string            // and imports
 }
 
@@ -47,7 +47,15 @@ type source struct {
 	functions map[string]function
 	imported  []string // as they are written
 	after     int      // the offset at which another import may stand
-	rest      string   // all but imports, bodies and comments
+	rest      []part   // all but imports, bodies and comments
+}
+
+// part is one declaration without a body, or what stands for something else that has to be the same.
+type part struct {
+	code  string   // without comments
+	names []string // if another variant may do without it; nil if not
+	text  string
+	line  int
 }
 
 // function is one that has a body.
@@ -57,10 +65,16 @@ type function struct {
 	body   string // what stands between its braces
 	line   int    // of the function
 	open   token.Position
-	labels []int // the offsets in the body at which a label's name ends
+	puts   []put // what a body in a block of its own has more
 	method bool
 	again  bool // see declaresAgain
 	falls  bool // it has no results, and may end without a return
+}
+
+// put is a text that is put in at an offset of the body. It names the variant's number.
+type put struct {
+	at     int
+	format string
 }
 
 func parse(name string, text []byte) (source, error) {
@@ -71,11 +85,11 @@ func parse(name string, text []byte) (source, error) {
 	}
 	at := func(p token.Pos) int { return set.Position(p).Offset }
 	s := source{text: text, functions: map[string]function{}, after: at(f.Name.End())}
-	rest := []string{string(text[:at(f.Name.End())])}
+	s.rest = []part{{code: string(text[:at(f.Name.End())])}}
 	for _, group := range f.Comments {
 		for _, c := range group.List {
 			if strings.HasPrefix(c.Text, "//go:") {
-				rest = append(rest, c.Text)
+				s.rest = append(s.rest, part{code: c.Text})
 			}
 		}
 	}
@@ -89,20 +103,47 @@ func parse(name string, text []byte) (source, error) {
 		case general && g.Tok == token.IMPORT:
 			s.after = at(g.End())
 		case !is || fn.Body == nil || fn.Name.Name == "init" || fn.Name.Name == "_":
-			rest = append(rest, compare.Part{Text: string(text)}.Code())
+			s.rest = append(s.rest, part{compare.Part{Text: string(text)}.Code(), free(g), string(text), set.Position(d.Pos()).Line})
 		default:
 			s.functions[compare.Name(fn)] = newFunction(set, fn, string(text))
 		}
 	}
-	s.rest = strings.Join(rest, "\n")
 	return s, nil
+}
+
+// free returns the names of a declaration that may be there without changing anything for who
+// does not use it. There are none where something is computed at the start.
+func free(d *ast.GenDecl) (names []string) {
+	if d == nil {
+		return nil
+	}
+	for _, spec := range d.Specs {
+		switch spec := spec.(type) {
+		case *ast.TypeSpec:
+			names = append(names, spec.Name.Name)
+		case *ast.ValueSpec:
+			if d.Tok == token.VAR && len(spec.Values) > 0 {
+				return nil
+			}
+			for _, name := range spec.Names {
+				names = append(names, name.Name)
+			}
+		}
+	}
+	if slices.ContainsFunc(names, func(name string) bool { return name == "_" || types.Universe.Lookup(name) != nil }) {
+		return nil
+	}
+	return names
 }
 
 func newFunction(set *token.FileSet, fn *ast.FuncDecl, text string) function {
 	from, shut := set.Position(fn.Pos()), set.Position(fn.Body.Rbrace)
-	f := function{text: text, line: from.Line, open: set.Position(fn.Body.Lbrace), method: fn.Recv != nil,
-		again: declaresAgain(fn), falls: fn.Type.Results == nil}
+	f := function{text: text, line: from.Line, open: set.Position(fn.Body.Lbrace), method: fn.Recv != nil, falls: fn.Type.Results == nil}
 	f.head, f.body = text[:f.open.Offset-from.Offset], text[f.open.Offset+1-from.Offset:shut.Offset-from.Offset]
+	add := func(at token.Pos, format string) {
+		f.puts = append(f.puts, put{set.Position(at).Offset - f.open.Offset - 1, format})
+	}
+	// A label is known in a whole function: each body has names of its own.
 	ast.Inspect(fn.Body, func(n ast.Node) bool {
 		label := (*ast.Ident)(nil)
 		switch n := n.(type) {
@@ -112,21 +153,24 @@ func newFunction(set *token.FileSet, fn *ast.FuncDecl, text string) function {
 			label = n.Label
 		}
 		if label != nil {
-			f.labels = append(f.labels, set.Position(label.End()).Offset-f.open.Offset-1)
+			add(label.End(), "_%[1]d")
 		}
 		return true
 	})
-	slices.Sort(f.labels)
+	f.again = declaresAgain(fn, add)
+	slices.SortStableFunc(f.puts, func(a, b put) int { return a.at - b.at })
 	return f
 }
 
-// declaresAgain says that a statement of the body's own block, as
+// declaresAgain looks for a statement of the body's own block, as
 //
 //	n, err := read()
 //
-// declares something beside a name that the function's head has. There this is the head's one.
-// In a block within the body it would be another one.
-func declaresAgain(fn *ast.FuncDecl) bool {
+// which declares something beside a name that the function's head has. There this is the head's one.
+// In a block within the body it would be another one: that one has a name of its own, and is
+// assigned to the head's. It reports whether there is one that cannot be written so, since the type
+// might be another one.
+func declaresAgain(fn *ast.FuncDecl, put func(at token.Pos, format string)) (cannot bool) {
 	head := map[string]bool{}
 	for _, list := range []*ast.FieldList{fn.Recv, fn.Type.Params, fn.Type.Results} {
 		if list == nil {
@@ -138,26 +182,34 @@ func declaresAgain(fn *ast.FuncDecl) bool {
 			}
 		}
 	}
-	return slices.ContainsFunc(fn.Body.List, func(s ast.Stmt) bool {
+	for _, s := range fn.Body.List {
 		for label, is := s.(*ast.LabeledStmt); is; label, is = s.(*ast.LabeledStmt) {
 			s = label.Stmt
 		}
 		a, is := s.(*ast.AssignStmt)
-		return is && a.Tok == token.DEFINE && slices.ContainsFunc(a.Lhs, func(e ast.Expr) bool {
-			name, is := e.(*ast.Ident)
-			return is && head[name.Name]
-		})
-	})
+		if !is || a.Tok != token.DEFINE {
+			continue
+		}
+		for _, e := range a.Lhs {
+			if name, is := e.(*ast.Ident); is && head[name.Name] {
+				put(name.End(), "_%[1]d")
+				put(a.End(), "; "+name.Name+" = "+name.Name+"_%[1]d")
+				_, call := a.Rhs[0].(*ast.CallExpr)
+				cannot = cannot || !call || len(a.Rhs) > 1
+			}
+		}
+	}
+	return cannot
 }
 
-// clause is the function's body as a case of a switch. A label is known in a whole function:
-// each body has names of its own.
+// clause is the function's body as a case of a switch.
 func (f function) clause(number int) string {
 	var body strings.Builder
 	from := 0
-	for _, at := range f.labels {
-		fmt.Fprintf(&body, "%s_%d", f.body[from:at], number)
-		from = at
+	for _, p := range f.puts {
+		body.WriteString(f.body[from:p.at])
+		fmt.Fprintf(&body, p.format, number)
+		from = p.at
 	}
 	body.WriteString(f.body[from:])
 	if f.falls {
@@ -179,8 +231,8 @@ func merge(texts map[string][]byte) (*merged, error) {
 	return m, nil
 }
 
-// add adds a variant. It is false, and nothing is added, where more is different than imports
-// and what functions do.
+// add adds a variant. It is false, and nothing is added, where more is different than imports,
+// what functions do, and what is declared besides.
 func (m *merged) add(texts map[string][]byte) bool {
 	if !slices.Equal(slices.Sorted(maps.Keys(texts)), slices.Sorted(maps.Keys(m.files))) {
 		return false
@@ -193,21 +245,33 @@ func (m *merged) add(texts map[string][]byte) bool {
 			continue
 		}
 		s, err := parse(name, text)
-		if err != nil || s.rest != file.rest {
+		if err != nil {
 			return false
 		}
+		more, fits := s.more(file.source)
+		own := map[string]bool{} // the names of more
+		for _, p := range more {
+			for _, name := range p.names {
+				fits = fits && (m.added[name] == "" || m.added[name] == p.code)
+				own[name] = true
+			}
+		}
+		if !fits {
+			return false
+		}
+		all = append(all, func() {
+			for _, p := range more {
+				file.declare(m.added, p.names, p.code, p.line, p.text)
+			}
+		})
 		for name, f := range s.functions {
 			was, there := file.functions[name]
 			switch {
 			case f.text == was.text:
 			case there && f.head == was.head && !f.again:
 				all = append(all, func() { file.cases[name] = append(file.cases[name], f.clause(number)) })
-			case !there && !f.method && types.Universe.Lookup(name) == nil && m.added[name] == "":
-				all = append(all, func() {
-					m.added[name] = f.text
-					file.more = append(file.more, fmt.Sprintf("/*line :%d:1*/%s\n", f.line, f.text))
-				})
-			case !there && m.added[name] == f.text:
+			case !there && f.isFree(name, own) && (m.added[name] == "" || m.added[name] == f.text):
+				all = append(all, func() { file.declare(m.added, []string{name}, f.text, f.line, f.text) })
 			default:
 				return false
 			}
@@ -219,6 +283,43 @@ func (m *merged) add(texts map[string][]byte) bool {
 	}
 	m.count = number
 	return true
+}
+
+// more returns what a source declares besides what another one does. Without that they have to be
+// the same.
+func (s source) more(than source) (more []part, fits bool) {
+	same := 0
+	for _, p := range s.rest {
+		switch {
+		case same < len(than.rest) && p.code == than.rest[same].code:
+			same++
+		case p.names != nil:
+			more = append(more, p)
+		default:
+			return nil, false
+		}
+	}
+	return more, same == len(than.rest)
+}
+
+// isFree says that a function may be there without changing anything for who does not call it. A
+// method may make its type fit to an interface, unless nobody else knows of it or of the type.
+func (f function) isFree(name string, own map[string]bool) bool {
+	if !f.method {
+		return types.Universe.Lookup(name) == nil
+	}
+	of, method, _ := strings.Cut(name, ".")
+	return own[of] || !token.IsExported(method)
+}
+
+// declare adds a declaration, if it is not there yet.
+func (f *mergedFile) declare(added map[string]string, names []string, code string, line int, text string) {
+	if added[names[0]] == "" {
+		f.more = append(f.more, fmt.Sprintf("/*line :%d:1*/%s\n", line, text))
+	}
+	for _, name := range names {
+		added[name] = code
+	}
 }
 
 // impl is the package. The mark is found in its binary again, before the number.

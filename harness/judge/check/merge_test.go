@@ -1,7 +1,6 @@
 package check
 
 import (
-	"fmt"
 	"os"
 	"os/exec"
 	"path/filepath"
@@ -69,6 +68,12 @@ func TestMergedVariantsDoWhatTheyDo(t *testing.T) {
 		{edits{`fmt.Println("falls")`, `fmt.Println(more())`, "func loops(", "func more() string { return \"more\" }\n\nfunc loops("}, "1. <nil> more 3"},
 		{edits{"i == 1", "i == 2", "return n", "return -n"}, "1. <nil> falls -3"},
 		{edits{`import "fmt"`, "import (\n\t\"fmt\"\n\t\"strings\"\n)", `fmt.Println("falls")`, `fmt.Println(strings.ToUpper("falls"))`}, "1. <nil> FALLS 3"},
+		// What is declared beside the head's err is not another err.
+		{edits{"text, err = fmt.Sprint(n), nil", "more, err := fails()\n\ttext = fmt.Sprint(n + more) // again", "type kept", "func fails() (int, error) { return 1, fmt.Errorf(\"fails\") }\n\ntype kept"}, "2. fails falls 3"},
+		// A variable, a constant and a type of its own.
+		{edits{"func falls() {", "var before, after int\n\nfunc falls() {\n\tafter = before + 2\n\tdefer fmt.Println(after)"}, "1. <nil> falls 2 3"},
+		{edits{"func falls() {", "var before, after int\n\nfunc falls() {\n\tafter = before + 4\n\tdefer fmt.Println(after)"}, "1. <nil> falls 4 3"},
+		{edits{`fmt.Println("falls")`, "fmt.Println(word(one), kept{}.hidden())", "type kept", "type word int\n\nconst (\n\tzero = iota\n\tone\n)\n\nfunc (w word) String() string { return \"word\" }\n\nfunc (kept) hidden() string { return \"hidden\" }\n\ntype kept"}, "1. <nil> word hidden 3"},
 	}
 	for _, v := range all {
 		require.True(t, m.add(variant(v.edits)), v.edits)
@@ -81,7 +86,7 @@ func TestMergedVariantsDoWhatTheyDo(t *testing.T) {
 
 import "os"
 
-var workbookVariant = [2]uint64{1: uint64(os.Args[1][0] - '0')}
+var workbookVariant = [2]uint64{1: uint64(os.Args[1][0] - 'a')}
 `)
 	dir := t.TempDir()
 	args := []string{"build", "-o", "program"}
@@ -94,17 +99,20 @@ var workbookVariant = [2]uint64{1: uint64(os.Args[1][0] - '0')}
 	out, err := build.CombinedOutput()
 	require.NoError(t, err, "%s", out)
 	for i, v := range append(all[:1:1], all...) { // number 0 is what it began with
-		out, err := exec.Command(filepath.Join(dir, "program"), fmt.Sprint(i)).Output()
+		out, err := exec.Command(filepath.Join(dir, "program"), string(rune('a'+i))).Output()
 		require.NoError(t, err)
 		require.Equal(t, v.prints, strings.Join(strings.Fields(string(out)), " "), "number %d: %v", i, v.edits)
 	}
 
 	for _, e := range []edits{
-		{"text, err = fmt.Sprint(n), nil", "err, more := error(nil), 1\n\ttext = fmt.Sprint(more)"}, // in a block this would be another err
+		{"text, err = fmt.Sprint(n), nil", "err, more := error(nil), 1\n\ttext = fmt.Sprint(more)"}, // of what type it is only the compiler knows
 		{"text, err = fmt.Sprint(n), nil", "n, more := 2, 1\n\ttext = fmt.Sprint(n + more)"},
 		{"func falls()", "func falls(...int)"},
 		{"kept struct{ n int }", "kept struct{ n, more int }"},
 		{"type kept", "var more = 1\n\ntype kept"},
+		{"type kept", "var after int\n\ntype kept"}, // there is another one
+		{"type kept", "type word string\n\ntype kept"},
+		{"type kept", "var len int\n\ntype kept"},
 		{"type kept", "func init() {}\n\ntype kept"},
 		{"type kept", "func (kept) String() string { return \"\" }\n\ntype kept"},
 		{"func falls()", "//go:noinline\nfunc falls()"},
