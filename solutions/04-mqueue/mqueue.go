@@ -38,8 +38,7 @@ type mqAttr struct {
 	_                                     [4]int
 }
 
-// Open lets the descriptor be non-blocking until os.NewFile has seen it: so the runtime's
-// poller knows it, and Close wakes whoever waits. Afterwards it may block: see call.
+// Open makes a descriptor that blocks: see call.
 func Open(name string, flag int, perm uint32, attr *Attr) (*Queue, error) {
 	path, err := kernelName("mq_open", name)
 	if err != nil {
@@ -49,15 +48,11 @@ func Open(name string, flag int, perm uint32, attr *Attr) (*Queue, error) {
 	if attr != nil {
 		wanted = &mqAttr{maxMessages: attr.MaxMessages, maxSize: attr.MaxSize}
 	}
-	fd, errno := mqOpen(path, flag|unix.O_CLOEXEC|unix.O_NONBLOCK, perm, wanted)
+	fd, errno := mqOpen(path, flag|unix.O_CLOEXEC, perm, wanted)
 	if errno != 0 {
 		return nil, refused(name, flag, attr, errno)
 	}
 	q := NewQueue(os.NewFile(uintptr(fd), name))
-	if err := q.mayBlock(); err != nil {
-		q.Close()
-		return nil, err
-	}
 	if flag&unix.O_CREAT == 0 || attr == nil {
 		return q, nil
 	}

@@ -16,7 +16,6 @@ type Queue struct {
 	f       *os.File
 	conn    syscall.RawConn
 	closed  atomic.Bool
-	polled  bool // the poller knows the descriptor, whether it blocks or not
 	in, out call
 	scratch []byte // as large as the largest message; nil until it is needed
 	size    int    // of the largest message, 0 until it is known
@@ -24,11 +23,10 @@ type Queue struct {
 
 func NewQueue(f *os.File) *Queue {
 	q := &Queue{f: f}
-	q.conn, _ = f.SyscallConn()                      // fails for a nil file only
-	q.polled = f.SetReadDeadline(time.Time{}) == nil // fails where the file blocked at its beginning
-	q.in.queue, q.in.receives, q.in.setDeadline = q, true, f.SetReadDeadline
+	q.conn, _ = f.SyscallConn() // fails for a nil file only
+	q.in.queue, q.in.receives = q, true
 	q.in.begin, q.in.again = q.in.start, q.in.goOn
-	q.out.queue, q.out.setDeadline = q, f.SetWriteDeadline
+	q.out.queue = q
 	q.out.begin, q.out.again = q.out.start, q.out.goOn
 	return q
 }
@@ -37,6 +35,8 @@ func (q *Queue) SyscallConn() (syscall.RawConn, error) { return q.f.SyscallConn(
 
 func (q *Queue) Close() error {
 	q.closed.Store(true)
+	q.in.close()
+	q.out.close()
 	return q.f.Close()
 }
 
@@ -72,7 +72,7 @@ func (q *Queue) send(p []byte, priority int, deadline time.Time, try bool) error
 	c.deadline, c.try = deadline, try
 	err := q.conn.Control(c.begin)
 	if err == nil && c.errno == unix.EAGAIN && !try {
-		err = q.conn.Write(c.again)
+		err = c.wait()
 	}
 	err = q.result(c, err)
 	if err == unix.EMSGSIZE {
@@ -123,7 +123,7 @@ func (q *Queue) receive(buf []byte, deadline time.Time, try bool) ([]byte, int, 
 	c.deadline, c.try = deadline, try
 	err := q.conn.Control(c.begin)
 	if err == nil && c.errno == unix.EAGAIN && !try {
-		err = q.conn.Read(c.again)
+		err = c.wait()
 	}
 	if err := q.result(c, err); err != nil {
 		return nil, 0, named("mq_timedreceive", err)
@@ -143,37 +143,19 @@ func fitted(message, buf []byte) []byte {
 	return p
 }
 
-// Ready looks at the number of messages, and takes none. The poller tells when that may
-// have changed.
+// Ready looks at the number of messages, and takes none. There is no call of the kernel that
+// would wait for that.
 func (q *Queue) Ready(deadline time.Time) error {
 	if q.conn == nil {
 		return os.ErrInvalid
 	}
 	c := &q.in
-	c.deadline = deadline
-	err := q.conn.Read(func(fd uintptr) bool {
-		var a mqAttr
-		_, _, c.errno = unix.RawSyscall(unix.SYS_MQ_GETSETATTR, fd, 0, uintptr(unsafe.Pointer(&a)))
-		switch {
-		case c.errno != 0 || a.messages > 0:
-			return true
-		case !q.polled:
-			c.errno = pollFor(fd, unix.POLLIN, deadline)
-			return true
-		}
-		c.arm()
-		return false
-	})
+	c.memory, c.deadline, c.try, c.looked = nil, deadline, false, true
+	err := q.conn.Control(c.begin)
+	if err == nil && c.errno == unix.EAGAIN {
+		err = c.wait()
+	}
 	return named("poll", q.result(c, err))
-}
-
-// mayBlock makes the description of a queue that was opened here one that blocks. Nobody
-// else has it yet.
-func (q *Queue) mayBlock() error {
-	return q.control("fcntl", func(fd uintptr) (errno syscall.Errno) {
-		_, _, errno = unix.RawSyscall(unix.SYS_FCNTL, fd, unix.F_SETFL, 0)
-		return errno
-	})
 }
 
 // control borrows the descriptor for a call that does not wait.
@@ -195,10 +177,6 @@ func (q *Queue) control(name string, f func(fd uintptr) syscall.Errno) error {
 // result is how a call ended.
 func (q *Queue) result(c *call, err error) error {
 	c.memory, c.looked = nil, false
-	if c.armed {
-		c.armed = false
-		_ = c.setDeadline(time.Time{})
-	}
 	switch {
 	case err != nil:
 		return q.end(err)

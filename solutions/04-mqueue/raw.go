@@ -20,31 +20,26 @@ import (
 //
 // Where it has to wait, the call is made once more by the scheduler's rules, and waits in
 // the kernel, which hands a message over without a detour. But nothing wakes it there when
-// the queue is closed. So this takes a moment at most, and then the runtime's poller waits.
-// Who waits for longer has time for it. The calls are made inside of syscall.RawConn's Read
-// or Write: so Close wakes whom the poller lets wait, and the descriptor is not closed
-// during a call.
-//
-// A descriptor that was handed over may be one that blocks and that the poller does not
-// know: there all waiting is in the kernel.
+// the queue is closed. So this takes a moment at most, and then it sleeps (see sleeper).
+// Who waits for longer has time for it. The calls are made inside of syscall.RawConn's
+// Control: so the descriptor is not closed during a call.
 type call struct {
-	queue       *Queue
-	receives    bool
-	setDeadline func(time.Time) error
-	begin       func(fd uintptr) // made once, so that no call allocates
-	again       func(fd uintptr) bool
+	queue    *Queue
+	receives bool
+	begin    func(fd uintptr) // made once, so that no call allocates
+	again    func(fd uintptr)
 
-	memory   *byte
+	memory   *byte // nil only looks whether there is a message
 	length   int
 	priority uint32
 	deadline time.Time // zero if there is none
 	try      bool      // never wait
 
 	until  unix.Timespec
-	armed  bool // the file has a deadline
 	looked bool // it has waited in the kernel
 	errno  syscall.Errno
 	turn   turn
+	sleeper
 }
 
 // longAgo is a deadline that has passed.
@@ -58,42 +53,58 @@ func (c *call) start(fd uintptr) {
 	}
 }
 
-// goOn returns false if it has to be called again when the queue has changed.
+// wait makes the call again, until it does not have to wait any more.
 //
 // Somebody who shares the description may set O_NONBLOCK at any time, or take it away. So
-// EAGAIN is no answer here: who waits for it is the poller, or poll(2) where the poller does
-// not know the descriptor.
-func (c *call) goOn(fd uintptr) bool {
-	if c.looked { // the poller has waited
-		c.now(fd)
-		return c.errno != unix.EAGAIN || c.toPoller()
-	}
-	c.looked = true
-	if !c.queue.polled {
-		c.wait(fd, c.deadline)
-		for c.errno == unix.EAGAIN {
-			if c.errno = pollFor(fd, c.event(), c.deadline); c.errno == 0 {
-				c.wait(fd, c.deadline)
+// EAGAIN is no answer here.
+func (c *call) wait() error {
+	defer c.rest()
+	for {
+		if err := c.queue.conn.Control(c.again); err != nil || c.errno != unix.EAGAIN {
+			return err
+		}
+		if c.armed {
+			if err := c.sleep(c.deadline); err != nil {
+				return err
 			}
 		}
-		return true
 	}
-	until := time.Now().Add(moment)
-	if !c.deadline.IsZero() && c.deadline.Before(until) {
-		until = c.deadline
-	}
-	c.wait(fd, until)
-	return c.errno != unix.ETIMEDOUT && c.errno != unix.EAGAIN || c.toPoller()
 }
 
-// moment is how long a call waits in the kernel at most, where the poller can do it too. It
-// is longer than the pause between two ticks of the kernel's clock: a shorter one costs a
-// timer of the hardware each time.
+// goOn waits in the kernel for a moment. Afterwards it looks, and who looks has asked to be
+// woken before: a message that comes in between is not missed.
+func (c *call) goOn(fd uintptr) {
+	switch {
+	case !c.looked:
+		c.looked = true
+		c.block(fd, c.soon())
+	case c.arm(fd, c.event()):
+		c.now(fd)
+		return
+	default: // there is no descriptor for it
+		if c.errno = pollFor(fd, c.event(), c.soon()); c.errno == 0 {
+			c.now(fd)
+		}
+	}
+	if c.errno == unix.ETIMEDOUT && (c.deadline.IsZero() || time.Now().Before(c.deadline)) {
+		c.errno = unix.EAGAIN
+	}
+}
+
+// moment is how long a call waits in the kernel at most. It is longer than the pause between
+// two ticks of the kernel's clock: a shorter one costs a timer of the hardware each time.
 const moment = 20 * time.Millisecond
 
-func (c *call) toPoller() bool { c.arm(); return false }
+// soon is in a moment, or at the deadline.
+func (c *call) soon() time.Time {
+	until := time.Now().Add(moment)
+	if !c.deadline.IsZero() && c.deadline.Before(until) {
+		return c.deadline
+	}
+	return until
+}
 
-// event is what poll(2) is to wait for.
+// event is what is waited for.
 func (c *call) event() int16 {
 	if c.receives {
 		return unix.POLLIN
@@ -101,23 +112,23 @@ func (c *call) event() int16 {
 	return unix.POLLOUT
 }
 
-// arm gives the file the deadline, before the poller waits the first time.
-func (c *call) arm() {
-	if !c.armed && !c.deadline.IsZero() {
-		c.armed = c.setDeadline(c.deadline) == nil
-	}
-}
-
 // now makes the raw call, which does not wait.
 func (c *call) now(fd uintptr) {
-	if c.receives {
+	switch {
+	case c.memory == nil && c.receives:
+		var a mqAttr
+		_, _, c.errno = unix.RawSyscall(unix.SYS_MQ_GETSETATTR, fd, 0, uintptr(unsafe.Pointer(&a)))
+		if c.errno == 0 && a.messages == 0 {
+			c.errno = unix.EAGAIN
+		}
+	case c.receives:
 		var n uintptr
 		n, _, c.errno = unix.RawSyscall6(unix.SYS_MQ_TIMEDRECEIVE, fd, uintptr(unsafe.Pointer(c.memory)), uintptr(c.length),
 			uintptr(unsafe.Pointer(&c.priority)), uintptr(unsafe.Pointer(&longAgo)), 0)
 		if c.errno == 0 {
 			c.length = int(n)
 		}
-	} else {
+	default:
 		_, _, c.errno = unix.RawSyscall6(unix.SYS_MQ_TIMEDSEND, fd, uintptr(unsafe.Pointer(c.memory)), uintptr(c.length),
 			uintptr(c.priority), uintptr(unsafe.Pointer(&longAgo)), 0)
 	}
@@ -126,15 +137,12 @@ func (c *call) now(fd uintptr) {
 	}
 }
 
-// wait makes the call on a descriptor that blocks. The deadline is a point in time, so
+// block makes the call on a descriptor that blocks. The deadline is a point in time, so
 // it stays the same when a signal has interrupted the call.
-func (c *call) wait(fd uintptr, deadline time.Time) {
-	var until *unix.Timespec
-	if !deadline.IsZero() {
-		// UnixNano has no room for years after 2262, and the kernel none for those before 1970.
-		c.until = unix.Timespec{Sec: max(0, deadline.Unix()), Nsec: int64(deadline.Nanosecond())}
-		until = &c.until
-	}
+func (c *call) block(fd uintptr, deadline time.Time) {
+	// UnixNano has no room for years after 2262, and the kernel none for those before 1970.
+	c.until = unix.Timespec{Sec: max(0, deadline.Unix()), Nsec: int64(deadline.Nanosecond())}
+	until := &c.until
 	for {
 		var n uintptr
 		if c.receives {
@@ -158,12 +166,8 @@ func (c *call) wait(fd uintptr, deadline time.Time) {
 func pollFor(fd uintptr, event int16, deadline time.Time) syscall.Errno {
 	fds := []unix.PollFd{{Fd: int32(fd), Events: event}}
 	for {
-		var left *unix.Timespec
-		if !deadline.IsZero() {
-			t := unix.NsecToTimespec(max(0, time.Until(deadline)).Nanoseconds())
-			left = &t
-		}
-		n, err := unix.Ppoll(fds, left, nil)
+		left := unix.NsecToTimespec(max(0, time.Until(deadline)).Nanoseconds())
+		n, err := unix.Ppoll(fds, &left, nil)
 		switch {
 		case err == nil && n > 0:
 			return 0

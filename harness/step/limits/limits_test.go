@@ -4,7 +4,6 @@ import (
 	"fmt"
 	"os"
 	"runtime"
-	"strings"
 	"testing"
 
 	"github.com/stretchr/testify/require"
@@ -14,17 +13,18 @@ import (
 // A failure is blamed on a limit only if it says so, and if nothing is left.
 func TestBlame(t *testing.T) {
 	var left error
+	me := fmt.Sprint(os.Getpid())
 	all := []Limit{{
 		Name: "spoons", Key: "kitchen.spoons", Mend: "wash up", words: []string{"no spoon", "soup"},
 		left: func() error { return left },
 		most: func() (uint64, bool) { return 12, true },
-		used: func(pid string) int { return strings.Count(pid, "1") },
+		used: func(pid string) int { return map[string]int{me: 7}[pid] },
 	}}
 	require.Empty(t, Blame("the soup: no spoon", all), "there are spoons")
 	left = unix.EMFILE
 	require.Empty(t, Blame("the soup: too hot", all))
 	said := Blame("the soup: no spoon", all)
-	for _, word := range []string{"nothing left of what the step needs: spoons, of which there are 12 (kitchen.spoons).\n", "The most have: ", "(pid 1", "To have more: wash up"} {
+	for _, word := range []string{"nothing left of what the step needs: spoons, of which there are 12 (kitchen.spoons).\n", "The most have: ", "(pid " + me + ") 7.\n", "To have more: wash up"} {
 		require.Contains(t, said, word)
 	}
 	require.Len(t, UsedUp(all), 1)
