@@ -211,16 +211,19 @@ func (d *dumps) wait(pids []int) {
 	for looks, unmoved := 0, 0; looks < maxLooks; {
 		select {
 		case <-d.more:
-		case <-time.After(silence):
+			continue
+		default:
+			procfs.Pause(silence)
 		}
 		now := procfs.Look(pids)
 		came := d.came() // after the look: what has ended has said all before
+		still := now.Asleep() && now.SameAs(last)
 		switch {
 		case came > before:
 			looks = 0
-		case !now.Alive(), now.Asleep() && now.SameAs(last) && !writes(pids):
+		case !now.Alive(), still && !goesOn(pids) && procfs.Look(pids).SameAs(now):
 			return
-		case now.CPU() > last.CPU():
+		case still, now.CPU() > last.CPU():
 			looks++
 		default:
 			if unmoved++; unmoved%10 == 0 {
@@ -231,9 +234,13 @@ func (d *dumps) wait(pids []int) {
 	}
 }
 
-// writes reports whether one of them is in write(2): the dump goes to standard error as well,
-// and that pipe may be full.
-func writes(pids []int) bool {
+// goesOn reports whether one of them that sleeps is in the middle of its dump. That goes to
+// standard error as well, and the pipe may be full; and before it the runtime sleeps for a
+// millisecond, until all goroutines stand still. On a busy machine that takes longer.
+func goesOn(pids []int) bool {
+	if d, ok := procfs.Alarm(pids); ok && d <= silence {
+		return true
+	}
 	return slices.ContainsFunc(pids, func(pid int) bool {
 		p, err := procfs.Read(pid)
 		return err == nil && slices.ContainsFunc(p.Threads, func(t procfs.Thread) bool { return t.Syscall == "write" })

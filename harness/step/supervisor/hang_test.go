@@ -1,6 +1,7 @@
 package supervisor
 
 import (
+	"os"
 	"os/exec"
 	"strconv"
 	"testing"
@@ -38,5 +39,30 @@ func TestADumpIsWholeHoweverLateItIsRead(t *testing.T) {
 		require.NoError(t, writer.Wait())
 		line[0].Close()
 		line[1].Close()
+	}
+}
+
+// Between two pieces of its dump the runtime sleeps for a millisecond, and it may have to wait for
+// whoever reads its standard error. On a busy machine either takes as long as two looks.
+func TestWhoIsInTheMiddleOfADumpGoesOn(t *testing.T) {
+	r, w, err := os.Pipe()
+	require.NoError(t, err)
+	defer r.Close()
+	defer w.Close()
+	for _, p := range []struct {
+		command []string
+		goesOn  bool
+	}{
+		{[]string{"tail", "-f", "-s", "0.005", "---disable-inotify", "/dev/null"}, true},
+		{[]string{"dd", "if=/dev/zero", "status=none"}, true}, // nobody reads
+		{[]string{"tail", "-f", "-s", "100", "---disable-inotify", "/dev/null"}, false},
+	} {
+		c := exec.Command(p.command[0], p.command[1:]...)
+		c.Stdout = w
+		require.NoError(t, c.Start())
+		pids := []int{c.Process.Pid}
+		require.Eventually(t, func() bool { return procfs.Look(pids).Asleep() && goesOn(pids) == p.goesOn }, time.Minute, time.Millisecond, p.command)
+		require.NoError(t, c.Process.Kill())
+		require.Error(t, c.Wait())
 	}
 }
