@@ -69,13 +69,15 @@ func (s *step) blame(harm verdict.Finding) {
 
 // leftovers waits until the processes that outlived the test are gone or do
 // not move any more, and returns those. One that is on its way out, because it
-// saw the end of its parent, is no residue. One that stays is, also if it works.
+// saw the end of its parent, is no residue, however long it waits for a processor. One that stays
+// is, also if it works.
 func (s *step) leftovers(decided bool) []procfs.Process {
 	if decided {
 		return nil
 	}
-	last := procfs.Look(s.pids())
-	for end := time.Now().Add(s.spec.Deadline); ; {
+	first := procfs.Look(s.pids())
+	last, begun, delayed := first, time.Now(), procfs.Delayed(s.pids())
+	for {
 		s.reap()
 		pids := s.pids()
 		if len(pids) == 0 {
@@ -83,7 +85,8 @@ func (s *step) leftovers(decided bool) []procfs.Process {
 		}
 		procfs.Pause(settleGap)
 		now := procfs.Look(s.pids())
-		if (now.Asleep() && now.SameAs(last)) || time.Now().After(end) {
+		late := time.Since(begun) - max(procfs.Delayed(s.pids())-delayed, 0)
+		if now.Asleep() && now.SameAs(last) || late > s.spec.Deadline || now.MostCPU(first) > s.spec.Deadline {
 			break
 		}
 		last = now
