@@ -20,14 +20,17 @@ type sleeper struct {
 	f      *os.File // the instance; nil until somebody has waited for long
 	epoll  int      // its descriptor
 	of     int      // the queue's
-	armed  bool
+	armed  bool     // the queue is in the instance
 }
 
 // arm asks to be woken when the queue may have changed. It reports whether that is possible.
 func (s *sleeper) arm(fd uintptr, event int16) bool {
 	s.mu.Lock()
 	defer s.mu.Unlock()
-	op := unix.EPOLL_CTL_MOD
+	op := unix.EPOLL_CTL_ADD
+	if s.armed {
+		op = unix.EPOLL_CTL_MOD
+	}
 	if s.f == nil && !s.closed {
 		epoll, err := unix.EpollCreate1(unix.EPOLL_CLOEXEC)
 		if err != nil {
@@ -35,7 +38,6 @@ func (s *sleeper) arm(fd uintptr, event int16) bool {
 		}
 		_ = unix.SetNonblock(epoll, true) // so the poller takes it
 		s.f, s.epoll, s.of = os.NewFile(uintptr(epoll), "epoll"), epoll, int(fd)
-		op = unix.EPOLL_CTL_ADD
 	}
 	s.armed = !s.closed && s.control(op, uint32(event)|unix.EPOLLONESHOT) == nil
 	return s.armed
@@ -61,12 +63,13 @@ func (s *sleeper) sleep(deadline time.Time) error {
 	})
 }
 
-// rest asks not to be woken any more.
+// rest takes the queue out again. Without any event it would not be enough: the kernel asks for
+// errors always, and does not say of what kind a change of a queue was.
 func (s *sleeper) rest() {
 	s.mu.Lock()
 	defer s.mu.Unlock()
 	if s.armed && !s.closed {
-		_ = s.control(unix.EPOLL_CTL_MOD, unix.EPOLLONESHOT)
+		_ = s.control(unix.EPOLL_CTL_DEL, 0)
 	}
 	s.armed = false
 }
