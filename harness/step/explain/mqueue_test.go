@@ -22,6 +22,7 @@ var (
 	bareQueueReceive = helper("bare queue receive", func() { chapter.BareQueueReceive(3) })
 	queueFlood       = helper("queue flood", func() { chapter.QueueFlood(3) })
 	queueDrain       = helper("queue drain", func() { chapter.QueueDrain(3) })
+	epolledReceive   = helper("epolled receive", func() { chapter.EpolledReceive(3) })
 	polledReceive    = helper("polled receive", func() { chapter.PolledReceive(os.NewFile(3, "queue")) })
 )
 
@@ -113,6 +114,12 @@ func TestMQueueReceiveWhenEmpty(t *testing.T) {
 		consumer := start(t, "consumer", polledReceive, nil, r)
 		closeNow(t, r)
 		explainQueues(t, "receive-poller", consumer)
+	})
+	t.Run("epoll", func(t *testing.T) {
+		r := openMQueue(t, newMQueue(t), unix.O_RDONLY)
+		consumer := start(t, "consumer", epolledReceive, nil, r)
+		closeNow(t, r)
+		explainQueues(t, "receive-epoll", consumer)
 	})
 }
 

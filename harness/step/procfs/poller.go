@@ -1,5 +1,7 @@
 package procfs
 
+import "golang.org/x/sys/unix"
+
 // pollWait is the function in which a goroutine waits in the poller for its
 // descriptor. Its arguments are the runtime's record of the descriptor, and
 // the mode, 'r' or 'w'.
@@ -24,7 +26,7 @@ func (p *Process) PolledBy(g *Goroutine) (f *File, mode byte) {
 	}
 	fits := p.Epolled(func(w Watched, _ *File) bool { return record != 0 && unpacks(w.Data, record) })
 	if len(fits) == 1 {
-		return fits[0], mode
+		return p.inside(fits[0], mode)
 	}
 	// Where the packing is new to us there is still hope if only one pipe, in
 	// that direction, is watched at all.
@@ -35,6 +37,23 @@ func (p *Process) PolledBy(g *Goroutine) (f *File, mode byte) {
 		return fits[0], mode
 	}
 	return nil, mode
+}
+
+// inside follows an epoll instance that a program has of its own: who waits until that is
+// ready waits for what is in it, if that is one descriptor.
+func (p *Process) inside(f *File, mode byte) (*File, byte) {
+	if len(f.Watched) != 1 {
+		return f, mode
+	}
+	watched := f.Watched[0]
+	in := p.File(watched.FD)
+	switch {
+	case in == nil:
+		return f, mode
+	case watched.Events&(unix.EPOLLIN|unix.EPOLLOUT) == unix.EPOLLOUT:
+		return in, 'w'
+	}
+	return in, 'r'
 }
 
 // packings are the ways in which the runtime packs an address: it shifts it

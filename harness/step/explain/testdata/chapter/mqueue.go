@@ -53,3 +53,17 @@ func failed(errno syscall.Errno) error {
 	}
 	return nil
 }
+
+// EpolledReceive waits in the runtime's poller for an epoll instance of its own, in which the queue is.
+func EpolledReceive(fd int) {
+	epoll, err := unix.EpollCreate1(unix.EPOLL_CLOEXEC)
+	check(0, err)
+	check(0, unix.SetNonblock(epoll, true))
+	check(0, unix.EpollCtl(epoll, unix.EPOLL_CTL_ADD, fd, &unix.EpollEvent{Events: unix.EPOLLIN | unix.EPOLLONESHOT}))
+	conn, err := os.NewFile(uintptr(epoll), "epoll").SyscallConn()
+	check(0, err)
+	check(0, conn.Read(func(epoll uintptr) bool {
+		n, _ := unix.EpollWait(int(epoll), make([]unix.EpollEvent, 1), 0)
+		return n > 0
+	}))
+}
