@@ -118,10 +118,11 @@ func TestOutputIsWhole(t *testing.T) {
 	require.NoError(l, err, "writing")
 	require.NoError(l, w.Close(), "closing")
 	call.ReturnsSoon(nil)
-	delayBegins(l)
-	manyAtOnce(l)
+	// Before there are many commands at once: they would meet the same mistake by chance.
 	l.RefusesCalls()
 	require.NoError(l, l.Start(runsOne).Wait(), "Output() in a process in which no second call makes a descriptor close-on-exec")
+	delayBegins(l)
+	manyAtOnce(l)
 }
 
 // delayBegins lets a command run longer than the delay. It has to be over after the command's end once
