@@ -26,8 +26,8 @@ import (
 //	}
 //
 // So what a variant executes is what it executes by itself, and messages name the lines of
-// its own files. What a variant declares besides, and what nothing runs at the start, is there
-// for all.
+// its own files. What a variant declares besides is there for all, if nothing of it runs at the
+// start.
 type merged struct {
 	files map[string]*mergedFile
 	added map[string]string // declarations that a variant has more, by name
